@@ -1,0 +1,82 @@
+package inventory
+
+// Keep holds the two annotations by which a person protects a session, as they were
+// written. What they mean is the policy's business, because it depends on the time.
+type Keep struct {
+	Keep  string // bosgc/keep
+	Until string // bosgc/keep-until
+}
+
+// Set says whether either annotation is there.
+func (k Keep) Set() bool { return k.Keep != "" || k.Until != "" }
+
+// Job is a Kubernetes Job that is, or looks like, one that BOS v1 made.
+type Job struct {
+	Name            string
+	UID             string
+	ResourceVersion string
+	Fault           string // how it differs from what BOS v1 makes; empty if it is exact
+	Session         string // variable SESSION_ID of the container boa
+	Template        string // variable SESSION_TEMPLATE_ID
+	ConfigMap       string // what the volume boot-session holds
+	Keep            Keep
+	Created         Stamp
+	Terminal        bool  // has the condition Complete or Failed
+	Failed          bool  // has the condition Failed
+	Finished        Stamp // when that condition came
+	BackoffLimit    int   // tries after the first one
+	FailedPods      int   // failed tries that Kubernetes has counted
+	Suspended       bool
+}
+
+// Pod is a Pod of a BOA Job, or one that such a Job has left behind.
+type Pod struct {
+	Name    string
+	Job     string // label job-name; empty if it has none
+	Session string // variable SESSION_ID of the container boa
+	Over    bool   // phase Succeeded or Failed
+	Boa     Container
+	// OthersRun says that a container other than boa has not terminated: the mesh proxy,
+	// where nothing on the system ends it (docs/csm.md, "The mesh proxy").
+	OthersRun bool
+}
+
+// Container is the state of a Pod's container boa.
+type Container struct {
+	Terminated bool
+	ExitCode   int
+	Finished   Stamp
+}
+
+// Body is what is known of a ConfigMap's content.
+type Body int8
+
+// The values of Body.
+const (
+	BodyUnread Body = iota // nobody needed it yet
+	BodyExact              // one key data.json holding an object with boot_sets
+	BodyOther              // anything else
+	BodyFailed             // it could not be read
+)
+
+// ConfigMap is one whose name is a session ID. Its content is not kept.
+type ConfigMap struct {
+	Name            string
+	UID             string
+	ResourceVersion string
+	Fault           string // how its metadata differs from what BOS v1 makes; empty if exact
+	Keep            Keep
+	Created         Stamp
+	Body            Body
+	BodyFault       string // how the body differs, or why it could not be read
+	// User is something that refers to it and is not of its session; empty if nothing was seen.
+	User string
+}
+
+// Reference says that something in Kubernetes refers to a ConfigMap.
+type Reference struct {
+	ConfigMap string
+	Kind      string // Pod, Job, CronJob
+	Name      string
+	Session   string // session that the referrer belongs to; empty if none
+}
