@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bosgc/inventory"
+)
+
+const batcherPrefix = "batcher-"
+
+// cfsBasics are the rules for every CFS session, tagged or not: nil if it is a complete one that the
+// batcher made for nodes.
+func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
+	id, batcher := strings.CutPrefix(c.Name, batcherPrefix)
+	switch {
+	case !batcher || !inventory.IsSessionID(id):
+		return keep(Foreign, "its name is not one that the batcher gives")
+	case c.Definition != "dynamic":
+		return keep(Foreign, fmt.Sprintf("its target is %q: an image build, not nodes", c.Definition))
+	case c.Limit == "":
+		return keep(Foreign, "it has no Ansible limit; the batcher always sets one")
+	case j.settings.CFS == CFSOff:
+		return keep(PolicyOff, "BOSGC_CFS is off")
+	}
+	switch c.Status {
+	case "complete":
+		return nil
+	case "pending", "running":
+		return keep(Running, "its status is "+c.Status)
+	}
+	return unknown(BadData, fmt.Sprintf("its status is %.40q", c.Status))
+}
+
+func cfsDecision(c inventory.CFSSession) Decision {
+	return Decision{Kind: CFSSession, Name: c.Name}
+}
+
+// looseCFS judges a CFS session without a tag: the batcher leaves the tag out where a batch
+// mixes nodes of several sessions (docs/csm.md, "Tags").
+func (j *Judge) looseCFS(c inventory.CFSSession) Decision {
+	d := cfsDecision(c)
+	r := j.cfsBasics(c)
+	switch {
+	case r != nil:
+	case j.settings.CFS != CFSOld:
+		r = keep(PolicyOff, "it names no session, and BOSGC_CFS is "+string(j.settings.CFS))
+	default:
+		r = j.cfsAge(c, j.settings.CFSTTL, CFSExpired)
+	}
+	r.into(&d)
+	return d
+}
+
+// CFSSession judges one CFS session by itself, with what is known of its session; g is nil
+// for one without a tag.
+func (j *Judge) CFSSession(g *inventory.Group, c inventory.CFSSession) Decision {
+	switch {
+	case g == nil && c.Tag == "":
+		return j.looseCFS(c)
+	case g == nil || c.Tag != g.ID:
+		d := cfsDecision(c)
+		unknown(EvidenceIncomplete, "its tag has changed").into(&d)
+		return d
+	}
+	f := j.facts(g)
+	session := j.session(f)
+	return j.taggedCFS(f, session, j.jobs(f, session), c)
+}
+
+func (j *Judge) taggedCFS(f facts, session Decision, jobs []Decision, c inventory.CFSSession) Decision {
+	d := cfsDecision(c)
+	d.Session = f.group.ID
+	r := j.cfsBasics(c)
+	if r == nil {
+		r = j.linkedCFS(f, session, jobs, c)
+	}
+	r.into(&d)
+	return d
+}
+
+func (j *Judge) linkedCFS(f facts, session Decision, jobs []Decision, c inventory.CFSSession) *ruling {
+	if f.keep != nil {
+		return keep(OwnerKept, "its session is protected: "+f.keep.detail)
+	}
+	if r := j.owned(f, session, jobs); r != nil {
+		return r
+	}
+	if !inventory.IsSessionID(f.group.ID) {
+		return keep(Foreign, "its tag is no ID of BOS v1; BOS v2 lets people choose names")
+	}
+	if r := ownerUnsure(f); r != nil {
+		return r
+	}
+	if r := j.clusterUnread(f); r != nil {
+		return r
+	}
+	// BOS v2 writes the same tag: unknown to v1 is not gone (docs/csm.md, "Tags").
+	switch f.group.V2 {
+	case inventory.Present:
+		return keep(Foreign, "it belongs to a session of BOS v2")
+	case inventory.Unknown:
+		return unknown(EvidenceIncomplete, "BOS v2 could not be asked for its session")
+	}
+	return j.cfsAge(c, j.settings.OrphanGrace, OwnerCollected)
+}
+
+// NeedsV2 says whether a verdict of the group hangs on what BOS v2 knows.
+func (j *Judge) NeedsV2(g *inventory.Group) bool {
+	if len(g.CFS) == 0 {
+		return false
+	}
+	here, gone := *g, *g
+	here.V2, gone.V2 = inventory.Present, inventory.Absent
+	return !slices.Equal(j.Group(&here), j.Group(&gone))
+}
+
+// cfsAge judges by the completion, or by the start where CFS lost sight of the end.
+func (j *Judge) cfsAge(c inventory.CFSSession, ttl time.Duration, reason Reason) *ruling {
+	what, at := "completed", c.Completion
+	if !at.Known() && !at.Bad() {
+		what, at = "no completion time; started", c.Start
+	}
+	switch {
+	case at.Bad():
+		return unknown(BadData, fmt.Sprintf("a time of it is none: %.60q", at.Raw))
+	case !at.Known():
+		return unknown(BadData, "it has neither a completion nor a start time")
+	case j.future(at.At):
+		return unknown(ClockSkew, "it "+what+" in the future, at "+stamp(at.At))
+	}
+	if r := j.young(at.At, ttl, what); r != nil {
+		return r
+	}
+	return remove(reason, at.At.Add(ttl), what+" "+stamp(at.At))
+}

@@ -1,0 +1,112 @@
+package policy
+
+import (
+	"strings"
+
+	"bosgc/inventory"
+)
+
+func (j *Judge) configMaps(f facts, session Decision, jobs []Decision) []Decision {
+	cms, _ := f.group.ConfigMaps()
+	decisions := make([]Decision, 0, len(cms))
+	for _, cm := range cms {
+		d := Decision{Kind: ConfigMap, Name: cm.Name, Session: f.group.ID, UID: cm.UID, ResourceVersion: cm.ResourceVersion}
+		j.configMap(f, session, jobs, cm).into(&d)
+		decisions = append(decisions, d)
+	}
+	return decisions
+}
+
+func (j *Judge) configMap(f facts, session Decision, jobs []Decision, cm inventory.ConfigMap) *ruling {
+	switch {
+	case cm.Fault != "":
+		return keep(NotOurs, cm.Fault)
+	case f.keep != nil:
+		return f.keep
+	case cm.User != "":
+		return keep(InUse, cm.User+" refers to it and is not of its session")
+	}
+	r := j.owned(f, session, jobs)
+	if r == nil {
+		r = j.orphan(f, cm)
+	}
+	if r.verdict == Delete || r.reason == AwaitingConfirmation {
+		if look := body(cm); look != nil {
+			return look
+		}
+	}
+	return r
+}
+
+// owned ties an object to whatever of its session is still there; nil if nothing is.
+func (j *Judge) owned(f facts, session Decision, jobs []Decision) *ruling {
+	if f.group.Listed == inventory.Present {
+		return goesWith(session, "session "+session.Name)
+	}
+	if f.life.running != "" {
+		return keep(OwnerKept, f.life.running+" of its session still runs or may run again")
+	}
+	var gone *ruling
+	for _, job := range jobs {
+		if job.Verdict != Delete {
+			return goesWith(job, "Job "+job.Name)
+		}
+		gone = goesWith(job, "Job "+job.Name)
+	}
+	return gone
+}
+
+// orphan judges a ConfigMap that seems to belong to nobody. BOS makes the ConfigMap first,
+// then the Job, then its own entry, and can take minutes over it when etcd is slow: the
+// grace keeps what is merely being made.
+func (j *Judge) orphan(f facts, cm inventory.ConfigMap) *ruling {
+	if r := ownerUnsure(f); r != nil {
+		return r
+	}
+	if missing := f.group.Evidence().Missing(); len(missing) > 0 {
+		return unknown(EvidenceIncomplete, "not read completely: "+strings.Join(missing, ", "))
+	}
+	switch {
+	case !cm.Created.Known():
+		return unknown(BadData, "it has no creation time")
+	case j.future(cm.Created.At):
+		return unknown(ClockSkew, "it was created in the future, at "+stamp(cm.Created.At))
+	}
+	if r := j.young(cm.Created.At, j.settings.OrphanGrace, "created"); r != nil {
+		return r
+	}
+	return awaiting("no session, no Job and no Pod of that ID", cm.Created.At)
+}
+
+// body looks at the content of a ConfigMap that would go. A name is not enough: nothing
+// stops others from naming ConfigMaps by a UUID.
+func body(cm inventory.ConfigMap) *ruling {
+	switch cm.Body {
+	case inventory.BodyExact:
+		return nil
+	case inventory.BodyOther:
+		return keep(NotOurs, cm.BodyFault)
+	}
+	return unknown(EvidenceIncomplete, "its content was not read: "+cm.BodyFault)
+}
+
+// NeedsBody names the ConfigMaps of a group whose content decides about them.
+func (j *Judge) NeedsBody(g *inventory.Group) []string {
+	cms, _ := g.ConfigMaps()
+	if len(cms) == 0 {
+		return nil
+	}
+	// Asked as if every content were right: what would then stay needs no look.
+	assumed := make([]inventory.ConfigMap, len(cms))
+	for i, cm := range cms {
+		cm.Body = inventory.BodyExact
+		assumed[i] = cm
+	}
+	var names []string
+	for _, d := range j.Group(g.WithConfigMaps(assumed)) {
+		if d.Kind == ConfigMap && (d.Verdict == Delete || d.Reason == AwaitingConfirmation) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"time"
+
+	"bosgc/inventory"
+)
+
+func (j *Judge) jobs(f facts, session Decision) []Decision {
+	jobs, _ := f.group.Jobs()
+	decisions := make([]Decision, 0, len(jobs))
+	for _, job := range jobs {
+		d := jobDecision(job)
+		j.job(f, session, job).into(&d)
+		decisions = append(decisions, d)
+	}
+	return decisions
+}
+
+func jobDecision(job inventory.Job) Decision {
+	return Decision{Kind: Job, Name: job.Name, Session: job.Session, UID: job.UID, ResourceVersion: job.ResourceVersion}
+}
+
+// strayJob judges one that looks like BOS's and names no session.
+func strayJob(job inventory.Job) Decision {
+	d := jobDecision(job)
+	keep(NotOurs, job.Fault).into(&d)
+	return d
+}
+
+func (j *Judge) job(f facts, session Decision, job inventory.Job) *ruling {
+	switch {
+	case job.Fault != "":
+		return keep(NotOurs, job.Fault)
+	case f.life.running != "":
+		return j.running(f)
+	case f.life.unread != "":
+		return j.podsUnread(f)
+	case f.keep != nil:
+		return f.keep
+	}
+	if f.group.Listed == inventory.Present {
+		return goesWith(session, "session "+session.Name)
+	}
+	return j.unlistedJob(f)
+}
+
+// goesWith ties an object to its owner's verdict.
+func goesWith(owner Decision, name string) *ruling {
+	if owner.Verdict == Delete {
+		return remove(OwnerCollected, owner.EligibleAt, "goes with its "+name)
+	}
+	return keep(OwnerKept, "its "+name+" stays ("+string(owner.Reason)+")")
+}
+
+// ownerUnsure says why it cannot be concluded that a session is gone from BOS v1; nil if it
+// can.
+func ownerUnsure(f facts) *ruling {
+	switch {
+	case f.group.Listed == inventory.Unknown:
+		return unknown(EvidenceIncomplete, "BOS's list of sessions is not complete")
+	case f.group.Record.Presence == inventory.Present:
+		return unknown(EvidenceIncomplete, "BOS does not list its session, and yet has a record of it")
+	case f.group.Record.Err != "":
+		return unknown(EvidenceIncomplete, "BOS does not list its session, and did not answer for it: "+f.group.Record.Err)
+	}
+	return nil
+}
+
+// unlistedJob judges a Job whose session is not in BOS. If it finished longer ago than any
+// session is kept, it goes on its own evidence: that is also how the next run finishes one
+// that was killed between its last two deletes. If it finished more lately than that, it only seems
+// to belong to nobody.
+func (j *Judge) unlistedJob(f facts) *ruling {
+	if r := ownerUnsure(f); r != nil {
+		return r
+	}
+	if r := j.keptTemplate(f); r != nil {
+		return r
+	}
+	finished, ttl := f.life.finished, f.ttl(j.settings)
+	switch {
+	case f.life.bad != "":
+		return unknown(BadData, f.life.bad)
+	case finished.IsZero():
+		return unknown(BadData, "nothing tells when it ended")
+	case j.future(finished):
+		return unknown(ClockSkew, "it finished in the future, at "+stamp(finished))
+	}
+	if r := j.young(finished, min(ttl, j.settings.OrphanGrace), "finished"); r != nil {
+		return r
+	}
+	if r := j.clusterUnread(f); r != nil {
+		return r
+	}
+	if eligible := finished.Add(ttl); !j.now.Before(eligible) {
+		return remove(f.expiry(), eligible, f.outcome()+" "+stamp(finished)+"; its session is gone from BOS")
+	}
+	return awaiting("its session is gone from BOS", finished)
+}
+
+// awaiting keeps an orphan. One run's absence is never enough: it is deleted only after
+// earlier runs have seen it as one too, and those are not remembered yet.
+func awaiting(why string, since time.Time) *ruling {
+	return keep(AwaitingConfirmation, "looks orphaned since "+stamp(since)+": "+why)
+}

@@ -1,0 +1,69 @@
+package policy
+
+import (
+	"fmt"
+	"path"
+	"time"
+
+	"bosgc/inventory"
+)
+
+// protection is what annotations on the Jobs and ConfigMaps of a session say; one protects
+// everything of it. An annotation that cannot be understood protects too: somebody meant
+// something by it.
+func (j *Judge) protection(g *inventory.Group) *ruling {
+	var said *ruling
+	note := func(kind, name string, k inventory.Keep) {
+		if r := j.annotation(kind+" "+name, k); r != nil && (said == nil || r.verdict == Keep) {
+			said = r
+		}
+	}
+	jobs, _ := g.Jobs()
+	for _, job := range jobs {
+		note("Job", job.Name, job.Keep)
+	}
+	cms, _ := g.ConfigMaps()
+	for _, cm := range cms {
+		note("ConfigMap", cm.Name, cm.Keep)
+	}
+	return said
+}
+
+func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
+	switch k.Keep {
+	case "true":
+		return keep(KeptByRule, object+" has the annotation bosgc/keep")
+	case "", "false":
+	default:
+		return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep: %q; expected \"true\" or \"false\"", object, k.Keep))
+	}
+	if k.Until == "" {
+		return nil
+	}
+	until, err := time.Parse(time.RFC3339, k.Until)
+	switch {
+	case err != nil:
+		return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep-until: %q; expected a time like 2030-01-31T00:00:00Z", object, k.Until))
+	case until.After(j.now):
+		return keepUntil(KeptByRule, until.UTC(), fmt.Sprintf("%s has the annotation bosgc/keep-until: %s", object, k.Until))
+	}
+	return nil
+}
+
+// keptTemplate says whether the template is one whose sessions are kept.
+func (j *Judge) keptTemplate(f facts) *ruling {
+	for _, glob := range j.settings.KeepTemplates {
+		// A malformed pattern is refused where settings are read; here, when in doubt, keep.
+		if ok, err := path.Match(glob, f.template); ok || err != nil {
+			return keep(KeptByRule, fmt.Sprintf("its template %q matches %q of BOSGC_KEEP_TEMPLATES", f.template, glob))
+		}
+	}
+	return nil
+}
+
+func (j *Judge) keptByRule(f facts) *ruling {
+	if f.keep != nil {
+		return f.keep
+	}
+	return j.keptTemplate(f)
+}

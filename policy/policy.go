@@ -1,0 +1,173 @@
+// Package policy holds the rules: what exists, the settings and the time go in, verdicts
+// with their reasons come out. It does no I/O, reads no clock and logs nothing.
+// docs/policy.md is the same in words, rule by rule and in the same order.
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"bosgc/inventory"
+)
+
+// Settings are what an administrator can tune (see package config for defaults).
+type Settings struct {
+	SessionTTL    time.Duration
+	FailedTTL     time.Duration
+	AbandonedTTL  time.Duration
+	KeepLast      int
+	KeepTemplates []string // globs of path.Match
+	OrphanGrace   time.Duration
+	CFS           CFSMode
+	CFSTTL        time.Duration
+}
+
+// CFSMode says how far CFS sessions are collected.
+type CFSMode string
+
+// The values of CFSMode.
+const (
+	CFSOff    CFSMode = "off"
+	CFSLinked CFSMode = "linked" // those of sessions that are collected or gone
+	CFSOld    CFSMode = "old"    // those, and old ones without a tag
+)
+
+// futureTolerance is how far ahead of now a time may lie and still count as now. Servers of
+// one CSM system are kept together by chrony to milliseconds, and CFS rounds to seconds; a
+// minute covers both and hides no broken clock that could make something young look old.
+const futureTolerance = time.Minute
+
+// Kind is a kind of object that is judged.
+type Kind string
+
+// The values of Kind.
+const (
+	Session    Kind = "Session"
+	Job        Kind = "Job"
+	ConfigMap  Kind = "ConfigMap"
+	CFSSession Kind = "CFSSession"
+)
+
+// Decision is the verdict on one object.
+type Decision struct {
+	Kind            Kind
+	Name            string
+	Session         string // the session it belongs to; empty if none
+	Verdict         Verdict
+	Reason          Reason
+	Detail          string    // one sentence for a person
+	EligibleAt      time.Time // when it may go, or might have gone; zero if unknown
+	UID             string    // Kubernetes only
+	ResourceVersion string    // Kubernetes only
+}
+
+// Judge applies the rules to one snapshot. Its judgements depend on nothing else, so that
+// judging twice gives the same twice.
+type Judge struct {
+	settings Settings
+	now      time.Time
+	keptLast map[string]bool
+}
+
+// NewJudge prepares to judge the groups of one snapshot. The rule that keeps the newest
+// sessions of a template needs all of them, which is why it is worked out here.
+func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time) *Judge {
+	j := &Judge{settings: settings, now: now}
+	j.keptLast = j.newest(s)
+	return j
+}
+
+// All judges everything in a snapshot. The groups come in the order in which they are to be
+// deleted: the oldest session first, and within a session CFS sessions, ConfigMaps, the
+// session, Jobs.
+func (j *Judge) All(s *inventory.Snapshot) []Decision {
+	type unit struct {
+		age       time.Time
+		decisions []Decision
+	}
+	var units []unit
+	for _, g := range s.Groups {
+		units = append(units, unit{age: j.facts(g).age(), decisions: j.Group(g)})
+	}
+	for _, c := range s.Loose {
+		units = append(units, unit{age: cmp.Or(c.Completion.At, c.Start.At), decisions: []Decision{j.looseCFS(c)}})
+	}
+	for _, job := range s.Jobs {
+		units = append(units, unit{age: job.Created.At, decisions: []Decision{strayJob(job)}})
+	}
+	// Stable, so that equal ages keep the order of the IDs and a plan reads the same twice.
+	slices.SortStableFunc(units, func(a, b unit) int { return a.age.Compare(b.age) })
+	var all []Decision
+	for _, u := range units {
+		all = append(all, u.decisions...)
+	}
+	return all
+}
+
+// Group judges all objects of one session ID, in the order in which they are deleted.
+func (j *Judge) Group(g *inventory.Group) []Decision {
+	f := j.facts(g)
+	session := j.session(f)
+	jobs := j.jobs(f, session)
+	cms := j.configMaps(f, session, jobs)
+	holdBack(cms, &session, jobs)
+
+	var all []Decision
+	for _, c := range g.CFS {
+		all = append(all, j.taggedCFS(f, session, jobs, c))
+	}
+	all = append(all, cms...)
+	if g.Listed == inventory.Present {
+		all = append(all, session)
+	}
+	return append(all, jobs...)
+}
+
+// holdBack keeps a session and its Jobs while one of its ConfigMaps cannot be judged: they
+// are the thread that leads to it, and without them it could only go as an orphan.
+func holdBack(cms []Decision, session *Decision, jobs []Decision) {
+	for _, cm := range cms {
+		if cm.Verdict != Unknown {
+			continue
+		}
+		held := unknown(EvidenceIncomplete, "its ConfigMap "+cm.Name+" cannot be judged")
+		if session.Verdict == Delete {
+			held.into(session)
+		}
+		for i := range jobs {
+			if jobs[i].Verdict == Delete {
+				held.into(&jobs[i])
+			}
+		}
+	}
+}
+
+// ruling is what a rule says; nil is "not my business".
+type ruling struct {
+	verdict  Verdict
+	reason   Reason
+	detail   string
+	eligible time.Time
+}
+
+func remove(r Reason, eligible time.Time, detail string) *ruling {
+	return &ruling{Delete, r, detail, eligible}
+}
+
+func keep(r Reason, detail string) *ruling { return &ruling{verdict: Keep, reason: r, detail: detail} }
+
+func keepUntil(r Reason, eligible time.Time, detail string) *ruling {
+	return &ruling{Keep, r, detail, eligible}
+}
+
+func unknown(r Reason, detail string) *ruling {
+	return &ruling{verdict: Unknown, reason: r, detail: detail}
+}
+
+func (r *ruling) into(d *Decision) {
+	d.Verdict, d.Reason, d.Detail, d.EligibleAt = r.verdict, r.reason, r.detail, r.eligible
+}
+
+// future says whether a time lies so far ahead of now that some clock must be wrong.
+func (j *Judge) future(t time.Time) bool { return t.Sub(j.now) > futureTolerance }

@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"bosgc/inventory"
+)
+
+// sessionRules are asked in this order; the first that has something to say decides.
+// The order is that of docs/policy.md, "Session".
+var sessionRules = []func(*Judge, facts) *ruling{
+	(*Judge).foreignID,
+	(*Judge).running,
+	(*Judge).keptByRule,
+	(*Judge).podsUnread,
+	(*Judge).finishedLately,
+	(*Judge).clusterUnread,
+	(*Judge).recordUnread,
+	(*Judge).ghost,
+	(*Judge).badTimes,
+	(*Judge).finished,
+	(*Judge).abandoned,
+}
+
+// decidedWithoutRecord is how many of the rules need nothing from BOS but the ID.
+const decidedWithoutRecord = 5
+
+func (j *Judge) session(f facts) Decision {
+	d := Decision{Kind: Session, Name: f.group.ID, Session: f.group.ID}
+	for _, rule := range sessionRules {
+		if r := rule(j, f); r != nil {
+			r.into(&d)
+			return d
+		}
+	}
+	unknown(BadData, "no rule applies").into(&d)
+	return d
+}
+
+// NeedsRecord says whether BOS must be asked for a session's record before it can be
+// judged. It need not where Jobs and Pods decide, whatever the record says: BOS is fragile,
+// and each request counts (docs/csm.md, "BOS under load"). The template must be known all the
+// same, because the session may be the newest of it.
+func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
+	if !inventory.IsSessionID(g.ID) {
+		return false
+	}
+	j := &Judge{settings: settings, now: now}
+	f := j.facts(g)
+	if f.life.running != "" {
+		return false
+	}
+	if f.template == "" {
+		return true
+	}
+	for _, rule := range sessionRules[:decidedWithoutRecord] {
+		if rule(j, f) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (j *Judge) foreignID(f facts) *ruling {
+	if inventory.IsSessionID(f.group.ID) {
+		return nil
+	}
+	return keep(NotOurs, "its ID is not a lower-case version 4 UUID, which BOS v1 makes")
+}
+
+func (j *Judge) podsUnread(f facts) *ruling {
+	if f.life.unread == "" {
+		return nil
+	}
+	return unknown(EvidenceIncomplete, "Job "+f.life.unread+" has not ended, and its Pods could not be read")
+}
+
+// finishedLately keeps a session whose Jobs ended a short time ago. Its real end can only be
+// later, so no answer of BOS could make it older.
+func (j *Judge) finishedLately(f facts) *ruling {
+	switch {
+	case f.life.bad != "":
+		return unknown(BadData, f.life.bad)
+	case f.life.finished.IsZero():
+		return nil
+	case j.future(f.life.finished):
+		return unknown(ClockSkew, "its Job finished in the future, at "+stamp(f.life.finished))
+	}
+	return j.young(f.life.finished, f.ttl(j.settings), "finished")
+}
+
+// young keeps what is younger than an age.
+func (j *Judge) young(since time.Time, ttl time.Duration, what string) *ruling {
+	if eligible := since.Add(ttl); j.now.Before(eligible) {
+		return keepUntil(TooYoung, eligible, fmt.Sprintf("%s %s; kept until %s", what, stamp(since), stamp(eligible)))
+	}
+	return nil
+}
+
+func (j *Judge) clusterUnread(f facts) *ruling {
+	if missing := f.group.Evidence().Missing(); len(missing) > 0 {
+		return unknown(EvidenceIncomplete, "not read completely: "+strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func (j *Judge) recordUnread(f facts) *ruling {
+	r := f.group.Record
+	switch {
+	case r.Presence != inventory.Unknown:
+		return nil
+	case r.Broken:
+		return unknown(BadData, "BOS cannot read its record: "+r.Err)
+	case r.Err == "":
+		return unknown(EvidenceIncomplete, "BOS was not asked about it")
+	}
+	return unknown(EvidenceIncomplete, "BOS did not answer: "+r.Err)
+}
+
+// ghost finds sessions that are listed but have no record: only keys of a status are left
+// of them (docs/csm.md, "Ghosts"). There is nothing in them to lose, but a session that is
+// just being made can look the same for a moment; then its ConfigMap is young, because BOS
+// makes that first.
+func (j *Judge) ghost(f facts) *ruling {
+	if f.group.Record.Presence != inventory.Absent || f.life.jobs > 0 {
+		return nil
+	}
+	if jobs, complete := f.group.Jobs(); len(jobs) > 0 || !complete {
+		return unknown(EvidenceIncomplete, "it has no record in BOS, but a Job names it")
+	}
+	cms, _ := f.group.ConfigMaps()
+	for _, cm := range cms {
+		switch {
+		case !cm.Created.Known():
+			return unknown(BadData, "its ConfigMap has no creation time")
+		case j.future(cm.Created.At):
+			return unknown(ClockSkew, "its ConfigMap was created in the future, at "+stamp(cm.Created.At))
+		}
+		if r := j.young(cm.Created.At, j.settings.OrphanGrace, "its ConfigMap was created"); r != nil {
+			return r
+		}
+	}
+	return remove(Ghost, time.Time{}, "listed by BOS, but without a record; nothing runs for it")
+}
+
+// badTimes refuses to guess where a time of the record is none, or lies ahead.
+func (j *Judge) badTimes(f facts) *ruling {
+	r := f.group.Record
+	for _, t := range []struct {
+		name  string
+		stamp inventory.Stamp
+	}{{"start_time", r.Start}, {"stop_time", r.Stop}} {
+		switch {
+		case t.stamp.Bad():
+			return unknown(BadData, fmt.Sprintf("its %s is no time: %.60q", t.name, t.stamp.Raw))
+		case t.stamp.Known() && j.future(t.stamp.At):
+			return unknown(ClockSkew, fmt.Sprintf("its %s lies in the future: %s", t.name, stamp(t.stamp.At)))
+		}
+	}
+	return nil
+}
+
+// finished judges by the end, not by the start: a session that ran for days would otherwise
+// go the moment it ends.
+func (j *Judge) finished(f facts) *ruling {
+	if f.end.IsZero() {
+		return nil
+	}
+	if r := j.young(f.end, f.ttl(j.settings), "finished"); r != nil {
+		return r
+	}
+	if r := j.keptAsNewest(f); r != nil {
+		return r
+	}
+	return remove(f.expiry(), f.end.Add(f.ttl(j.settings)), f.outcome()+" "+stamp(f.end))
+}
+
+func (f facts) outcome() string {
+	if f.failed {
+		return "failed"
+	}
+	return "finished"
+}
+
+// abandoned finds sessions whose agent died: no end was ever recorded, and nothing runs. BOS
+// calls them in progress for ever.
+func (j *Judge) abandoned(f facts) *ruling {
+	switch {
+	case f.start.IsZero():
+		return unknown(BadData, "nothing tells its age: BOS has no start and no end, and it has no Job or ConfigMap")
+	case j.future(f.start):
+		return unknown(ClockSkew, "it started in the future, at "+stamp(f.start))
+	}
+	if r := j.young(f.start, j.settings.AbandonedTTL, "no end is recorded; started"); r != nil {
+		return r
+	}
+	return remove(Abandoned, f.start.Add(j.settings.AbandonedTTL), "nothing runs for it and no end is recorded; started "+stamp(f.start))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
