@@ -1,0 +1,213 @@
+// Package config reads all settings from environment variables, so that a CronJob and a
+// person tune bosgc the same way, and says of each where its value came from.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"sort"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+
+	"bosgc/policy"
+)
+
+// Config is every setting. Names, defaults and meanings are fixed: users and monitoring
+// rely on them. An empty variable counts as one that is not set.
+type Config struct {
+	BOSURL    string `env:"BOSGC_BOS_URL" envDefault:"http://cray-bos" check:"url"`
+	CFSURL    string `env:"BOSGC_CFS_URL" envDefault:"http://cray-cfs-api" check:"url"`
+	Namespace string `env:"BOSGC_NAMESPACE" envDefault:"services" check:"label"`
+
+	TokenURL         string `env:"BOSGC_TOKEN_URL" check:"url"`
+	ClientID         string `env:"BOSGC_CLIENT_ID"`
+	ClientSecret     Secret `env:"BOSGC_CLIENT_SECRET"`
+	ClientSecretFile string `env:"BOSGC_CLIENT_SECRET_FILE" check:"file"`
+	CAFile           string `env:"BOSGC_CA_FILE" check:"file"`
+
+	EtcdEndpoints    []string `env:"BOSGC_BOS_ETCD_ENDPOINTS" later:"true"`
+	EtcdCAFile       string   `env:"BOSGC_BOS_ETCD_CA_FILE" check:"file" later:"true"`
+	EtcdCertFile     string   `env:"BOSGC_BOS_ETCD_CERT_FILE" check:"file" later:"true"`
+	EtcdKeyFile      string   `env:"BOSGC_BOS_ETCD_KEY_FILE" check:"file" later:"true"`
+	EtcdUser         string   `env:"BOSGC_BOS_ETCD_USER" later:"true"`
+	EtcdPasswordFile string   `env:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file" later:"true"`
+	Batcher          string   `env:"BOSGC_BATCHER" envDefault:"cray-cfs-batcher" check:"label" later:"true"`
+
+	SessionTTL      Age            `env:"BOSGC_SESSION_TTL" envDefault:"7d"`
+	FailedTTL       Age            `env:"BOSGC_FAILED_TTL" envDefault:"14d"`
+	AbandonedTTL    Age            `env:"BOSGC_ABANDONED_TTL" envDefault:"14d"`
+	KeepLast        int            `env:"BOSGC_KEEP_LAST" envDefault:"1" min:"0"`
+	KeepTemplates   []string       `env:"BOSGC_KEEP_TEMPLATES" check:"globs"`
+	OrphanGrace     Age            `env:"BOSGC_ORPHAN_GRACE" envDefault:"24h"`
+	OrphanSightings int            `env:"BOSGC_ORPHAN_SIGHTINGS" envDefault:"2" min:"1" later:"true"`
+	CFS             policy.CFSMode `env:"BOSGC_CFS" envDefault:"old" oneof:"off linked old"`
+	CFSTTL          Age            `env:"BOSGC_CFS_TTL" envDefault:"7d"`
+	CFSLink         string         `env:"BOSGC_CFS_LINK" envDefault:"exact" oneof:"exact inferred" later:"true"`
+
+	MaxDeletes       int  `env:"BOSGC_MAX_DELETES" envDefault:"1000" min:"1"`
+	MaxOrphanPercent int  `env:"BOSGC_MAX_ORPHAN_PERCENT" envDefault:"50" min:"0" max:"100" later:"true"`
+	DryRun           bool `env:"BOSGC_DRY_RUN" envDefault:"false"`
+
+	BOSConcurrency  int `env:"BOSGC_BOS_CONCURRENCY" envDefault:"2" min:"1" max:"64"`
+	CFSConcurrency  int `env:"BOSGC_CFS_CONCURRENCY" envDefault:"4" min:"1" max:"64"`
+	KubeConcurrency int `env:"BOSGC_KUBE_CONCURRENCY" envDefault:"8" min:"1" max:"64"`
+	RequestTimeout  Age `env:"BOSGC_REQUEST_TIMEOUT" envDefault:"30s" check:"positive"`
+	ListTimeout     Age `env:"BOSGC_LIST_TIMEOUT" envDefault:"60s" check:"positive"`
+	Deadline        Age `env:"BOSGC_DEADLINE" envDefault:"15m" check:"positive"`
+
+	Interval       Age    `env:"BOSGC_INTERVAL" envDefault:"1h" check:"positive" later:"true"`
+	MetricsAddr    string `env:"BOSGC_METRICS_ADDR" envDefault:":9090" later:"true"`
+	MetricsLinger  Age    `env:"BOSGC_METRICS_LINGER" envDefault:"0s" later:"true"`
+	PushURL        string `env:"BOSGC_PUSH_URL" check:"url" later:"true"`
+	Textfile       string `env:"BOSGC_TEXTFILE" later:"true"`
+	StateNamespace string `env:"BOSGC_STATE_NAMESPACE" check:"label" later:"true"`
+	StateName      string `env:"BOSGC_STATE_NAME" envDefault:"bosgc" check:"label" later:"true"`
+	JournalDir     string `env:"BOSGC_JOURNAL_DIR" later:"true"`
+	JournalRuns    int    `env:"BOSGC_JOURNAL_RUNS" envDefault:"20" min:"1" later:"true"`
+
+	MeshQuitURL string `env:"BOSGC_MESH_QUIT_URL" check:"url"`
+	LogLevel    string `env:"BOSGC_LOG_LEVEL" envDefault:"info" oneof:"debug info warn error"`
+	LogFormat   string `env:"BOSGC_LOG_FORMAT" oneof:"json text"`
+}
+
+// Secret is a text that is never shown.
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(hidden)"
+}
+
+// Problem is one setting that cannot be used.
+type Problem struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Why   string `json:"why"` // what is wrong, what was expected, what to do
+}
+
+// Problems is all that is wrong with the settings, in the order of their names.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, 0, len(p)+1)
+	lines = append(lines, fmt.Sprintf("%d of the settings cannot be used:", len(p)))
+	for _, one := range p {
+		lines = append(lines, fmt.Sprintf("  %s=%q %s", one.Name, one.Value, one.Why))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Load reads the settings from an environment as os.Environ gives it. The error is
+// Problems, and names everything that is wrong at once.
+func Load(environ []string) (Config, error) {
+	values := env.ToMap(environ)
+	var c Config
+	problems := parse(&c, values)
+	for _, s := range c.settings(values) {
+		if problems.has(s.Name) {
+			continue // what could not be read needs no second complaint
+		}
+		if why := s.check(); why != "" {
+			problems = append(problems, Problem{s.Name, s.Value, why})
+		}
+	}
+	problems = append(problems, c.contradictions()...)
+	if len(problems) > 0 {
+		sort.SliceStable(problems, func(a, b int) bool { return problems[a].Name < problems[b].Name })
+		return c, problems
+	}
+	return c, c.readSecret()
+}
+
+func parse(c *Config, values map[string]string) Problems {
+	err := env.ParseWithOptions(c, env.Options{Environment: values})
+	if err == nil {
+		return nil
+	}
+	var problems Problems
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return Problems{{Why: err.Error()}}
+	}
+	for _, one := range all.Errors {
+		var bad env.ParseError
+		if !errors.As(one, &bad) {
+			problems = append(problems, Problem{Why: one.Error()})
+			continue
+		}
+		field, _ := reflect.TypeFor[Config]().FieldByName(bad.Name)
+		name := field.Tag.Get("env")
+		why := bad.Err.Error()
+		switch field.Type.Kind() {
+		case reflect.Int:
+			why = "is no whole number; expected one such as " + field.Tag.Get("envDefault")
+		case reflect.Bool:
+			why = "is neither true nor false"
+		}
+		problems = append(problems, Problem{name, values[name], why})
+	}
+	return problems
+}
+
+func (p Problems) has(name string) bool {
+	for _, one := range p {
+		if one.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// contradictions are settings that are each right and make no sense together.
+func (c Config) contradictions() Problems {
+	var p Problems
+	if c.ClientSecret != "" && c.ClientSecretFile != "" {
+		p = append(p, Problem{"BOSGC_CLIENT_SECRET_FILE", c.ClientSecretFile, "is set, and so is BOSGC_CLIENT_SECRET; expected only one of them"})
+	}
+	if c.TokenURL != "" && c.ClientID == "" {
+		p = append(p, Problem{"BOSGC_CLIENT_ID", "", "is empty, but BOSGC_TOKEN_URL is set; expected the name of the client, such as admin-client"})
+	}
+	if c.TokenURL != "" && c.ClientSecret == "" && c.ClientSecretFile == "" {
+		p = append(p, Problem{"BOSGC_CLIENT_SECRET", "", "is empty, but BOSGC_TOKEN_URL is set; expected the client's secret here or in BOSGC_CLIENT_SECRET_FILE"})
+	}
+	if c.TokenURL == "" && (c.ClientID != "" || c.ClientSecret != "" || c.ClientSecretFile != "") {
+		p = append(p, Problem{"BOSGC_TOKEN_URL", "", "is empty, but a client is named; expected the token endpoint, or no BOSGC_CLIENT_... at all"})
+	}
+	return p
+}
+
+func (c *Config) readSecret() error {
+	if c.ClientSecretFile == "" {
+		return nil
+	}
+	text, err := os.ReadFile(c.ClientSecretFile)
+	secret := strings.TrimSpace(string(text))
+	if err == nil && secret == "" {
+		err = errors.New("the file is empty")
+	}
+	if err != nil {
+		return Problems{{"BOSGC_CLIENT_SECRET_FILE", c.ClientSecretFile, "cannot be read: " + err.Error()}}
+	}
+	c.ClientSecret = Secret(secret)
+	return nil
+}
+
+// Policy gives the settings that the rules use.
+func (c Config) Policy() policy.Settings {
+	return policy.Settings{
+		SessionTTL:    c.SessionTTL.D(),
+		FailedTTL:     c.FailedTTL.D(),
+		AbandonedTTL:  c.AbandonedTTL.D(),
+		KeepLast:      c.KeepLast,
+		KeepTemplates: c.KeepTemplates,
+		OrphanGrace:   c.OrphanGrace.D(),
+		CFS:           c.CFS,
+		CFSTTL:        c.CFSTTL.D(),
+	}
+}
