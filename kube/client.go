@@ -1,0 +1,131 @@
+// Package kube reads and deletes Jobs, Pods and ConfigMaps of one namespace. It hides how
+// Kubernetes lists, pages and deletes, on every release that CSM ran.
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
+	batchv1beta1client "k8s.io/client-go/kubernetes/typed/batch/v1beta1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// pageSize is how many objects a list asks for at once: the size that kubectl uses. It
+// bounds what one answer holds in memory, whatever the namespace holds.
+const pageSize = 500
+
+// restarts is how often a list begins again after the server has forgotten its place in it
+// (410 Gone). Each time everything seen is dropped: a list patched together from two
+// moments could miss an object that was there in both.
+const restarts = 3
+
+var configMapResource = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+
+// ErrChanged says that an object is no longer the one that was judged.
+var ErrChanged = errors.New("changed since it was judged")
+
+// Options say how the API server is asked.
+type Options struct {
+	Namespace      string
+	Concurrency    int           // requests under way at once
+	RequestTimeout time.Duration // one request
+	ListTimeout    time.Duration // one list with all its pages
+}
+
+// Client talks to one namespace.
+type Client struct {
+	core    corev1client.CoreV1Interface
+	batch   batchv1client.BatchV1Interface
+	beta    batchv1beta1client.BatchV1beta1Interface // CronJobs before Kubernetes 1.21
+	meta    metadata.Interface
+	options Options
+	slots   chan struct{}
+}
+
+// Config finds the API server: an explicit kubeconfig, $KUBECONFIG and the default file, or
+// the service account of the Pod this runs in.
+func Config(kubeconfig, kubeContext string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: kubeContext}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("no way to the Kubernetes API: %w; give --kubeconfig or KUBECONFIG, or run in a Pod with a service account", err)
+	}
+	return config, nil
+}
+
+// New makes a client. The configuration is copied.
+func New(config *rest.Config, options Options) (*Client, error) {
+	config = rest.CopyConfig(config)
+	// The client's own rate limit is for controllers that never end; here the number of
+	// requests under way is what is limited, and the server's own fairness does the rest.
+	config.QPS = -1
+	config.UserAgent = "bosgc"
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
+	}
+	return newFor(config, httpClient, options)
+}
+
+func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Client, error) {
+	// The four groups that are used, and not the whole clientset, which would double the
+	// size of the binary.
+	core, coreErr := corev1client.NewForConfigAndClient(config, httpClient)
+	batch, batchErr := batchv1client.NewForConfigAndClient(config, httpClient)
+	beta, betaErr := batchv1beta1client.NewForConfigAndClient(config, httpClient)
+	meta, metaErr := metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient)
+	if err := errors.Join(coreErr, batchErr, betaErr, metaErr); err != nil {
+		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
+	}
+	return &Client{core: core, batch: batch, beta: beta, meta: meta, options: options, slots: make(chan struct{}, options.Concurrency)}, nil
+}
+
+// ask runs one request: not more than Concurrency at once, none longer than RequestTimeout.
+func (c *Client) ask(ctx context.Context, request func(context.Context) error) error {
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.slots }()
+	ctx, cancel := context.WithTimeout(ctx, c.options.RequestTimeout)
+	defer cancel()
+	return request(ctx)
+}
+
+// pages runs a list to its end. begin drops what earlier pages gave; page asks for one and
+// returns where the next begins. It gives the number of requests.
+func (c *Client) pages(ctx context.Context, begin func(), page func(context.Context, metav1.ListOptions) (string, error)) (requests int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.ListTimeout)
+	defer cancel()
+	for range restarts + 1 {
+		begin()
+		next := metav1.ListOptions{Limit: pageSize}
+		for {
+			requests++
+			err = c.ask(ctx, func(ctx context.Context) (err error) {
+				next.Continue, err = page(ctx, next)
+				return err
+			})
+			if err != nil || next.Continue == "" {
+				break
+			}
+		}
+		if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
+			return requests, err
+		}
+	}
+	return requests, fmt.Errorf("the list expired %d times before its end: %w", restarts+1, err)
+}

@@ -1,0 +1,166 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"bosgc/inventory"
+)
+
+// Listing is one complete list, projected page by page.
+type Listing struct {
+	Jobs       []inventory.Job
+	Pods       []inventory.Pod
+	ConfigMaps []inventory.ConfigMap
+	References []inventory.Reference // to ConfigMaps with the name of a session
+	Count      int                   // all objects, also those of no interest
+	Requests   int
+}
+
+// Jobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
+func (c *Client) Jobs(ctx context.Context) (Listing, error) {
+	var l Listing
+	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+		list, err := c.batch.Jobs(c.options.Namespace).List(ctx, opts)
+		if err != nil {
+			return "", err
+		}
+		for i := range list.Items {
+			l.addJob(&list.Items[i])
+		}
+		return list.Continue, nil
+	})
+	l.Requests = requests
+	return l, explain("list Jobs", c.options.Namespace, err)
+}
+
+func (l *Listing) addJob(job *batchv1.Job) {
+	l.Count++
+	found, ours := projectJob(job)
+	if ours {
+		l.Jobs = append(l.Jobs, found)
+	}
+	l.refer(&job.Spec.Template.Spec, inventory.Reference{Kind: "Job", Name: job.Name, Session: found.Session})
+}
+
+// Pods lists the Pods of BOA Jobs, and what all Pods refer to.
+func (c *Client) Pods(ctx context.Context) (Listing, error) {
+	return c.pods(ctx, metav1.ListOptions{})
+}
+
+// PodsOf lists the Pods of one Job.
+func (c *Client) PodsOf(ctx context.Context, job string) (Listing, error) {
+	return c.pods(ctx, metav1.ListOptions{LabelSelector: "job-name=" + job})
+}
+
+func (c *Client) pods(ctx context.Context, only metav1.ListOptions) (Listing, error) {
+	var l Listing
+	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+		opts.LabelSelector = only.LabelSelector
+		list, err := c.core.Pods(c.options.Namespace).List(ctx, opts)
+		if err != nil {
+			return "", err
+		}
+		for i := range list.Items {
+			l.addPod(&list.Items[i])
+		}
+		return list.Continue, nil
+	})
+	l.Requests = requests
+	return l, explain("list Pods", c.options.Namespace, err)
+}
+
+func (l *Listing) addPod(pod *corev1.Pod) {
+	l.Count++
+	found, ours := projectPod(pod)
+	if ours {
+		l.Pods = append(l.Pods, found)
+	}
+	l.refer(&pod.Spec, inventory.Reference{Kind: "Pod", Name: pod.Name, Session: found.Session})
+}
+
+// CronJobs lists what the templates of all CronJobs refer to. Kubernetes 1.19 and 1.20 (CSM
+// 1.0 and 1.2) have them as batch/v1beta1 only.
+func (c *Client) CronJobs(ctx context.Context) (Listing, error) {
+	l, err := c.cronJobs(ctx)
+	if apierrors.IsNotFound(err) {
+		older, olderErr := c.cronJobsBeta(ctx)
+		older.Requests += l.Requests
+		l, err = older, olderErr
+	}
+	return l, explain("list CronJobs", c.options.Namespace, err)
+}
+
+func (c *Client) cronJobs(ctx context.Context) (Listing, error) {
+	var l Listing
+	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+		list, err := c.batch.CronJobs(c.options.Namespace).List(ctx, opts)
+		if err != nil {
+			return "", err
+		}
+		for i := range list.Items {
+			l.addCronJob(list.Items[i].Name, &list.Items[i].Spec.JobTemplate.Spec.Template.Spec)
+		}
+		return list.Continue, nil
+	})
+	l.Requests = requests
+	return l, err
+}
+
+func (c *Client) cronJobsBeta(ctx context.Context) (Listing, error) {
+	var l Listing
+	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+		list, err := c.beta.CronJobs(c.options.Namespace).List(ctx, opts)
+		if err != nil {
+			return "", err
+		}
+		for i := range list.Items {
+			l.addCronJob(list.Items[i].Name, &list.Items[i].Spec.JobTemplate.Spec.Template.Spec)
+		}
+		return list.Continue, nil
+	})
+	l.Requests = requests
+	return l, err
+}
+
+func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
+	l.Count++
+	l.refer(spec, inventory.Reference{Kind: "CronJob", Name: name})
+}
+
+// ConfigMaps lists those that are named like a session, by their metadata alone: a body can
+// be a mebibyte, and there are thousands that are nobody's business.
+func (c *Client) ConfigMaps(ctx context.Context) (Listing, error) {
+	var l Listing
+	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+		list, err := c.meta.Resource(configMapResource).Namespace(c.options.Namespace).List(ctx, opts)
+		if err != nil {
+			return "", err
+		}
+		for i := range list.Items {
+			l.Count++
+			if inventory.IsSessionID(list.Items[i].Name) {
+				l.ConfigMaps = append(l.ConfigMaps, projectConfigMap(&list.Items[i].ObjectMeta))
+			}
+		}
+		return list.Continue, nil
+	})
+	l.Requests = requests
+	return l, explain("list ConfigMaps", c.options.Namespace, err)
+}
+
+// explain says what was being done and, where a permission is missing, what would grant it.
+func explain(doing, namespace string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%s in namespace %q: %w; the service account needs this permission in that namespace", doing, namespace, err)
+	}
+	return fmt.Errorf("%s in namespace %q: %w", doing, namespace, err)
+}

@@ -1,0 +1,118 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"bosgc/inventory"
+)
+
+// sessionKey is the one key of a ConfigMap that BOS v1 makes.
+const sessionKey = "data.json"
+
+// Job reads one Job as it is now.
+func (c *Client) Job(ctx context.Context, name string) (found inventory.Job, presence inventory.Presence, err error) {
+	err = c.ask(ctx, func(ctx context.Context) error {
+		job, err := c.batch.Jobs(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			found, _ = projectJob(job)
+		}
+		return err
+	})
+	presence, err = presenceOf(err)
+	return found, presence, explain("get Job "+name, c.options.Namespace, err)
+}
+
+// Body reads a ConfigMap's content and says whether it is what BOS v1 makes.
+func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) inventory.ConfigMap {
+	var full *corev1.ConfigMap
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		full, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, cm.Name, metav1.GetOptions{})
+		return err
+	})
+	if err != nil {
+		cm.Body, cm.BodyFault = inventory.BodyFailed, explain("get ConfigMap "+cm.Name, c.options.Namespace, err).Error()
+		return cm
+	}
+	user := cm.User
+	cm = projectConfigMap(&full.ObjectMeta)
+	cm.User = user
+	cm.Body = inventory.BodyExact
+	if cm.BodyFault = bodyFault(full); cm.BodyFault != "" {
+		cm.Body = inventory.BodyOther
+	}
+	return cm
+}
+
+// bodyFault says how a ConfigMap's content differs from what BOS v1 makes; empty if it does
+// not. The content itself is never shown: kernel parameters in it may hold secrets.
+func bodyFault(cm *corev1.ConfigMap) string {
+	text, ok := cm.Data[sessionKey]
+	if !ok || len(cm.Data)+len(cm.BinaryData) != 1 {
+		return fmt.Sprintf("it has not exactly one key %s", sessionKey)
+	}
+	var template struct {
+		BootSets map[string]json.RawMessage `json:"boot_sets"`
+	}
+	if err := json.Unmarshal([]byte(text), &template); err != nil || template.BootSets == nil {
+		return "its " + sessionKey + " is no session template with boot_sets"
+	}
+	return ""
+}
+
+// DeleteJob deletes exactly the Job that was judged, with its Pods. existed is false if it
+// was gone already.
+func (c *Client) DeleteJob(ctx context.Context, name, uid, resourceVersion string) (existed bool, err error) {
+	return c.delete(ctx, "Job "+name, uid, resourceVersion, func(ctx context.Context, opts metav1.DeleteOptions) error {
+		// Without this the API's default for Jobs leaves the Pods behind.
+		background := metav1.DeletePropagationBackground
+		opts.PropagationPolicy = &background
+		return c.batch.Jobs(c.options.Namespace).Delete(ctx, name, opts)
+	})
+}
+
+// DeleteConfigMap deletes exactly the ConfigMap that was judged. existed is false if it was
+// gone already.
+func (c *Client) DeleteConfigMap(ctx context.Context, name, uid, resourceVersion string) (existed bool, err error) {
+	return c.delete(ctx, "ConfigMap "+name, uid, resourceVersion, func(ctx context.Context, opts metav1.DeleteOptions) error {
+		return c.core.ConfigMaps(c.options.Namespace).Delete(ctx, name, opts)
+	})
+}
+
+func (c *Client) delete(ctx context.Context, object, uid, resourceVersion string, request func(context.Context, metav1.DeleteOptions) error) (existed bool, err error) {
+	// Without both preconditions another object of the same name, or the same one after
+	// somebody has protected it, would go.
+	if uid == "" || resourceVersion == "" {
+		return false, fmt.Errorf("delete %s: its UID or resource version is not known", object)
+	}
+	u := types.UID(uid)
+	opts := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &u, ResourceVersion: &resourceVersion}}
+	err = c.ask(ctx, func(ctx context.Context) error { return request(ctx, opts) })
+	switch {
+	case err == nil:
+		return true, nil
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case apierrors.IsConflict(err):
+		return true, fmt.Errorf("delete %s: %w: %s", object, ErrChanged, err.Error())
+	}
+	return true, explain("delete "+object, c.options.Namespace, err)
+}
+
+// presenceOf turns the error of a GET into what is known. Only the API server's own "not
+// found" for the object counts as absence.
+func presenceOf(err error) (inventory.Presence, error) {
+	switch {
+	case err == nil:
+		return inventory.Present, nil
+	case apierrors.IsNotFound(err):
+		return inventory.Absent, nil
+	}
+	return inventory.Unknown, err
+}
