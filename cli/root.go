@@ -1,0 +1,166 @@
+// Package cli has one file for each command: flags in, exit code out, no logic.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"bosgc/config"
+	"bosgc/gc"
+	"bosgc/report"
+)
+
+const help = `bosgc removes what finished boot sessions of BOS v1 leave behind on an HPE Cray
+CSM system: Kubernetes Jobs and ConfigMaps, sessions in BOS, and CFS sessions. It
+never touches what still runs, and keeps whatever it cannot judge.
+
+"bosgc plan" shows what would go and why. "bosgc sweep" does it. Everything is
+tuned by environment variables: "bosgc config" lists them.
+
+Exit codes:
+  0  done (also when work is left for the next sweep by BOSGC_MAX_DELETES)
+  1  the run failed as a whole, or was stopped before its end
+  2  bad configuration or usage; nothing was contacted
+  3  finished, but some objects failed
+  6  a source could not be read completely; what depends on it was left alone`
+
+// app is what commands share: where they read from and write to.
+type app struct {
+	environ []string
+	stdout  io.Writer
+	stderr  io.Writer
+
+	output     string
+	kubeconfig string
+	context    string
+}
+
+// exitError carries an exit code through cobra; its message may be empty, where everything
+// has been said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// Run runs one command and gives its exit code.
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	a := &app{environ: environ, stdout: stdout, stderr: stderr}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	// The first signal ends the run cleanly; with the handler gone, a second one ends it at once.
+	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	context.AfterFunc(ctx, restore)
+
+	err := root.ExecuteContext(ctx)
+	var exit *exitError
+	switch {
+	case err == nil:
+		return gc.ExitDone
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			fmt.Fprintln(stderr, "bosgc:", exit.err)
+		}
+		return exit.code
+	}
+	fmt.Fprintf(stderr, "bosgc: %v\nRun \"bosgc --help\" for what there is.\n", err)
+	return gc.ExitUsage // cobra's own errors are about flags and arguments
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "bosgc",
+		Short:             "A garbage collector for what BOS v1 leaves behind",
+		Long:              help,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if a.output != "table" && a.output != "json" {
+				return fmt.Errorf("--output is %q; expected table or json", a.output)
+			}
+			return nil
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table or json")
+	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
+	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
+	root.AddCommand(a.plan(), a.sweep(), a.config(), a.version())
+	return root
+}
+
+// load reads the settings; a bad one ends the command before anything is contacted.
+func (a *app) load() (config.Config, *slog.Logger, error) {
+	settings, err := config.Load(a.environ)
+	if err != nil {
+		return settings, nil, &exitError{gc.ExitUsage, err}
+	}
+	log := a.logger(settings)
+	for _, name := range settings.WithoutEffect(a.environ) {
+		log.Warn("this setting has no effect in this version", "setting", name)
+	}
+	return settings, log, nil
+}
+
+func (a *app) logger(settings config.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if settings.LogFormat == "text" || settings.LogFormat == "" && isTerminal(a.stderr) {
+		return slog.New(slog.NewTextHandler(a.stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(a.stderr, options))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colour follows the habit of no-color.org.
+func (a *app) colour() bool {
+	for _, line := range a.environ {
+		if len(line) > len("NO_COLOR=") && line[:len("NO_COLOR=")] == "NO_COLOR=" {
+			return false
+		}
+	}
+	return isTerminal(a.stdout)
+}
+
+// show writes a result to stdout: exactly one JSON document, or a table.
+func (a *app) show(d gc.Document) error {
+	var err error
+	if a.output == "json" {
+		err = report.JSON(a.stdout, d)
+	} else {
+		err = report.Table(a.stdout, d, a.colour())
+	}
+	if err != nil {
+		return &exitError{gc.ExitFailed, fmt.Errorf("write the result: %w", err)}
+	}
+	if d.ExitCode != gc.ExitDone {
+		return &exitError{code: d.ExitCode}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package gc
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"bosgc/inventory"
+	"bosgc/policy"
+)
+
+// APIVersion marks the form of plans and reports.
+const APIVersion = "bosgc/v1"
+
+// planLife is how long a plan may wait before it is carried out. Every object is checked
+// again then; the limit keeps a forgotten file from surprising somebody next month.
+const planLife = 24 * time.Hour
+
+// Outcome is what became of an object that was to be deleted.
+type Outcome string
+
+// The values of Outcome.
+const (
+	Deleted Outcome = "deleted"
+	Gone    Outcome = "gone"    // it was gone already
+	Skipped Outcome = "skipped" // it changed since it was judged, and is kept
+	Failed  Outcome = "failed"
+	Waiting Outcome = "waiting" // left for the next sweep
+)
+
+// Object is one line of a plan or report.
+type Object struct {
+	Kind            policy.Kind    `json:"kind"`
+	Name            string         `json:"name"`
+	Session         string         `json:"session,omitempty"`
+	Verdict         policy.Verdict `json:"verdict"`
+	Reason          policy.Reason  `json:"reason"`
+	Detail          string         `json:"detail"`
+	EligibleAt      *time.Time     `json:"eligibleAt,omitempty"`
+	UID             string         `json:"uid,omitempty"`
+	ResourceVersion string         `json:"resourceVersion,omitempty"`
+	Outcome         Outcome        `json:"outcome,omitempty"`
+	Error           string         `json:"error,omitempty"`
+}
+
+// Summary counts verdicts.
+type Summary struct {
+	Delete  int `json:"delete"`
+	Keep    int `json:"keep"`
+	Unknown int `json:"unknown"`
+}
+
+// Document is what plans and reports have in common.
+type Document struct {
+	APIVersion string             `json:"apiVersion"`
+	Kind       string             `json:"kind"` // Plan or Report
+	Run        string             `json:"run"`
+	CreatedAt  time.Time          `json:"createdAt"`
+	ExpiresAt  *time.Time         `json:"expiresAt,omitempty"`  // Plan only
+	FinishedAt *time.Time         `json:"finishedAt,omitempty"` // Report only
+	PolicyHash string             `json:"policyHash"`
+	Cluster    string             `json:"cluster"`
+	Sources    []inventory.Source `json:"sources"`
+	Objects    []Object           `json:"objects"`
+	Summary    Summary            `json:"summary"`
+	Outcomes   map[Outcome]int    `json:"outcomes,omitempty"` // Report only
+	Stopped    string             `json:"stopped,omitempty"`  // why a sweep ended early
+	ExitCode   int                `json:"exitCode"`
+}
+
+// Plan is what a sweep would do. It can be carried out once.
+type Plan struct {
+	Document
+
+	systems *Systems // nil once it has been carried out
+	world   *world
+	now     time.Time
+}
+
+// MakePlan reads everything and judges it. It deletes nothing. The error is that of the
+// context: everything else that goes wrong is in the plan.
+func MakePlan(ctx context.Context, systems Systems, settings policy.Settings, cluster string, now time.Time) (*Plan, error) {
+	w, err := systems.collect(ctx, settings, now)
+	if err != nil {
+		return nil, err
+	}
+	expires := now.Add(planLife)
+	p := &Plan{systems: &systems, world: w, now: now, Document: Document{
+		APIVersion: APIVersion,
+		Kind:       "Plan",
+		Run:        runID(now),
+		CreatedAt:  now,
+		ExpiresAt:  &expires,
+		PolicyHash: hash(settings),
+		Cluster:    cluster,
+		Sources:    w.sources,
+		Objects:    []Object{},
+	}}
+	for _, d := range w.judge.All(w.snapshot) {
+		p.Objects = append(p.Objects, object(d))
+		p.Summary.add(d.Verdict)
+	}
+	p.ExitCode = p.exitCode()
+	return p, nil
+}
+
+func (s *Summary) add(v policy.Verdict) {
+	switch v {
+	case policy.Delete:
+		s.Delete++
+	case policy.Keep:
+		s.Keep++
+	default:
+		s.Unknown++
+	}
+}
+
+func object(d policy.Decision) Object {
+	o := Object{
+		Kind: d.Kind, Name: d.Name, Session: d.Session,
+		Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail,
+		UID: d.UID, ResourceVersion: d.ResourceVersion,
+	}
+	if !d.EligibleAt.IsZero() {
+		at := d.EligibleAt.UTC().Truncate(time.Second)
+		o.EligibleAt = &at
+	}
+	return o
+}
+
+// Exit codes, as users and monitoring know them.
+const (
+	ExitDone       = 0
+	ExitFailed     = 1
+	ExitUsage      = 2
+	ExitPartial    = 3
+	ExitIncomplete = 6
+)
+
+// exitCode gives the first that applies of: stopped early, a source incomplete, an object
+// failed.
+func (d *Document) exitCode() int {
+	if d.Stopped != "" {
+		return ExitFailed
+	}
+	for _, source := range d.Sources {
+		if !source.Complete {
+			return ExitIncomplete
+		}
+	}
+	if d.Outcomes[Failed] > 0 {
+		return ExitPartial
+	}
+	return ExitDone
+}
+
+// runID names a run: sortable by time, and unlike any other.
+func runID(now time.Time) string {
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // never fails: see crypto/rand
+	return now.UTC().Format("20060102t150405z") + "-" + hex.EncodeToString(random[:])
+}
+
+// hash tells whether two plans were made by the same rules.
+func hash(settings policy.Settings) string {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		panic(err) // plain data always marshals
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,14 @@
+// Command bosgc is a garbage collector for what BOS v1 leaves behind on HPE Cray systems
+// run by CSM. See the package documentation of gc and policy, and docs/.
+package main
+
+import (
+	"context"
+	"os"
+
+	"bosgc/cli"
+)
+
+func main() {
+	os.Exit(cli.Run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
