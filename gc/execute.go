@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -50,22 +51,20 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	units := x.units(report.Objects)
 
 	var all errgroup.Group
-	all.SetLimit(p.world.concurrency(x.systems))
+	// As many sessions at a time as Kubernetes, the fastest of the three, takes requests. The
+	// clients hold back what the others can bear.
+	all.SetLimit(x.systems.KubeConcurrency)
 	for _, u := range units {
 		all.Go(func() error { x.run(ctx, u); return nil })
 	}
 	_ = all.Wait() // each object holds its own outcome
 
-	if err := context.Cause(ctx); err != nil {
-		report.Stopped = err.Error()
+	if x.stopped.Load() {
+		report.Stopped = context.Cause(ctx).Error()
 	}
-	report.finish(time.Now())
+	report.finish(time.Now().UTC())
 	return report, nil
 }
-
-// concurrency is how many sessions are taken at a time: as many as Kubernetes, the fastest of the
-// three, takes requests. The clients hold back what the others can bear.
-func (w *world) concurrency(s Systems) int { return max(s.KubeConcurrency, s.BOSConcurrency) }
 
 // Report is what became of a plan.
 type Report struct{ Document }
@@ -85,6 +84,7 @@ type execution struct {
 	systems Systems
 	world   *world
 	limits  Limits
+	stopped atomic.Bool // something was left because the context had ended
 }
 
 // units cuts the list of objects where the session changes, and lets wait what exceeds the
@@ -119,7 +119,7 @@ func (x *execution) units(objects []Object) []unit {
 // run deletes the objects of one unit.
 func (x *execution) run(ctx context.Context, u unit) {
 	if ctx.Err() != nil {
-		x.rest(u.objects, Waiting, "")
+		x.stop(u.objects)
 		return
 	}
 	// A request under way is not torn off when the run is told to stop: nobody would know
@@ -137,7 +137,7 @@ func (x *execution) run(ctx context.Context, u unit) {
 	}
 	for i, o := range u.objects {
 		if ctx.Err() != nil {
-			x.rest(u.objects[i:], Waiting, "")
+			x.stop(u.objects[i:])
 			return
 		}
 		x.one(bounded, now, o)
@@ -160,15 +160,23 @@ func graceful(ctx context.Context, grace time.Duration) (context.Context, contex
 	return longer, func() { stop(); cancel() }
 }
 
+// stop leaves objects to the next sweep because the run was told to end.
+func (x *execution) stop(objects []*Object) {
+	x.stopped.Store(true)
+	for _, o := range objects {
+		o.Outcome = Waiting
+	}
+}
+
+// rest gives objects that are not tried an outcome and says why.
 func (x *execution) rest(objects []*Object, outcome Outcome, why string) {
 	for _, o := range objects {
-		if outcome == Waiting && why != "" {
-			o.Detail = why
-		}
+		o.Outcome = outcome
 		if outcome == Failed {
 			o.Error = why
+		} else {
+			o.Detail = why
 		}
-		o.Outcome = outcome
 	}
 }
 

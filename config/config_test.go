@@ -1,0 +1,155 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseAge(t *testing.T) {
+	const day = 24 * time.Hour
+	for text, want := range map[string]time.Duration{
+		"36h": 36 * time.Hour, "7d12h": 7*day + 12*time.Hour, "1w": 7 * day, "90s": 90 * time.Second,
+		"0s": 0, "1w2d3h4m5s": 9*day + 3*time.Hour + 4*time.Minute + 5*time.Second, " 5m ": 5 * time.Minute,
+	} {
+		if got, err := ParseAge(text); err != nil || got.D() != want {
+			t.Errorf("ParseAge(%q) = %v, %v; want %v", text, got.D(), err, want)
+		}
+	}
+	for _, text := range []string{"", "7", "7x", "d", "seven", "1h30", "-1d", "1.5h", "1d1d", "99999999999999999999d", "400000w", "1 d", "7D"} {
+		if got, err := ParseAge(text); err == nil {
+			t.Errorf("ParseAge(%q) = %v; want an error", text, got.D())
+		}
+	}
+}
+
+func FuzzParseAge(f *testing.F) {
+	for _, s := range []string{"7d12h", "7", "1w1w", "9223372036s", "15250w", "0s"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		age, err := ParseAge(text)
+		if err == nil && age < 0 {
+			t.Fatalf("%q became %v", text, age.D())
+		}
+		if err == nil {
+			if again, err := ParseAge(age.String()); err != nil || again != age {
+				t.Fatalf("%q is written %q and read back as %v, %v", text, age, again, err)
+			}
+		}
+	})
+}
+
+func TestDefaultsAreThoseOfTheContract(t *testing.T) {
+	c, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"BOSGC_BOS_URL": "http://cray-bos", "BOSGC_CFS_URL": "http://cray-cfs-api", "BOSGC_NAMESPACE": "services",
+		"BOSGC_SESSION_TTL": "7d", "BOSGC_FAILED_TTL": "14d", "BOSGC_ABANDONED_TTL": "14d", "BOSGC_KEEP_LAST": "1",
+		"BOSGC_ORPHAN_GRACE": "24h", "BOSGC_ORPHAN_SIGHTINGS": "2", "BOSGC_CFS": "old", "BOSGC_CFS_TTL": "7d",
+		"BOSGC_CFS_LINK": "exact", "BOSGC_MAX_DELETES": "1000", "BOSGC_MAX_ORPHAN_PERCENT": "50", "BOSGC_DRY_RUN": "false",
+		"BOSGC_BOS_CONCURRENCY": "2", "BOSGC_CFS_CONCURRENCY": "4", "BOSGC_KUBE_CONCURRENCY": "8",
+		"BOSGC_REQUEST_TIMEOUT": "30s", "BOSGC_LIST_TIMEOUT": "60s", "BOSGC_DEADLINE": "15m", "BOSGC_INTERVAL": "1h",
+		"BOSGC_METRICS_ADDR": ":9090", "BOSGC_METRICS_LINGER": "0s", "BOSGC_STATE_NAME": "bosgc", "BOSGC_JOURNAL_RUNS": "20",
+		"BOSGC_LOG_LEVEL": "info", "BOSGC_BATCHER": "cray-cfs-batcher",
+	}
+	for _, s := range c.Settings(nil) {
+		if s.Value != want[s.Name] {
+			t.Errorf("%s is %q by default, want %q", s.Name, s.Value, want[s.Name])
+		}
+		if s.Origin != "default" {
+			t.Errorf("%s comes from %q", s.Name, s.Origin)
+		}
+		delete(want, s.Name)
+	}
+	for name := range want {
+		t.Errorf("there is no %s", name)
+	}
+}
+
+func TestAllProblemsAreNamedAtOnce(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string][]string{ // environment → what the error says
+		"BOSGC_SESSION_TTL=7 BOSGC_CFS=maybe":                           {`BOSGC_SESSION_TTL="7"`, "36h", `BOSGC_CFS="maybe"`, "off, linked, old", "2 of the settings"},
+		"BOSGC_KEEP_LAST=-1":                                            {`BOSGC_KEEP_LAST="-1"`, "at least 0"},
+		"BOSGC_MAX_DELETES=0":                                           {"at least 1"},
+		"BOSGC_MAX_ORPHAN_PERCENT=101":                                  {"at most 100"},
+		"BOSGC_BOS_CONCURRENCY=many":                                    {"whole number"},
+		"BOSGC_DRY_RUN=ja":                                              {"neither true nor false"},
+		"BOSGC_BOS_URL=cray-bos":                                        {`BOSGC_BOS_URL="cray-bos"`, "http://"},
+		"BOSGC_CFS_URL=ftp://cray-cfs-api":                              {"http://"},
+		"BOSGC_CFS_URL=http://u:hunter2@cray":                           {"user or password", `"(hidden)@cray"`},
+		"BOSGC_NAMESPACE=Services":                                      {"lower-case"},
+		"BOSGC_KEEP_TEMPLATES=ok,[":                                     {`"["`, "malformed"},
+		"BOSGC_CA_FILE=/does/not/exist":                                 {"cannot be read"},
+		"BOSGC_DEADLINE=0s":                                             {"is zero"},
+		"BOSGC_LOG_LEVEL=loud":                                          {"debug, info, warn, error"},
+		"BOSGC_TOKEN_URL=https://api/token":                             {"BOSGC_CLIENT_ID", "BOSGC_CLIENT_SECRET"},
+		"BOSGC_CLIENT_ID=admin-client":                                  {"BOSGC_TOKEN_URL"},
+		"BOSGC_CLIENT_SECRET=hunter2 BOSGC_CLIENT_SECRET_FILE=" + empty: {"only one of them"},
+		"BOSGC_TOKEN_URL=https://a/t BOSGC_CLIENT_ID=a BOSGC_CLIENT_SECRET_FILE=" + empty: {"the file is empty"},
+	}
+	for environment, want := range tests {
+		_, err := Load(strings.Fields(environment))
+		var problems Problems
+		if !errors.As(err, &problems) {
+			t.Errorf("%s: error %v, want problems", environment, err)
+			continue
+		}
+		for _, text := range want {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %q is not in:\n%v", environment, text, err)
+			}
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error shows a secret:\n%v", environment, err)
+		}
+	}
+}
+
+func TestSecretIsReadFromItsFileAndNeverShown(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load([]string{"BOSGC_TOKEN_URL=https://a/t", "BOSGC_CLIENT_ID=a", "BOSGC_CLIENT_SECRET_FILE=" + file})
+	if err != nil || string(c.ClientSecret) != "hunter2" {
+		t.Fatalf("secret is %q, error %v", string(c.ClientSecret), err)
+	}
+	for _, s := range c.Settings(nil) {
+		if strings.Contains(s.Value, "hunter2") {
+			t.Errorf("%s shows the secret", s.Name)
+		}
+	}
+}
+
+func TestOriginAndEffect(t *testing.T) {
+	environ := []string{"BOSGC_SESSION_TTL=1w", "BOSGC_CFS=", "BOSGC_JOURNAL_DIR=/tmp", "BOSGC_INTERVAL=1h"}
+	c, err := Load(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range c.Settings(environ) {
+		switch s.Name {
+		case "BOSGC_SESSION_TTL":
+			if s.Value != "1w" || s.Origin != "environment" {
+				t.Errorf("%+v", s)
+			}
+		case "BOSGC_CFS": // empty counts as not set
+			if s.Value != "old" || s.Origin != "default" {
+				t.Errorf("%+v", s)
+			}
+		}
+	}
+	if got := strings.Join(c.WithoutEffect(environ), " "); got != "BOSGC_JOURNAL_DIR" {
+		t.Errorf("without effect: %q", got)
+	}
+}
