@@ -1,0 +1,28 @@
+ARG GO_VERSION=1.26.8
+
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:${GO_VERSION}-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION=dev
+ARG COMMIT=unknown
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
+    -ldflags "-s -w -X bosgc/cli.Version=$VERSION -X bosgc/cli.Commit=$COMMIT" -o /bosgc .
+
+# Certificates and time zones, no shell.
+FROM gcr.io/distroless/static-debian12:nonroot
+ARG VERSION=dev
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="bosgc" \
+      org.opencontainers.image.description="Garbage collector for what BOS v1 leaves behind on HPE Cray CSM systems" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$COMMIT"
+COPY --from=build /bosgc /usr/local/bin/bosgc
+# A number, so that Kubernetes can check runAsNonRoot.
+USER 65534:65534
+ENTRYPOINT ["/usr/local/bin/bosgc"]
