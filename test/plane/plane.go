@@ -1,0 +1,278 @@
+// Package plane runs a real Kubernetes control plane for tests: etcd, kube-apiserver with RBAC and
+// kube-controller-manager, on loopback. There is no scheduler and no node, so Pods stay Pending until
+// a test says otherwise with SetPodPhase.
+package plane
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// Options say what Start brings up. The zero value is the whole control plane with no namespace of its own.
+type Options struct {
+	// Namespaces are made before Start returns, each with its default ServiceAccount.
+	Namespaces []string
+	// NoControllers leaves out the controller manager: Jobs stay as they are written and nothing is
+	// deleted in cascade. It starts faster.
+	NoControllers bool
+}
+
+// Plane is a running control plane.
+type Plane struct {
+	// Config is the administrator's (system:masters).
+	Config *rest.Config
+	// Client is made from Config.
+	Client kubernetes.Interface
+
+	bin     string
+	env     *envtest.Environment
+	etcdURL string
+}
+
+// Start brings up a control plane and stops it when the test ends. Where it cannot run, the test is
+// skipped; under CI it fails instead, because there a skipped test is one that nobody will miss.
+func Start(t testing.TB, opts Options) *Plane {
+	t.Helper()
+	bin, err := binaries(t.Context())
+	if err != nil {
+		unavailable(t, err)
+	}
+	dir := scratch(t)
+	p := &Plane{bin: bin}
+	if err := p.startServer(t, dir); err != nil {
+		t.Fatalf("control plane: %v", err)
+	}
+	if !opts.NoControllers {
+		if err := p.startControllers(t, dir); err != nil {
+			t.Fatalf("control plane: %v", err)
+		}
+	}
+	for _, name := range opts.Namespaces {
+		p.createNamespace(t, name, opts.NoControllers)
+	}
+	return p
+}
+
+func unavailable(t testing.TB, reason error) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("CONTROL PLANE UNAVAILABLE: %v", reason)
+	}
+	t.Skipf("SKIPPED, NOTHING WAS TESTED: control plane unavailable: %v", reason)
+}
+
+// binaries finds the folder that build.sh made, or that the caller brought.
+func binaries(ctx context.Context) (string, error) {
+	if runtime.GOOS != "linux" {
+		return "", errors.New("it needs Linux")
+	}
+	_, here, _, _ := runtime.Caller(0)
+	script := filepath.Join(filepath.Dir(here), "..", "controlplane", "build.sh")
+	var out, problem bytes.Buffer
+	cmd := exec.CommandContext(ctx, script, "--find")
+	cmd.Stdout, cmd.Stderr = &out, &problem
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s (%w)", strings.TrimSpace(problem.String()), err)
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// scratch makes a folder that goes away with the test process, however that one ends. t.TempDir would
+// leave etcd's files behind whenever a run is killed.
+func scratch(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bosgc-plane-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The kernel closes the pipe for a process that cannot do so any more.
+	cleaner := exec.CommandContext(context.Background(), "setsid", "sh", "-c",
+		`cat; for i in 1 2 3 4 5; do rm -rf "$1" && break; sleep 1; done`, "sh", dir)
+	life, err := cleaner.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cleaner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		life.Close()
+		_ = cleaner.Wait()
+	})
+	return dir
+}
+
+// mortal writes a script that runs a binary so that it dies with the process that started it.
+func (p *Plane) mortal(dir, binary string) (string, error) {
+	script := filepath.Join(dir, binary)
+	text := fmt.Sprintf("#!/bin/sh\nexec setpriv --pdeathsig KILL '%s' \"$@\"\n", filepath.Join(p.bin, binary))
+	return script, os.WriteFile(script, []byte(text), 0o700) //nolint:gosec // G306: a script has to be executable
+}
+
+func (p *Plane) startServer(t testing.TB, dir string) error {
+	etcd, err := p.mortal(dir, "etcd")
+	if err != nil {
+		return err
+	}
+	apiserver, err := p.mortal(dir, "kube-apiserver")
+	if err != nil {
+		return err
+	}
+	data, certs := filepath.Join(dir, "data"), filepath.Join(dir, "certs")
+	if err := errors.Join(os.Mkdir(data, 0o700), os.Mkdir(certs, 0o700)); err != nil {
+		return err
+	}
+	apiLog, err := os.Create(filepath.Join(dir, "kube-apiserver.log"))
+	if err != nil {
+		return err
+	}
+	defer apiLog.Close()
+
+	never := false
+	p.env = &envtest.Environment{
+		// Or a stray USE_EXISTING_CLUSTER would aim these tests at whatever kubectl points to.
+		UseExistingCluster:       &never,
+		ControlPlaneStartTimeout: time.Minute,
+		ControlPlaneStopTimeout:  20 * time.Second,
+	}
+	p.env.ControlPlane.Etcd = &envtest.Etcd{Path: etcd, DataDir: data}
+	p.env.ControlPlane.APIServer = &envtest.APIServer{Path: apiserver, CertDir: certs, Out: apiLog, Err: apiLog}
+	p.env.ControlPlane.APIServer.Configure().
+		Set("storage-media-type", "application/json"). // so that Backdate can rewrite what is stored
+		Set("advertise-address", "127.0.0.1").
+		Set("endpoint-reconciler-type", "none"). // it refuses loopback addresses
+		Disable("disable-admission-plugins")     // envtest turns ServiceAccount admission off
+	t.Cleanup(func() {
+		if err := p.env.Stop(); err != nil {
+			t.Logf("control plane: stop: %v", err)
+		}
+	})
+	if p.Config, err = p.env.Start(); err != nil {
+		return fmt.Errorf("%w\n%s", err, tail(apiLog.Name()))
+	}
+	p.etcdURL = p.env.ControlPlane.Etcd.URL.String()
+	p.Client, err = kubernetes.NewForConfig(p.Config)
+	return err
+}
+
+func (p *Plane) startControllers(t testing.TB, dir string) error {
+	user, err := p.env.AddUser(envtest.User{Name: "system:kube-controller-manager"}, nil)
+	if err != nil {
+		return err
+	}
+	kubeconfig, err := user.KubeConfig()
+	if err != nil {
+		return err
+	}
+	certs := p.env.ControlPlane.APIServer.CertDir
+	config, ca := filepath.Join(dir, "controllers.kubeconfig"), filepath.Join(certs, "ca.crt")
+	if err := errors.Join(os.WriteFile(config, kubeconfig, 0o600), os.WriteFile(ca, p.Config.CAData, 0o600)); err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(dir, "kube-controller-manager.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	script, err := p.mortal(dir, "kube-controller-manager")
+	if err != nil {
+		return err
+	}
+	// Not the test's context: that one ends before the cleanups run, and the order of stopping is theirs.
+	cmd := exec.CommandContext(context.Background(), script,
+		"--kubeconfig="+config,
+		"--secure-port=0",
+		"--leader-elect=false",
+		"--use-service-account-credentials=true",
+		"--service-account-private-key-file="+filepath.Join(certs, "sa-signer.key"),
+		"--root-ca-file="+ca,
+		// Without nodes it would delete every Pod that a test claims to run on one.
+		"--controllers=*,-pod-garbage-collector-controller",
+	)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // what it would put in order is thrown away next
+		<-ended
+	})
+
+	deadline := time.After(time.Minute)
+	for {
+		_, err := p.Client.CoreV1().ServiceAccounts("default").Get(t.Context(), "default", metav1.GetOptions{})
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ended:
+			return fmt.Errorf("kube-controller-manager ended\n%s", tail(log.Name()))
+		case <-deadline:
+			return fmt.Errorf("kube-controller-manager does nothing: %w\n%s", err, tail(log.Name()))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// createNamespace also waits for the namespace's default ServiceAccount: until it is there no Pod is admitted.
+func (p *Plane) createNamespace(t testing.TB, name string, makeAccount bool) {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if _, err := p.Client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+	if makeAccount {
+		p.serviceAccount(t, name, "default")
+		return
+	}
+	Eventually(t, 30*time.Second, func() error {
+		_, err := p.Client.CoreV1().ServiceAccounts(name).Get(t.Context(), "default", metav1.GetOptions{})
+		return err
+	})
+}
+
+// Eventually asks until check is content, and fails the test with its last complaint when that takes too long.
+func Eventually(t testing.TB, within time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still after %v: %v", within, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// tail returns the end of a log, where the reason is.
+func tail(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-3000):])
+}
