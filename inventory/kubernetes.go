@@ -1,14 +1,12 @@
 package inventory
 
 // Keep holds the two annotations by which a person protects a session, as they were
-// written. What they mean is the policy's business, because it depends on the time.
+// written; nil is one that is not there. What they mean is the policy's business, because
+// it depends on the time.
 type Keep struct {
-	Keep  string // bosgc/keep
-	Until string // bosgc/keep-until
+	Keep  *string // bosgc/keep
+	Until *string // bosgc/keep-until
 }
-
-// Set says whether either annotation is there.
-func (k Keep) Set() bool { return k.Keep != "" || k.Until != "" }
 
 // Job is a Kubernetes Job that is, or looks like, one that BOS v1 made.
 type Job struct {

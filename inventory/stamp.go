@@ -35,13 +35,12 @@ func KnownStamp(t time.Time) Stamp {
 }
 
 // ParseStamp reads any of the forms that CSM writes. A text without a zone is UTC: all
-// CSM containers run in it. Empty text, "null" and "None" are unknown; anything else that
-// is no time is bad, and so is a year before 2000, which is some counter's zero and not
-// the age of a session.
+// CSM containers run in it. Empty text is unknown; anything else that is no time is bad, a
+// written-out "None" too, and so is a year before 2000, which is some counter's zero and
+// not the age of a session.
 func ParseStamp(raw string) Stamp {
 	text := strings.TrimSpace(raw)
-	switch text {
-	case "", "null", "None":
+	if text == "" {
 		return Stamp{}
 	}
 	for _, layout := range stampLayouts {

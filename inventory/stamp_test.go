@@ -27,7 +27,7 @@ func TestParseStamp(t *testing.T) {
 		{name: "space and an offset", raw: "2023-06-23 21:24:14.5+00:00", want: utc("2023-06-23T21:24:14.5Z")},
 		{name: "empty is unknown", raw: ""},
 		{name: "blank is unknown", raw: "  "},
-		{name: "None is unknown", raw: "None"},
+		{name: "a written-out None is bad: when in doubt nothing is concluded", raw: "None", bad: true},
 		{name: "a word is bad", raw: "yesterday", bad: true},
 		{name: "a number is bad", raw: "1687553854", bad: true},
 		{name: "an impossible day is bad", raw: "2023-02-30 00:00:00", bad: true},
@@ -66,7 +66,7 @@ func TestIsSessionID(t *testing.T) {
 		"st3-5a0df9d1-2c3b-4f5e-8a9b-0123456789ab": false,
 		"5a0df9d1-2c3b-1f5e-8a9b-0123456789ab":     false,
 		"5a0df9d1-2c3b-4f5e-8a9b-0123456789ab\n":   false,
-		"": false, "..": false, "/": false,
+		"":                                         false, "..": false, "/": false,
 	} {
 		if got := IsSessionID(id); got != want {
 			t.Errorf("IsSessionID(%q) = %v, want %v", id, got, want)

@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/wait"
 	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 	batchv1beta1client "k8s.io/client-go/kubernetes/typed/batch/v1beta1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -96,17 +98,43 @@ func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Cli
 	return &Client{core: core, batch: batch, beta: beta, meta: meta, options: options, slots: make(chan struct{}, options.Concurrency)}, nil
 }
 
-// ask runs one request: not more than Concurrency at once, none longer than RequestTimeout.
+// tries is how a request is repeated that the API server was too busy for or never got: while
+// a control plane node restarts, for instance. Repeating is harmless for everything that
+// this package sends: a delete names the exact object, and it cannot go twice.
+var tries = wait.Backoff{Steps: 4, Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.5}
+
+func repeatable(err error) bool {
+	return utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
+		apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
+}
+
+// ask runs one request: not more than Concurrency at once, none longer than RequestTimeout
+// with all its tries.
 func (c *Client) ask(ctx context.Context, request func(context.Context) error) error {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	defer func() { <-c.slots }()
-	ctx, cancel := context.WithTimeout(ctx, c.options.RequestTimeout)
+	tooLong := fmt.Errorf("the API server did not answer within %s: %w", c.options.RequestTimeout, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.options.RequestTimeout, tooLong)
 	defer cancel()
-	return request(ctx)
+	var last error
+	err := wait.ExponentialBackoffWithContext(ctx, tries, func(ctx context.Context) (bool, error) {
+		last = request(ctx)
+		if last == nil || !repeatable(last) {
+			return true, last
+		}
+		return false, nil
+	})
+	if ctx.Err() != nil && err != nil {
+		return context.Cause(ctx)
+	}
+	if wait.Interrupted(err) {
+		return last
+	}
+	return err
 }
 
 // pages runs a list to its end. begin drops what earlier pages gave; page asks for one and

@@ -105,6 +105,35 @@ func TestAListThatAlwaysExpiresIsAnError(t *testing.T) {
 	}
 }
 
+func TestABusyServerIsAskedAgain(t *testing.T) {
+	requests := 0
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		switch requests {
+		case 1:
+			failure(t, w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable)
+		case 2:
+			panic(http.ErrAbortHandler) // the connection breaks
+		default:
+			reply(t, w, 200, jobs("", "boa-x"))
+		}
+	})
+	if l, err := c.Jobs(context.Background()); err != nil || len(l.Jobs) != 1 {
+		t.Errorf("after %d requests: %v, error %v", requests, l.Jobs, err)
+	}
+}
+
+func TestASilentServerIsGivenUp(t *testing.T) {
+	over := make(chan struct{})
+	c := serve(t, func(_ http.ResponseWriter, _ *http.Request) { <-over })
+	defer close(over)
+	c.options.RequestTimeout = 50 * time.Millisecond
+	_, err := c.Jobs(context.Background())
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "did not answer within 50ms") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestARefusedListNamesThePermission(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)

@@ -13,14 +13,14 @@ import (
 
 // What BOS v1 puts into every Job it makes (docs/csm.md, "What BOS v1 makes").
 const (
-	jobPrefix         = "boa-"
-	boaContainer      = "boa"
-	sessionVolume     = "boot-session"
-	sessionVariable   = "SESSION_ID"
-	templateVariable  = "SESSION_TEMPLATE_ID"
-	jobNameLabel      = "job-name"
-	keepAnnotation    = "bosgc/keep"
-	keepUntilAnnotion = "bosgc/keep-until"
+	jobPrefix           = "boa-"
+	boaContainer        = "boa"
+	sessionVolume       = "boot-session"
+	sessionVariable     = "SESSION_ID"
+	templateVariable    = "SESSION_TEMPLATE_ID"
+	jobNameLabel        = "job-name"
+	keepAnnotation      = "bosgc/keep"
+	keepUntilAnnotation = "bosgc/keep-until"
 )
 
 // defaultBackoffLimit is what Kubernetes takes where a Job names none.
@@ -135,7 +135,14 @@ func projectConfigMap(meta *metav1.ObjectMeta) inventory.ConfigMap {
 }
 
 func keepOf(meta *metav1.ObjectMeta) inventory.Keep {
-	return inventory.Keep{Keep: meta.Annotations[keepAnnotation], Until: meta.Annotations[keepUntilAnnotion]}
+	var k inventory.Keep
+	if value, ok := meta.Annotations[keepAnnotation]; ok {
+		k.Keep = &value
+	}
+	if value, ok := meta.Annotations[keepUntilAnnotation]; ok {
+		k.Until = &value
+	}
+	return k
 }
 
 func container(spec *corev1.PodSpec, name string) *corev1.Container {

@@ -37,7 +37,7 @@ func randomWorld(r *rand.Rand) *world {
 	one := func(n int) bool { return r.IntN(n) == 0 }
 	keep := func() inventory.Keep {
 		if one(8) {
-			return inventory.Keep{Keep: []string{"true", "false", "yes"}[r.IntN(3)]}
+			return inventory.Keep{Keep: new([]string{"true", "false", "yes"}[r.IntN(3)])}
 		}
 		return inventory.Keep{}
 	}
@@ -219,7 +219,7 @@ func TestAddingAKeepRuleNeverDeletesMore(t *testing.T) {
 			}
 		}
 		for i := range w.ConfigMaps {
-			w.ConfigMaps[i].Keep.Keep = "true"
+			w.ConfigMaps[i].Keep.Keep = new("true")
 		}
 		for object := range deletes(w.judge(settings)) {
 			if !before[object] {

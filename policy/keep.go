@@ -30,22 +30,24 @@ func (j *Judge) protection(g *inventory.Group) *ruling {
 }
 
 func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
-	switch k.Keep {
-	case "true":
-		return keep(KeptByRule, object+" has the annotation bosgc/keep")
-	case "", "false":
-	default:
-		return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep: %q; expected \"true\" or \"false\"", object, k.Keep))
+	if k.Keep != nil {
+		switch *k.Keep {
+		case "true":
+			return keep(KeptByRule, object+" has the annotation bosgc/keep")
+		case "false":
+		default:
+			return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep: %.60q; expected \"true\" or \"false\"", object, *k.Keep))
+		}
 	}
-	if k.Until == "" {
+	if k.Until == nil {
 		return nil
 	}
-	until, err := time.Parse(time.RFC3339, k.Until)
+	until, err := time.Parse(time.RFC3339, *k.Until)
 	switch {
 	case err != nil:
-		return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep-until: %q; expected a time like 2030-01-31T00:00:00Z", object, k.Until))
+		return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep-until: %.60q; expected a time like 2030-01-31T00:00:00Z", object, *k.Until))
 	case until.After(j.now):
-		return keepUntil(KeptByRule, until.UTC(), fmt.Sprintf("%s has the annotation bosgc/keep-until: %s", object, k.Until))
+		return keepUntil(KeptByRule, until.UTC(), fmt.Sprintf("%s has the annotation bosgc/keep-until: %s", object, *k.Until))
 	}
 	return nil
 }

@@ -200,18 +200,19 @@ func TestKeepByRule(t *testing.T) {
 		keep inventory.Keep
 		want []string
 	}{
-		{"keep", inventory.Keep{Keep: "true"}, kept},
-		{"keep taken back", inventory.Keep{Keep: "false"}, gone},
-		{"keep not understood", inventory.Keep{Keep: "yes"}, doubt},
-		{"keep-until to come", inventory.Keep{Until: now.Add(time.Hour).Format(time.RFC3339)}, kept},
-		{"keep-until over", inventory.Keep{Until: now.Add(-time.Hour).Format(time.RFC3339)}, gone},
-		{"keep-until not understood", inventory.Keep{Until: "next week"}, doubt},
+		{"keep", inventory.Keep{Keep: new("true")}, kept},
+		{"keep taken back", inventory.Keep{Keep: new("false")}, gone},
+		{"keep not understood", inventory.Keep{Keep: new("yes")}, doubt},
+		{"keep, and nothing said", inventory.Keep{Keep: new("")}, doubt},
+		{"keep-until to come", inventory.Keep{Until: new(now.Add(time.Hour).Format(time.RFC3339))}, kept},
+		{"keep-until over", inventory.Keep{Until: new(now.Add(-time.Hour).Format(time.RFC3339))}, gone},
+		{"keep-until not understood", inventory.Keep{Until: new("next week")}, doubt},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { check(t, protect(tt.keep).judge(defaults), tt.want...) })
 	}
 	t.Run("an annotation on the Job protects the whole session", func(t *testing.T) {
-		w := old().configMap(s1, 90*day, nil).job(s1, func(j *inventory.Job) { ended(80*day, false)(j); j.Keep.Keep = "true" })
+		w := old().configMap(s1, 90*day, nil).job(s1, func(j *inventory.Job) { ended(80*day, false)(j); j.Keep.Keep = new("true") })
 		check(t, w.judge(defaults), session(s1, "keep kept-by-rule"), cm(s1, "keep kept-by-rule"), job(s1, "keep kept-by-rule"))
 	})
 	t.Run("template", func(t *testing.T) {
