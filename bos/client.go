@@ -1,0 +1,328 @@
+// Package bos reads and deletes BOS v1 sessions over HTTP, and hides the ways in which the
+// CSM releases differ. BOS v1 is fragile: whatever would hurt it (a second list, a retry
+// after silence) is not possible through this package.
+package bos
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bosgc/inventory"
+	"bosgc/transport"
+)
+
+var (
+	// ErrNoV1: this BOS is positively known to have no v1 API any more (CSM 1.6). Every
+	// other kind of failing list is another error, and says nothing about sessions.
+	ErrNoV1 = errors.New("BOS has no v1 API any more")
+
+	// ErrSilent: a request got no answer in time, and nothing is asked after that. With
+	// etcd down every call of BOS v1 waits for ever and holds a worker; asking on would
+	// take the run's whole time and BOS's last workers (docs/csm.md, "Silence").
+	ErrSilent = errors.New("BOS has stopped answering, it is not asked again in this run")
+
+	// ErrListed: the list has been asked for before. Where it hangs, each request for it
+	// costs BOS a worker until it is restarted (docs/csm.md, "The list that hangs").
+	ErrListed = errors.New("the session list is asked for once in a run")
+)
+
+const (
+	listLimit   = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and IDs are a part of that
+	statusLimit = 8 << 20  // bytes; node lists of several thousand nodes, in each phase
+)
+
+// Client asks one BOS, for one run: it remembers that the list was asked for, that BOS has
+// gone silent, and whether BOS v2 exists. It is safe for concurrent use.
+type Client struct {
+	http        *transport.Client
+	listTimeout time.Duration
+	listed      atomic.Bool
+	silent      atomic.Bool
+
+	probe sync.Mutex
+	noV2  bool // positively known: v1 is there and v2 is not
+}
+
+// New makes a Client; listTimeout is the deadline of the session list, every other request
+// has the one of c.
+func New(c *transport.Client, listTimeout time.Duration) *Client {
+	return &Client{http: c, listTimeout: listTimeout}
+}
+
+func (c *Client) gate() error {
+	if c.silent.Load() {
+		return ErrSilent
+	}
+	return nil
+}
+
+// ask sends any request but the list. A list that hangs does not make BOS silent: single
+// sessions are still answered then, and that is how a backlog is drained.
+func (c *Client) ask(ctx context.Context, r transport.Request) (*transport.Response, error) {
+	if err := c.gate(); err != nil {
+		return nil, fmt.Errorf("%s %s: not asked: %w", r.Method, r.Path, err)
+	}
+	r.Gate = c.gate
+	answer, err := c.http.Do(ctx, r)
+	// A gateway's 504 is the same silence, seen by a gateway less patient than we are.
+	if errors.Is(err, transport.ErrTimeout) || status(err) == http.StatusGatewayTimeout {
+		c.silent.Store(true)
+		return nil, fmt.Errorf("%w: %w", ErrSilent, err)
+	}
+	return answer, err
+}
+
+func (c *Client) get(ctx context.Context, path string) (*transport.Response, error) {
+	return c.ask(ctx, transport.Request{Method: http.MethodGet, Path: path})
+}
+
+func status(err error) int {
+	var e *transport.StatusError
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}
+
+// List returns the IDs of all sessions, sorted, each once, exactly as BOS gives them: IDs
+// of older forms, too, and those of sessions that have lost their record (docs/csm.md,
+// "The list that hangs", "Ghosts"). It is complete or an error. It can be called once in a
+// Client's life and is never retried. ErrNoV1 means that there is nothing to list.
+func (c *Client) List(ctx context.Context) ([]string, error) {
+	if c.listed.Swap(true) {
+		return nil, ErrListed
+	}
+	answer, err := c.http.Do(ctx, transport.Request{
+		Method: http.MethodGet, Path: "/v1/session",
+		Timeout: c.listTimeout, Limit: listLimit, NoRetry: true, Gate: c.gate,
+	})
+	if status(err) == http.StatusNotFound {
+		return nil, c.whyNoList(ctx, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ids, err := decodeIDs(answer.Body)
+	if err != nil {
+		return nil, fmt.Errorf("GET /v1/session: %w", err)
+	}
+	return ids, nil
+}
+
+// whyNoList tells a BOS without v1 from a wrong URL. Both give 404 for everything; read as
+// "no sessions", a wrong URL would make every Job and ConfigMap an orphan. So the removal
+// is believed only if v2 says that it is BOS, and the rest of v1 is missing too.
+func (c *Client) whyNoList(ctx context.Context, list error) error {
+	wrong := func(why error) error {
+		return fmt.Errorf("%w; the BOS URL is probably wrong (%w): /v1/session and /v2 are appended to it", list, why)
+	}
+	if !transport.RouteMissing(list) {
+		return wrong(errors.New("this 404 is not BOS's own"))
+	}
+	version := c.isVersion(ctx, "/v2")
+	if transport.RouteMissing(version) {
+		version = c.isVersion(ctx, "/v2/version")
+	}
+	if version != nil {
+		return wrong(version)
+	}
+	if err := c.isMissing(ctx, "/v1/version"); err != nil {
+		return wrong(err)
+	}
+	return fmt.Errorf("%w: it answers at /v2, and both /v1/session and /v1/version are unknown to it", ErrNoV1)
+}
+
+// isVersion is nil if BOS describes a version of its API at path.
+func (c *Client) isVersion(ctx context.Context, path string) error {
+	answer, err := c.get(ctx, path)
+	if err != nil {
+		return err
+	}
+	fields, err := object(answer.Body)
+	if err != nil {
+		return fmt.Errorf("GET %s: %w", path, err)
+	}
+	if len(fields["major"]) == 0 {
+		return fmt.Errorf("GET %s: the answer has no field major, so it is no version of BOS", path)
+	}
+	return nil
+}
+
+// isMissing is nil if BOS itself says that it has no such path.
+func (c *Client) isMissing(ctx context.Context, path string) error {
+	_, err := c.get(ctx, path)
+	switch {
+	case err == nil:
+		return fmt.Errorf("GET %s: it is answered, although other paths of this version are not", path)
+	case transport.RouteMissing(err):
+		return nil
+	}
+	return err
+}
+
+// Get returns what BOS records of one session. Present and Absent are proofs; a session
+// whose record BOS cannot read (HTTP 500) is Unknown and Broken, and is no error, because
+// it says nothing about other sessions. An error means that BOS did not answer.
+func (c *Client) Get(ctx context.Context, id string) (inventory.Record, error) {
+	path, err := sessionPath(id)
+	if err != nil {
+		return inventory.Record{}, err
+	}
+	answer, err := c.get(ctx, path)
+	switch status(err) {
+	case http.StatusNotFound:
+		// Only {} is what BOS answers for a session that it does not have; any other 404
+		// is about the path, or from something in between.
+		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 {
+			return inventory.Record{Presence: inventory.Absent}, nil
+		}
+		return inventory.Record{}, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session ({} is), so the session may exist: check the BOS URL", err)
+	case http.StatusInternalServerError:
+		return inventory.Record{Err: err.Error(), Broken: true}, nil
+	}
+	if err != nil {
+		return inventory.Record{}, err
+	}
+	record, err := decodeRecord(answer.Body)
+	if err != nil {
+		return inventory.Record{}, fmt.Errorf("GET %s: %w", path, err)
+	}
+	return record, nil
+}
+
+// Delete removes the record of one session, and says whether there was one. Gone already
+// is no error: a proxy's own retry turns a delete that worked into a 404 (docs/csm.md,
+// "Deleting sessions").
+func (c *Client) Delete(ctx context.Context, id string) (existed bool, err error) {
+	path, err := sessionPath(id)
+	if err != nil {
+		return false, err
+	}
+	_, err = c.ask(ctx, transport.Request{Method: http.MethodDelete, Path: path})
+	if err == nil {
+		return true, nil
+	}
+	if status(err) != http.StatusNotFound {
+		return false, err
+	}
+	// BOS answers with a plain sentence that names the session. A 404 that does not name it
+	// is a proxy's or another service's, and the record may still be there.
+	said := string(body(err))
+	var text string
+	if json.Unmarshal([]byte(said), &text) != nil {
+		text = strings.TrimSpace(said)
+		if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "<") {
+			text = ""
+		}
+	}
+	if strings.Contains(text, id) {
+		return false, nil
+	}
+	return false, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session, so it may exist: check the BOS URL", err)
+}
+
+// V2Session says whether BOS v2 has a session of this name. BOS v2 uses the same tag as v1
+// on CFS sessions, so an ID unknown to v1 may be a live session of v2 (docs/csm.md, "BOS
+// v2"). Unknown comes with an error.
+func (c *Client) V2Session(ctx context.Context, id string) (inventory.Presence, error) {
+	name, err := transport.PathElement("BOS v2 session", id)
+	if err != nil {
+		return inventory.Unknown, err
+	}
+	c.probe.Lock()
+	known := c.noV2
+	c.probe.Unlock()
+	if known {
+		return inventory.Absent, nil
+	}
+	path := "/v2/sessions/" + name
+	answer, err := c.get(ctx, path)
+	switch {
+	case err == nil:
+		if _, err := object(answer.Body); err != nil {
+			return inventory.Unknown, fmt.Errorf("GET %s: %w", path, err)
+		}
+		return inventory.Present, nil
+	case transport.NotFoundTitle(err) != "":
+		return inventory.Absent, nil
+	case !transport.RouteMissing(err):
+		return inventory.Unknown, err
+	}
+	if why := c.withoutV2(ctx); why != nil {
+		return inventory.Unknown, fmt.Errorf("%w; and it is not certain that this BOS has no v2 API: %w", err, why)
+	}
+	return inventory.Absent, nil
+}
+
+// withoutV2 is nil if this BOS is positively known to have v1 alone (CSM 1.2 and before).
+func (c *Client) withoutV2(ctx context.Context) error {
+	c.probe.Lock()
+	defer c.probe.Unlock()
+	if c.noV2 {
+		return nil
+	}
+	if err := c.isVersion(ctx, "/v1/version"); err != nil {
+		return err
+	}
+	if err := c.isMissing(ctx, "/v2"); err != nil {
+		return err
+	}
+	c.noV2 = true
+	return nil
+}
+
+// sessionPath fails on an ID that could make the path one of the collection.
+func sessionPath(id string) (string, error) {
+	name, err := transport.PathElement("BOS session", id)
+	return "/v1/session/" + name, err
+}
+
+func body(err error) []byte {
+	var e *transport.StatusError
+	if errors.As(err, &e) {
+		return e.Body
+	}
+	return nil
+}
+
+// object reads a JSON object field by field, and fails on everything else, null too.
+func object(data []byte) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("the answer is no JSON object: %w", err)
+	}
+	if fields == nil {
+		return nil, errors.New("the answer is null where a JSON object is expected")
+	}
+	return fields, nil
+}
+
+// decodeIDs accepts an array of strings and nothing else: an answer that is something else
+// must not become an empty list, by which every session would be gone.
+func decodeIDs(data []byte) ([]string, error) {
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+		return nil, fmt.Errorf("the session list is no JSON array but begins %q", transport.Printable(string(data), 80))
+	}
+	var elements []*string
+	if err := json.Unmarshal(data, &elements); err != nil {
+		return nil, fmt.Errorf("the session list is no JSON array of strings: %w", err)
+	}
+	ids := make([]string, 0, len(elements))
+	for i, id := range elements {
+		if id == nil {
+			return nil, fmt.Errorf("the session list has null as element %d of %d, where an ID is expected", i+1, len(elements))
+		}
+		ids = append(ids, *id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}

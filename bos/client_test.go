@@ -1,0 +1,375 @@
+package bos
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bosgc/inventory"
+	"bosgc/transport"
+)
+
+const (
+	id      = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
+	version = `{"major":"2","minor":"10","patch":"28","links":[]}`
+	route   = `{"detail":"The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.","status":404,"title":"Not Found","type":"about:blank"}`
+	page    = "<html><body>Log in</body></html>"
+	noV2One = `{"detail":"Session ` + id + ` could not be found","status":404,"title":"Session could not found.","type":"about:blank"}`
+)
+
+// reply is what the simulated BOS says to one request.
+type reply struct {
+	status int
+	kind   string // content type
+	body   string
+}
+
+func jsonReply(status int, body string) reply { return reply{status, "application/json", body} }
+
+func problem(body string) reply { return reply{404, "application/problem+json", body} }
+
+// server answers by "METHOD /escaped/path"; what it does not know is a missing route. A
+// reply with status 0 never comes.
+type server struct {
+	mu      sync.Mutex
+	replies map[string]reply
+	asked   []string
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key := r.Method + " " + r.RequestURI
+	s.mu.Lock()
+	s.asked = append(s.asked, key)
+	answer, known := s.replies[key]
+	s.mu.Unlock()
+	if !known {
+		answer = problem(route)
+	}
+	if answer.status == 0 {
+		<-r.Context().Done()
+		return
+	}
+	w.Header().Set("Content-Type", answer.kind)
+	w.WriteHeader(answer.status)
+	_, _ = io.WriteString(w, answer.body)
+}
+
+func (s *server) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.asked)
+}
+
+func start(t *testing.T, replies map[string]reply) (*Client, *server) {
+	t.Helper()
+	s := &server{replies: replies}
+	h := httptest.NewServer(s)
+	t.Cleanup(h.Close)
+	return connect(t, h.URL), s
+}
+
+func connect(t *testing.T, url string) *Client {
+	t.Helper()
+	c, err := transport.New(url, transport.Options{RequestTimeout: 500 * time.Millisecond, Concurrency: 2, RetryWait: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(c, 100*time.Millisecond)
+}
+
+func TestList(t *testing.T) {
+	tests := []struct {
+		name  string
+		reply reply
+		want  []string // nil: an error
+	}{
+		{"empty", jsonReply(200, "[]\n"), []string{}},
+		{"sorted, each once", jsonReply(200, `["b","a","b","st3-x"]`), []string{"a", "b", "st3-x"}},
+		{"null", jsonReply(200, "null"), nil},
+		{"an object", jsonReply(200, "{}"), nil},
+		{"objects", jsonReply(200, `[{"id":"a"}]`), nil},
+		{"a number among them", jsonReply(200, `["a",1]`), nil},
+		{"null among them", jsonReply(200, `["a",null]`), nil},
+		{"a string", jsonReply(200, `"a"`), nil},
+		{"nothing", jsonReply(200, ""), nil},
+		{"cut short", jsonReply(200, `["a","b"`), nil},
+		{"a comma too many", jsonReply(200, `["a",]`), nil},
+		{"something after it", jsonReply(200, `["a"] []`), nil},
+		{"a login page", reply{200, "text/html", page}, nil},
+		{"a login page called JSON", jsonReply(200, page), nil},
+		{"JSON called text", reply{200, "text/plain", "[]"}, nil},
+		{"503", jsonReply(503, "[]"), nil},
+		{"500", jsonReply(500, "[]"), nil},
+		{"401", jsonReply(401, "[]"), nil},
+		{"404 of something else", reply{404, "text/html", page}, nil},
+		{"404 with a list", jsonReply(404, "[]"), nil},
+		{"a redirect", reply{302, "application/json", "[]"}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, s := start(t, map[string]reply{"GET /v1/session": tt.reply})
+			got, err := c.List(t.Context())
+			if (err == nil) != (tt.want != nil) || !slices.Equal(got, tt.want) || got == nil && err == nil {
+				t.Fatalf("%q, %v; want %q", got, err, tt.want)
+			}
+			if errors.Is(err, ErrNoV1) {
+				t.Errorf("BOS v1 was taken for removed: %v", err)
+			}
+			asked := s.count()
+			if asked != 1 {
+				t.Errorf("asked for %q", s.asked)
+			}
+			if got, err := c.List(t.Context()); !errors.Is(err, ErrListed) || got != nil || s.count() != asked {
+				t.Errorf("a second list: %q, %v, requests %q", got, err, s.asked)
+			}
+		})
+	}
+}
+
+func TestHangingListLeavesSingleSessionsToAsk(t *testing.T) {
+	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/session/" + id: jsonReply(200, "{}")})
+	if _, err := c.List(t.Context()); !errors.Is(err, transport.ErrTimeout) || !strings.Contains(err.Error(), "100ms") {
+		t.Errorf("%v", err)
+	}
+	if got, err := c.Get(t.Context(), id); err != nil || got.Presence != inventory.Present {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if s.count() != 2 {
+		t.Errorf("asked for %q", s.asked)
+	}
+}
+
+func TestNoV1IsBelievedOnlyOnProof(t *testing.T) {
+	tests := []struct {
+		name    string
+		replies map[string]reply
+		gone    bool
+	}{
+		{"CSM 1.6", map[string]reply{"GET /v2": jsonReply(200, version)}, true},
+		{"CSM 1.6, /v2 alone is not served", map[string]reply{"GET /v2/version": jsonReply(200, version)}, true},
+		{"wrong prefix: 404 everywhere", nil, false},
+		{"the rest of v1 is there", map[string]reply{"GET /v2": jsonReply(200, version), "GET /v1/version": jsonReply(200, version)}, false},
+		{"the rest of v1 fails", map[string]reply{"GET /v2": jsonReply(200, version), "GET /v1/version": jsonReply(503, "")}, false},
+		{"v2 is a page", map[string]reply{"GET /v2": {200, "text/html", page}}, false},
+		{"v2 is an empty object", map[string]reply{"GET /v2": jsonReply(200, "{}")}, false},
+		{"v2 is null", map[string]reply{"GET /v2": jsonReply(200, "null")}, false},
+		{"v2 fails", map[string]reply{"GET /v2": jsonReply(500, version)}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := start(t, tt.replies)
+			got, err := c.List(t.Context())
+			if got != nil || errors.Is(err, ErrNoV1) != tt.gone {
+				t.Fatalf("%q, %v", got, err)
+			}
+			if !tt.gone && !strings.Contains(err.Error(), "URL is probably wrong") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestGetTellsAbsenceFromEverythingElse(t *testing.T) {
+	tests := []struct {
+		name    string
+		reply   reply
+		want    inventory.Presence
+		broken  bool
+		isError bool
+	}{
+		{"there", jsonReply(200, `{"operation":"boot"}`), inventory.Present, false, false},
+		{"not there", jsonReply(404, "{}\n"), inventory.Absent, false, false},
+		{"missing route", problem(route), 0, false, true},
+		{"another problem", problem(noV2One), 0, false, true},
+		{"404 with null", jsonReply(404, "null"), 0, false, true},
+		{"404 with []", jsonReply(404, "[]"), 0, false, true},
+		{"404 with nothing", jsonReply(404, ""), 0, false, true},
+		{"404 page", reply{404, "text/html", page}, 0, false, true},
+		{"404 with more than one object", jsonReply(404, "{}{}"), 0, false, true},
+		{"its record cannot be read", jsonReply(500, "{}"), inventory.Unknown, true, false},
+		{"400", jsonReply(400, `{"title":"Multi-tenancy not supported"}`), 0, false, true},
+		{"502", jsonReply(502, "{}"), 0, false, true},
+		{"503", jsonReply(503, "{}"), 0, false, true},
+		{"204", reply{204, "", ""}, 0, false, true},
+		{"null", jsonReply(200, "null"), 0, false, true},
+		{"an array", jsonReply(200, `["a"]`), 0, false, true},
+		{"cut short", jsonReply(200, `{"operation":"boot"`), 0, false, true},
+		{"something after it", jsonReply(200, `{} x`), 0, false, true},
+		{"too deep", jsonReply(200, `{"a":`+strings.Repeat("[", 100000)), 0, false, true},
+		{"too large", jsonReply(200, `{"a":"`+strings.Repeat("x", 2<<20)+`"}`), 0, false, true},
+		{"a login page", reply{200, "text/html", page}, 0, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := start(t, map[string]reply{"GET /v1/session/" + id: tt.reply})
+			got, err := c.Get(t.Context(), id)
+			if got.Presence != tt.want || got.Broken != tt.broken || (err != nil) != tt.isError {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			if tt.broken != (got.Err != "") {
+				t.Errorf("the record says %q", got.Err)
+			}
+		})
+	}
+}
+
+// badNames never reach the server as anything but one escaped element, or at all.
+var badNames = []string{"", ".", "..", "a/b", "/", "?x", "#x", "%2e%2e", "a%2fb", "a\x00b", "a\nb", `a\b`, "a;b", " ", strings.Repeat("a", 254)}
+
+func TestOddIDsAreNotAskedFor(t *testing.T) {
+	c, s := start(t, nil)
+	ctx := t.Context()
+	for _, name := range badNames {
+		if got, err := c.Get(ctx, name); err == nil || got.Presence != inventory.Unknown {
+			t.Errorf("Get(%q) = %+v, %v", name, got, err)
+		}
+		if existed, err := c.Delete(ctx, name); err == nil || existed {
+			t.Errorf("Delete(%q) = %v, %v", name, existed, err)
+		}
+		if got, err := c.V2Session(ctx, name); err == nil || got != inventory.Unknown {
+			t.Errorf("V2Session(%q) = %v, %v", name, got, err)
+		}
+		if _, err := c.Status(ctx, name); err == nil {
+			t.Errorf("Status(%q) was asked for", name)
+		}
+		if _, err := c.BootSetStatus(ctx, id, name); err == nil {
+			t.Errorf("boot set %q was asked for", name)
+		}
+	}
+	if s.count() != 0 {
+		t.Errorf("asked for %q", s.asked)
+	}
+	_, _ = c.Delete(ctx, `st3-"a:b`)
+	if want := "DELETE /v1/session/st3-%22a:b"; !slices.Equal(s.asked, []string{want}) {
+		t.Errorf("asked for %q, want %q", s.asked, want)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	tests := []struct {
+		name    string
+		reply   reply
+		existed bool
+		isError bool
+	}{
+		{"deleted", reply{204, "", ""}, true, false},
+		{"deleted, 200", jsonReply(200, `""`), true, false},
+		{"gone already", jsonReply(404, `"Sesssion: `+id+` not found"`+"\n"), false, false},
+		{"gone already, as text", reply{404, "text/plain", "Sesssion: " + id + " not found"}, false, false},
+		{"missing route", problem(route), false, true},
+		{"a problem that names it", problem(noV2One), false, true},
+		{"a page that names it", reply{404, "text/html", "<p>" + id + "</p>"}, false, true},
+		{"a proxy's text", reply{404, "text/plain", "404 page not found"}, false, true},
+		{"404 with nothing", reply{404, "", ""}, false, true},
+		{"404 with {}", jsonReply(404, "{}"), false, true},
+		{"500", jsonReply(500, ""), false, true},
+		{"403", jsonReply(403, ""), false, true},
+		{"a redirect", reply{302, "", ""}, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, s := start(t, map[string]reply{"DELETE /v1/session/" + id: tt.reply})
+			existed, err := c.Delete(t.Context(), id)
+			if existed != tt.existed || (err != nil) != tt.isError || s.count() != 1 {
+				t.Fatalf("%v, %v, requests %q", existed, err, s.asked)
+			}
+		})
+	}
+}
+
+func TestV2Session(t *testing.T) {
+	const one = "GET /v2/sessions/" + id
+	tests := []struct {
+		name    string
+		replies map[string]reply
+		want    inventory.Presence
+		asked   int // for two questions
+	}{
+		{"there", map[string]reply{one: jsonReply(200, `{"name":"x"}`)}, inventory.Present, 2},
+		{"not there", map[string]reply{one: problem(noV2One)}, inventory.Absent, 2},
+		{"no v2 (CSM 1.2)", map[string]reply{"GET /v1/version": jsonReply(200, version)}, inventory.Absent, 3},
+		{"404 everywhere", nil, inventory.Unknown, 4},
+		{"v2 is there, its sessions are not", map[string]reply{"GET /v1/version": jsonReply(200, version), "GET /v2": jsonReply(200, version)}, inventory.Unknown, 6},
+		{"v1 is a page", map[string]reply{"GET /v1/version": {200, "text/html", page}}, inventory.Unknown, 4},
+		{"404 with {}", map[string]reply{one: jsonReply(404, "{}")}, inventory.Unknown, 2},
+		{"404 page", map[string]reply{one: {404, "text/html", page}}, inventory.Unknown, 2},
+		{"500", map[string]reply{one: jsonReply(500, "{}")}, inventory.Unknown, 2},
+		{"an array", map[string]reply{one: jsonReply(200, "[]")}, inventory.Unknown, 2},
+		{"null", map[string]reply{one: jsonReply(200, "null")}, inventory.Unknown, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, s := start(t, tt.replies)
+			for range 2 {
+				got, err := c.V2Session(t.Context(), id)
+				if got != tt.want || (err != nil) != (tt.want == inventory.Unknown) {
+					t.Fatalf("%v, %v", got, err)
+				}
+			}
+			if s.count() != tt.asked {
+				t.Errorf("%d requests, want %d: %q", s.count(), tt.asked, s.asked)
+			}
+		})
+	}
+}
+
+func TestSilenceEndsTheAsking(t *testing.T) {
+	for name, first := range map[string]reply{"hangs": {}, "gateway gives up": {504, "text/plain", "upstream request timeout"}} {
+		t.Run(name, func(t *testing.T) {
+			c, s := start(t, map[string]reply{"GET /v1/session/" + id: first})
+			ctx := t.Context()
+			if _, err := c.Get(ctx, id); !errors.Is(err, ErrSilent) {
+				t.Fatal(err)
+			}
+			_, getErr := c.Get(ctx, "other")
+			_, deleteErr := c.Delete(ctx, "other")
+			_, v2Err := c.V2Session(ctx, "other")
+			_, statusErr := c.Status(ctx, "other")
+			_, bootSetErr := c.BootSetStatus(ctx, "other", "compute")
+			_, listErr := c.List(ctx)
+			for _, err := range []error{getErr, deleteErr, v2Err, statusErr, bootSetErr, listErr} {
+				if !errors.Is(err, ErrSilent) {
+					t.Errorf("%v", err)
+				}
+			}
+			if s.count() != 1 {
+				t.Errorf("asked for %q", s.asked)
+			}
+		})
+	}
+}
+
+func TestSilenceReachesThoseWhoQueue(t *testing.T) {
+	c, s := start(t, map[string]reply{"GET /v1/session/" + id: {}})
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			if _, err := c.Get(t.Context(), id); !errors.Is(err, ErrSilent) {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if s.count() > 3 { // the two under way, and one that may have got a slot between them
+		t.Errorf("%d of 20 requests were sent to a silent BOS", s.count())
+	}
+}
+
+func TestEndOfTheRunIsNotSilence(t *testing.T) {
+	c, s := start(t, map[string]reply{"GET /v1/session/" + id: {}, "GET /v1/session/other": jsonReply(404, "{}")})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.Get(ctx, id); errors.Is(err, ErrSilent) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if got, err := c.Get(t.Context(), "other"); err != nil || got.Presence != inventory.Absent || s.count() != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

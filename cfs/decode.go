@@ -1,0 +1,214 @@
+package cfs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+
+	"bosgc/inventory"
+	"bosgc/transport"
+)
+
+// record is a session on the wire, as both API versions write it: they differ only in the
+// names of the two times. What is null or missing stays empty; what has another type than
+// here fails, because a tag or a target that is misread turns a foreign session into ours.
+type record struct {
+	Name          string `json:"name"`
+	Configuration struct {
+		Name string `json:"name"`
+	} `json:"configuration"`
+	Ansible struct {
+		Limit string `json:"limit"`
+	} `json:"ansible"`
+	Target struct {
+		Definition string `json:"definition"`
+	} `json:"target"`
+	Status struct {
+		Session struct {
+			Status      string          `json:"status"`
+			Succeeded   json.RawMessage `json:"succeeded"`
+			StartV2     json.RawMessage `json:"startTime"`
+			StartV3     json.RawMessage `json:"start_time"`
+			CompletedV2 json.RawMessage `json:"completionTime"`
+			CompletedV3 json.RawMessage `json:"completion_time"`
+		} `json:"session"`
+	} `json:"status"`
+	Tags map[string]json.RawMessage `json:"tags"`
+}
+
+func (r record) project() (inventory.CFSSession, error) {
+	if r.Name == "" {
+		return inventory.CFSSession{}, errors.New("a CFS session has no name")
+	}
+	of := r.Status.Session
+	session := inventory.CFSSession{
+		Name:          r.Name,
+		Configuration: r.Configuration.Name,
+		Definition:    r.Target.Definition,
+		Limit:         r.Ansible.Limit,
+		Status:        of.Status,
+		Start:         either(of.StartV2, of.StartV3),
+		Completion:    either(of.CompletedV2, of.CompletedV3),
+	}
+	fail := func(field string, err error) (inventory.CFSSession, error) {
+		return inventory.CFSSession{}, fmt.Errorf("CFS session %q: %s: %w", transport.Printable(r.Name, 80), field, err)
+	}
+	var succeeded bool
+	if json.Unmarshal(of.Succeeded, &succeeded) == nil && string(of.Succeeded) != "null" {
+		session.Succeeded = strconv.FormatBool(succeeded)
+	} else if err := text(of.Succeeded, &session.Succeeded); err != nil {
+		return fail("status.session.succeeded", err)
+	}
+	if err := text(r.Tags["bos_session"], &session.Tag); err != nil {
+		return fail("tags.bos_session", err)
+	}
+	return session, nil
+}
+
+func text(value json.RawMessage, into *string) error {
+	if len(value) == 0 {
+		return nil
+	}
+	return json.Unmarshal(value, into)
+}
+
+func either(a, b json.RawMessage) inventory.Stamp {
+	if len(a) > 0 {
+		return transport.Stamp(a)
+	}
+	return transport.Stamp(b)
+}
+
+func decodeSession(data []byte) (inventory.CFSSession, error) {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return inventory.CFSSession{}, err
+	}
+	return r.project()
+}
+
+// decodeList reads version 2's answer: a bare array. Everything else is an error, null
+// too, and so is anything after the array.
+func decodeList(r io.Reader, keep func(inventory.CFSSession)) error {
+	d := json.NewDecoder(r)
+	if err := decodeArray(d, keep); err != nil {
+		return fmt.Errorf("list of CFS sessions: %w", err)
+	}
+	return end(d)
+}
+
+// decodePage reads version 3's answer: an object with the array sessions, and next, which
+// is null on the last page. Both must be there exactly once: without sessions a page would
+// be empty, and without next the list would end early.
+func decodePage(r io.Reader, keep func(inventory.CFSSession)) (next url.Values, err error) {
+	d := json.NewDecoder(r)
+	if err := expect(d, '{'); err != nil {
+		return nil, fmt.Errorf("page of CFS sessions: %w", err)
+	}
+	seen := map[string]int{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("page of CFS sessions: %w", err)
+		}
+		name, _ := key.(string)
+		switch name {
+		case "sessions":
+			err = decodeArray(d, keep)
+		case "next":
+			next, err = decodeNext(d)
+		default:
+			err = d.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("page of CFS sessions: %q: %w", transport.Printable(name, 80), err)
+		}
+		seen[name]++
+	}
+	if err := expect(d, '}'); err != nil {
+		return nil, fmt.Errorf("page of CFS sessions: %w", err)
+	}
+	if seen["sessions"] != 1 || seen["next"] != 1 {
+		return nil, fmt.Errorf("page of CFS sessions: it has the key sessions %d times and the key next %d times, where each is expected once",
+			seen["sessions"], seen["next"])
+	}
+	return next, end(d)
+}
+
+// decodeArray projects each session as it arrives: a list of thousands is never held
+// whole.
+func decodeArray(d *json.Decoder, keep func(inventory.CFSSession)) error {
+	if err := expect(d, '['); err != nil {
+		return err
+	}
+	for n := 1; d.More(); n++ {
+		var r record
+		err := d.Decode(&r)
+		if err != nil {
+			return fmt.Errorf("element %d: %w", n, err)
+		}
+		session, err := r.project()
+		if err != nil {
+			return fmt.Errorf("element %d: %w", n, err)
+		}
+		keep(session)
+	}
+	return expect(d, ']')
+}
+
+// decodeNext turns the parameters of the next page into a query. CFS lists all parameters
+// of the call there; those that were not given are null.
+func decodeNext(d *json.Decoder) (url.Values, error) {
+	var params map[string]json.RawMessage
+	if err := d.Decode(&params); err != nil || params == nil {
+		return nil, err
+	}
+	next := url.Values{}
+	for name, value := range params {
+		switch value[0] {
+		case 'n':
+		case '"':
+			var s string
+			if err := json.Unmarshal(value, &s); err != nil {
+				return nil, err
+			}
+			next.Set(name, s)
+		case '{', '[':
+			return nil, fmt.Errorf("parameter %q is no single value", transport.Printable(name, 80))
+		default:
+			next.Set(name, string(value))
+		}
+	}
+	if next.Get("after_id") == "" {
+		return nil, errors.New("it does not say where the next page begins (after_id)")
+	}
+	return next, nil
+}
+
+func expect(d *json.Decoder, want json.Delim) error {
+	token, err := d.Token()
+	if err != nil {
+		return fmt.Errorf("%v is expected: %w", want, noEOF(err))
+	}
+	if token != want {
+		return fmt.Errorf("%v is expected, not %q", want, transport.Printable(fmt.Sprint(token), 80))
+	}
+	return nil
+}
+
+func end(d *json.Decoder) error {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the end of the JSON value")
+	}
+	return nil
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
