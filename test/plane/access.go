@@ -89,11 +89,15 @@ func (p *Plane) serviceAccount(t testing.TB, namespace, name string) {
 	}
 }
 
-// Kubectl runs kubectl as the administrator and returns what it printed.
-func (p *Plane) Kubectl(t testing.TB, args ...string) string {
+// Kubectl runs kubectl with a kubeconfig and returns what it printed.
+func Kubectl(t testing.TB, kubeconfig string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(p.bin, "kubectl"), args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.Kubeconfig(t), "HOME="+t.TempDir())
+	bin, err := binaries(t.Context())
+	if err != nil {
+		unavailable(t, err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "kubectl"), args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %v: %v\n%s", args, err, out)

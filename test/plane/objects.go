@@ -14,6 +14,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // ManagedBy as a Job's spec.managedBy keeps the Job controller away, so that EndJob can write its status.
@@ -165,4 +166,36 @@ func (p *Plane) etcd(ctx context.Context, method string, request, response any) 
 		return fmt.Errorf("etcd: %s: %s", method, reply.Status)
 	}
 	return json.NewDecoder(reply.Body).Decode(response)
+}
+
+// Put writes an object as it is into etcd, with its UID, times and status: a past that no API
+// lets anybody write. Its apiVersion and kind must be set.
+func (p *Plane) Put(t testing.TB, resource string, object client.Object) {
+	t.Helper()
+	object.SetResourceVersion("") // etcd has its own
+	value, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := path.Join("/registry", resource, object.GetNamespace(), object.GetName())
+	if err := p.etcd(t.Context(), "put", map[string]any{"key": []byte(key), "value": value}, &struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Compact makes etcd forget all but the newest state, as it does by itself every five minutes: lists that are
+// under way expire.
+func (p *Plane) Compact(t testing.TB) {
+	t.Helper()
+	var now struct {
+		Header struct {
+			Revision string `json:"revision"`
+		} `json:"header"`
+	}
+	if err := p.etcd(t.Context(), "range", map[string]any{"key": []byte("/")}, &now); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.etcd(t.Context(), "compaction", map[string]any{"revision": now.Header.Revision, "physical": true}, &struct{}{}); err != nil {
+		t.Fatal(err)
+	}
 }

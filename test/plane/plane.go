@@ -31,6 +31,9 @@ type Options struct {
 	// NoControllers leaves out the controller manager: Jobs stay as they are written and nothing is
 	// deleted in cascade. It starts faster.
 	NoControllers bool
+	// NoWatchCache makes the API server read every list from etcd, as older ones do: newer ones can go on with
+	// a list from memory after etcd has forgotten it.
+	NoWatchCache bool
 }
 
 // Plane is a running control plane.
@@ -55,7 +58,7 @@ func Start(t testing.TB, opts Options) *Plane {
 	}
 	dir := scratch(t)
 	p := &Plane{bin: bin}
-	if err := p.startServer(t, dir); err != nil {
+	if err := p.startServer(t, dir, opts); err != nil {
 		t.Fatalf("control plane: %v", err)
 	}
 	if !opts.NoControllers {
@@ -125,7 +128,7 @@ func (p *Plane) mortal(dir, binary string) (string, error) {
 	return script, os.WriteFile(script, []byte(text), 0o700) //nolint:gosec // G306: a script has to be executable
 }
 
-func (p *Plane) startServer(t testing.TB, dir string) error {
+func (p *Plane) startServer(t testing.TB, dir string, opts Options) error {
 	etcd, err := p.mortal(dir, "etcd")
 	if err != nil {
 		return err
@@ -158,6 +161,9 @@ func (p *Plane) startServer(t testing.TB, dir string) error {
 		Set("advertise-address", "127.0.0.1").
 		Set("endpoint-reconciler-type", "none"). // it refuses loopback addresses
 		Disable("disable-admission-plugins")     // envtest turns ServiceAccount admission off
+	if opts.NoWatchCache {
+		p.env.ControlPlane.APIServer.Configure().Set("watch-cache", "false")
+	}
 	t.Cleanup(func() {
 		if err := p.env.Stop(); err != nil {
 			t.Logf("control plane: stop: %v", err)

@@ -134,13 +134,13 @@ func roleLimits(t *testing.T, p *Plane) {
 func kubectl(t *testing.T, p *Plane) {
 	createJob(t, p, "listed", nil)
 	podOf(t, p, "listed")
-	out := p.Kubectl(t, "get", "jobs,cm,pods", "-n", services)
+	out := Kubectl(t, p.Kubeconfig(t), "get", "jobs,cm,pods", "-n", services)
 	for _, want := range []string{"job.batch/listed", "configmap/kube-root-ca.crt", "pod/listed-"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
 	}
-	if out := p.Kubectl(t, "version"); !strings.Contains(out, "Server Version: v1.") {
+	if out := Kubectl(t, p.Kubeconfig(t), "version"); !strings.Contains(out, "Server Version: v1.") {
 		t.Errorf("version: %s", out)
 	}
 }

@@ -1,0 +1,431 @@
+// Package sweep runs bosgc against a real kube-apiserver and etcd: what a delete with
+// preconditions, a page, an expired list or a Role really does cannot be imitated.
+package sweep
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"bosgc/cli"
+	"bosgc/gc"
+	"bosgc/inventory"
+	"bosgc/kube"
+	"bosgc/lab"
+	"bosgc/test/plane"
+)
+
+// needed is what a sweep may do in Kubernetes, and all that it needs.
+var needed = []rbacv1.PolicyRule{
+	{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "list", "delete"}},
+	{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"list"}},
+	{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "delete"}},
+	{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}},
+}
+
+// without gives the rules less one verb on one resource.
+func without(resource, verb string) []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+	for _, rule := range needed {
+		if rule.Resources[0] == resource {
+			rule.Verbs = slices.DeleteFunc(slices.Clone(rule.Verbs), func(v string) bool { return v == verb })
+		}
+		if len(rule.Verbs) > 0 {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
+}
+
+// site is a simulated BOS and CFS beside a real Kubernetes.
+type site struct {
+	*lab.Server
+	plane *plane.Plane
+}
+
+// load starts a world and puts its Kubernetes part, as it is, into the real one.
+func load(t *testing.T, p *plane.Plane, options lab.Options) *site {
+	t.Helper()
+	options.Now = time.Now()
+	world, err := lab.NewWorld(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := lab.Start(world, lab.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	from, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := kubernetes.NewForConfigOrDie(from)
+	ctx, all := t.Context(), metav1.ListOptions{}
+	jobs, errJobs := source.BatchV1().Jobs(lab.Namespace).List(ctx, all)
+	crons, errCrons := source.BatchV1().CronJobs(lab.Namespace).List(ctx, all)
+	pods, errPods := source.CoreV1().Pods(lab.Namespace).List(ctx, all)
+	cms, errCMs := source.CoreV1().ConfigMaps(lab.Namespace).List(ctx, all)
+	if err := errors.Join(errJobs, errCrons, errPods, errCMs); err != nil {
+		t.Fatal(err)
+	}
+	put := func(resource, version, kind string, o client.Object) {
+		o.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(version, kind))
+		p.Put(t, resource, o)
+	}
+	for i := range jobs.Items {
+		put("jobs", "batch/v1", "Job", &jobs.Items[i])
+	}
+	for i := range crons.Items {
+		put("cronjobs", "batch/v1", "CronJob", &crons.Items[i])
+	}
+	for i := range pods.Items {
+		put("pods", "v1", "Pod", &pods.Items[i])
+	}
+	for i := range cms.Items {
+		put("configmaps", "v1", "ConfigMap", &cms.Items[i])
+	}
+	plane.Eventually(t, 20*time.Second, func() error {
+		got, err := p.Client.CoreV1().ConfigMaps(lab.Namespace).List(ctx, all)
+		if err == nil && len(got.Items) < len(cms.Items) {
+			err = fmt.Errorf("%d of %d ConfigMaps", len(got.Items), len(cms.Items))
+		}
+		return err
+	})
+	return &site{Server: server, plane: p}
+}
+
+func (s *site) run(t *testing.T, config *rest.Config, args ...string) (gc.Document, int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	args = append(args, "-o", "json", "--kubeconfig", plane.WriteKubeconfig(t, config))
+	code := cli.Run(t.Context(), args, append(s.Env(), "BOSGC_LOG_LEVEL=error"), &stdout, &stderr)
+	var d gc.Document
+	if err := json.Unmarshal(stdout.Bytes(), &d); err != nil {
+		t.Fatalf("exit code %d, no document: %v\n%s", code, err, stderr.String())
+	}
+	return d, code
+}
+
+// exist lists what is left: Kubernetes objects in the real one, the rest in the lab.
+func (s *site) exist(t *testing.T) map[string]bool {
+	t.Helper()
+	set := map[string]bool{}
+	for _, o := range s.Objects() {
+		if o.Kind == lab.KindSession || o.Kind == lab.KindCFSSession {
+			set[o.Kind+" "+o.Name] = true
+		}
+	}
+	jobs, err := s.plane.Client.BatchV1().Jobs(lab.Namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range jobs.Items {
+		set["Job "+o.Name] = true
+	}
+	cms, err := s.plane.Client.CoreV1().ConfigMaps(lab.Namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range cms.Items {
+		set["ConfigMap "+o.Name] = true
+	}
+	return set
+}
+
+func TestSweepOfARealCluster(t *testing.T) {
+	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}, NoControllers: true})
+	s := load(t, p, lab.Options{CSM: "1.4", Seed: 5, Sessions: 150})
+	truth := map[string]lab.Object{}
+	want := s.exist(t)
+	for _, o := range s.World.Truth() {
+		truth[o.Kind+" "+o.Name] = o
+		if o.Goes() {
+			delete(want, o.Kind+" "+o.Name)
+		}
+	}
+	accounts := 0
+	account := func(t *testing.T, rules []rbacv1.PolicyRule) *rest.Config {
+		accounts++
+		name := fmt.Sprintf("bosgc-%d", accounts)
+		p.Grant(t, lab.Namespace, name, lab.Namespace, rules...)
+		config := p.ConfigFor(t, lab.Namespace, name)
+		// A Role takes a moment to be known.
+		plane.Eventually(t, 10*time.Second, func() error {
+			_, err := kubernetes.NewForConfigOrDie(config).CoreV1().Pods(lab.Namespace).List(t.Context(), metav1.ListOptions{Limit: 1})
+			if err != nil && !strings.Contains(err.Error(), `cannot list resource "pods"`) {
+				return err
+			}
+			return nil
+		})
+		return config
+	}
+	full := account(t, needed)
+	plane.Eventually(t, 10*time.Second, func() error {
+		_, err := kubernetes.NewForConfigOrDie(full).CoreV1().Pods(lab.Namespace).List(t.Context(), metav1.ListOptions{Limit: 1})
+		return err
+	})
+
+	t.Run("the plan agrees with the truth", func(t *testing.T) {
+		d, code := s.run(t, full, "plan")
+		if code != gc.ExitDone {
+			t.Errorf("exit code %d, sources %+v", code, d.Sources)
+		}
+		for _, o := range d.Objects {
+			key := string(o.Kind) + " " + o.Name
+			if got := string(o.Verdict) + " " + string(o.Reason); got != truth[key].Verdict+" "+truth[key].Reason {
+				t.Errorf("%s: %s (%s), want %s %s", key, got, o.Detail, truth[key].Verdict, truth[key].Reason)
+			}
+		}
+		if len(d.Objects) != len(truth) {
+			t.Errorf("%d objects, want %d", len(d.Objects), len(truth))
+		}
+	})
+	for _, tt := range []struct{ resource, verb string }{
+		{"jobs", "list"}, {"pods", "list"}, {"configmaps", "list"}, {"cronjobs", "list"}, {"configmaps", "get"},
+	} {
+		t.Run("without "+tt.verb+" "+tt.resource+" nothing of Kubernetes goes", func(t *testing.T) {
+			d, code := s.run(t, account(t, without(tt.resource, tt.verb)), "plan")
+			if code != gc.ExitIncomplete {
+				t.Errorf("exit code %d", code)
+			}
+			for _, o := range d.Objects {
+				if o.Verdict == "delete" && o.Kind != "CFSSession" && tt.verb == "list" {
+					t.Errorf("%s %s goes: %s", o.Kind, o.Name, o.Detail)
+				}
+			}
+		})
+	}
+	for _, resource := range []string{"configmaps", "jobs"} {
+		t.Run("without delete "+resource+" they fail, and are still there", func(t *testing.T) {
+			d, code := s.run(t, account(t, without(resource, "delete")), "sweep")
+			left := s.exist(t)
+			failed := 0
+			for _, o := range d.Objects {
+				if o.Outcome == gc.Failed {
+					failed++
+					if !left[string(o.Kind)+" "+o.Name] {
+						t.Errorf("%s %s failed, and is gone", o.Kind, o.Name)
+					}
+				}
+			}
+			if failed == 0 || code != gc.ExitPartial {
+				t.Errorf("%d failed, exit code %d", failed, code)
+			}
+		})
+	}
+	t.Run("the sweep leaves exactly what stays", func(t *testing.T) {
+		d, code := s.run(t, full, "sweep")
+		if code != gc.ExitDone {
+			t.Errorf("exit code %d, %+v", code, d.Outcomes)
+		}
+		got := s.exist(t)
+		for o := range want {
+			if !got[o] {
+				t.Errorf("%s is gone (%s %s)", o, truth[o].Verdict, truth[o].Reason)
+			}
+		}
+		for o := range got {
+			if !want[o] {
+				t.Errorf("%s is still there (%s %s)", o, truth[o].Verdict, truth[o].Reason)
+			}
+		}
+		again, code := s.run(t, full, "sweep")
+		if code != gc.ExitDone || again.Summary.Delete != 0 {
+			t.Errorf("the second sweep: exit code %d, %d to delete", code, again.Summary.Delete)
+		}
+	})
+}
+
+func kubeClient(t *testing.T, config *rest.Config) *kube.Client {
+	t.Helper()
+	c, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 4, RequestTimeout: 20 * time.Second, ListTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const id = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
+
+func makeConfigMap(t *testing.T, p *plane.Plane, name string) *corev1.ConfigMap {
+	t.Helper()
+	cm, err := p.Client.CoreV1().ConfigMaps(lab.Namespace).Create(t.Context(), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{"data.json": `{"boot_sets":{}}`},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cm
+}
+
+func TestTheAPIServerRefusesWhatHasChanged(t *testing.T) {
+	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}, NoControllers: true})
+	ctx, c, cms := t.Context(), kubeClient(t, p.Config), p.Client.CoreV1().ConfigMaps(lab.Namespace)
+
+	judged := makeConfigMap(t, p, id)
+	changed := judged.DeepCopy()
+	changed.Annotations = map[string]string{"bosgc/keep": "true"}
+	changed, err := cms.Update(ctx, changed, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.DeleteConfigMap(ctx, id, string(judged.UID), judged.ResourceVersion); !errors.Is(err, kube.ErrChanged) {
+		t.Errorf("an annotated one: error %v", err)
+	}
+	if _, err := c.DeleteConfigMap(ctx, id, "another-uid", changed.ResourceVersion); !errors.Is(err, kube.ErrChanged) {
+		t.Errorf("another one of that name: error %v", err)
+	}
+	if _, err := cms.Get(ctx, id, metav1.GetOptions{}); err != nil {
+		t.Errorf("it is gone: %v", err)
+	}
+	if existed, err := c.DeleteConfigMap(ctx, id, string(changed.UID), changed.ResourceVersion); err != nil || !existed {
+		t.Errorf("the very one: existed %v, error %v", existed, err)
+	}
+	if existed, err := c.DeleteConfigMap(ctx, id, string(changed.UID), changed.ResourceVersion); err != nil || existed {
+		t.Errorf("gone already: existed %v, error %v", existed, err)
+	}
+}
+
+// compacting lets lists expire: before each page but the first, etcd forgets the past.
+type compacting struct {
+	next  http.RoundTripper
+	first func()
+	left  atomic.Int32
+}
+
+func (c *compacting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Query().Get("continue") != "" && c.left.Add(-1) >= 0 {
+		c.first()
+	}
+	return c.next.RoundTrip(r)
+}
+
+func TestPagesAndExpiredLists(t *testing.T) {
+	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}, NoControllers: true, NoWatchCache: true})
+	const total = 1203
+	for i := range total {
+		p.Put(t, "configmaps", &corev1.ConfigMap{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%08d-0000-4000-8000-000000000000", i), Namespace: lab.Namespace, UID: "u", CreationTimestamp: metav1.Now()},
+		})
+	}
+	list := func(t *testing.T, config *rest.Config) (kube.Listing, error) {
+		t.Helper()
+		l, err := kubeClient(t, config).ConfigMaps(t.Context())
+		if err == nil && len(l.ConfigMaps) != total {
+			t.Errorf("%d of %d ConfigMaps", len(l.ConfigMaps), total)
+		}
+		return l, err
+	}
+	plane.Eventually(t, 20*time.Second, func() error {
+		l, err := kubeClient(t, p.Config).ConfigMaps(t.Context())
+		if err == nil && len(l.ConfigMaps) < total {
+			err = fmt.Errorf("%d of %d", len(l.ConfigMaps), total)
+		}
+		return err
+	})
+	l, err := list(t, p.Config)
+	if err != nil || l.Requests != 3 {
+		t.Errorf("%d requests, error %v", l.Requests, err)
+	}
+	expiring := func(times int32) *rest.Config {
+		config := rest.CopyConfig(p.Config)
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			c := &compacting{next: next, first: func() {
+				// Something must have been written since the list began, or there is no past to forget.
+				makeConfigMap(t, p, fmt.Sprintf("other-%d", time.Now().UnixNano()))
+				p.Compact(t)
+			}}
+			c.left.Store(times)
+			return c
+		})
+		return config
+	}
+	if l, err := list(t, expiring(1)); err != nil || l.Requests < 5 {
+		t.Errorf("a list that expired once: %d requests, error %v", l.Requests, err)
+	}
+	if _, err := list(t, expiring(1000)); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("a list that always expires: error %v", err)
+	}
+}
+
+func TestDeletingAJobTakesItsPods(t *testing.T) {
+	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}})
+	ctx := t.Context()
+	job, err := p.Client.BatchV1().Jobs(lab.Namespace).Create(ctx, &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "boa-" + id},
+		Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever,
+			Containers:    []corev1.Container{{Name: "boa", Image: "boa", Env: []corev1.EnvVar{{Name: "SESSION_ID", Value: id}}}},
+		}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := kubeClient(t, p.Config)
+	pods := func() (int, error) {
+		l, err := c.PodsOf(ctx, job.Name)
+		return len(l.Pods), err
+	}
+	plane.Eventually(t, 20*time.Second, func() error {
+		n, err := pods()
+		if err == nil && n != 1 {
+			err = fmt.Errorf("%d Pods", n)
+		}
+		return err
+	})
+	plane.Eventually(t, 20*time.Second, func() error { // the controller may still write the Job's status
+		now, presence, err := c.Job(ctx, job.Name)
+		if err != nil || presence != inventory.Present {
+			return fmt.Errorf("%v, %w", presence, err)
+		}
+		_, err = c.DeleteJob(ctx, job.Name, now.UID, now.ResourceVersion)
+		return err
+	})
+	plane.Eventually(t, 20*time.Second, func() error {
+		n, err := pods()
+		if err == nil && n != 0 {
+			err = fmt.Errorf("%d Pods are left", n)
+		}
+		return err
+	})
+	if _, presence, err := c.Job(ctx, job.Name); err != nil || presence != inventory.Absent {
+		t.Errorf("the Job is %v, error %v", presence, err)
+	}
+}
+
+func TestKubectlWorksAgainstTheLab(t *testing.T) {
+	world, err := lab.NewWorld(lab.Options{CSM: "1.2", Sessions: 10, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := lab.Start(world, lab.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	out := plane.Kubectl(t, server.Kubeconfig(), "get", "jobs,cm,pods", "-n", lab.Namespace)
+	for _, want := range []string{"job.batch/boa-", "configmap/", "pod/boa-", "COMPLETIONS"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in:\n%s", want, out)
+		}
+	}
+}
