@@ -8,6 +8,8 @@ COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
 
 export GOWORK := off
+# The same flags for all binaries, so that what they share is compiled once.
+BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 LINT := $(CURDIR)/bin/golangci-lint
 TEST := $(CURDIR)/bin/gotestsum --format pkgname-and-test-fails --
 
@@ -17,10 +19,11 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/bosgc, static
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X bosgc/cli.Version=$(VERSION) -X bosgc/cli.Commit=$(COMMIT)' -o bin/bosgc .
+	$(BUILD) -ldflags '-s -w -X bosgc/cli.Version=$(VERSION) -X bosgc/cli.Commit=$(COMMIT)' -o bin/bosgc .
 
 .PHONY: demo
 demo: build ## show bosgc at work on a simulated system
+	$(BUILD) -o bin/bosgc-lab ./lab/cmd/bosgc-lab
 	./lab/demo.sh
 
 .PHONY: test

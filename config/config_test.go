@@ -13,7 +13,7 @@ func TestParseAge(t *testing.T) {
 	const day = 24 * time.Hour
 	for text, want := range map[string]time.Duration{
 		"36h": 36 * time.Hour, "7d12h": 7*day + 12*time.Hour, "1w": 7 * day, "90s": 90 * time.Second,
-		"0s": 0, "1w2d3h4m5s": 9*day + 3*time.Hour + 4*time.Minute + 5*time.Second, " 5m ": 5 * time.Minute,
+		"0s": 0, "1w2d3h4m5s": 9*day + 3*time.Hour + 4*time.Minute + 5*time.Second, "5m": 5 * time.Minute,
 	} {
 		if got, err := ParseAge(text); err != nil || got.D() != want {
 			t.Errorf("ParseAge(%q) = %v, %v; want %v", text, got.D(), err, want)

@@ -107,11 +107,11 @@ func (s Setting) check() string {
 			return "is no name of Kubernetes; expected lower-case letters, digits and dashes"
 		}
 	case "file":
-		if f, err := os.Open(s.Value); err != nil {
+		f, err := os.Open(s.Value)
+		if err != nil {
 			return "cannot be read: " + err.Error()
-		} else {
-			_ = f.Close()
 		}
+		_ = f.Close()
 	case "positive":
 		if s.raw.(Age) <= 0 {
 			return "is zero; expected longer than that"

@@ -228,11 +228,33 @@ func (x *execution) carryOut(ctx context.Context, o *Object, d policy.Decision) 
 	switch {
 	case errors.Is(err, kube.ErrChanged):
 		o.Outcome, o.Detail = Skipped, err.Error()
+	case err != nil && x.isGone(ctx, o):
+		o.Outcome = Deleted
 	case err != nil:
 		o.Outcome, o.Error = Failed, err.Error()
 	case !existed:
 		o.Outcome = Gone
 	default:
 		o.Outcome = Deleted
+	}
+}
+
+// isGone looks whether a delete was carried out although it was answered by an error: an
+// answer can be lost on its way. The Kubernetes client repeats such deletes by itself.
+func (x *execution) isGone(ctx context.Context, o *Object) bool {
+	switch o.Kind {
+	case policy.CFSSession:
+		_, presence, err := x.systems.CFS.Session(ctx, o.Name)
+		return err == nil && presence == inventory.Absent
+	case policy.Session:
+		if o.Reason == policy.Ghost {
+			// A missing record says nothing of a ghost; a second delete does, and is harmless.
+			_, err := x.systems.BOS.Delete(ctx, o.Name)
+			return err == nil
+		}
+		record, err := x.systems.BOS.Get(ctx, o.Name)
+		return err == nil && record.Presence == inventory.Absent
+	default:
+		return false
 	}
 }

@@ -101,10 +101,11 @@ func (j *Judge) linkedCFS(f facts, session Decision, jobs []Decision, c inventor
 	switch f.group.V2 {
 	case inventory.Present:
 		return keep(Foreign, "it belongs to a session of BOS v2")
-	case inventory.Unknown:
+	case inventory.Absent:
+		return j.cfsAge(c, j.settings.OrphanGrace, OwnerCollected)
+	default:
 		return unknown(EvidenceIncomplete, "BOS v2 could not be asked for its session")
 	}
-	return j.cfsAge(c, j.settings.OrphanGrace, OwnerCollected)
 }
 
 // NeedsV2 says whether a verdict of the group hangs on what BOS v2 knows.

@@ -86,8 +86,9 @@ func body(cm inventory.ConfigMap) *ruling {
 		return nil
 	case inventory.BodyOther:
 		return keep(NotOurs, cm.BodyFault)
+	default:
+		return unknown(EvidenceIncomplete, "its content was not read: "+cm.BodyFault)
 	}
-	return unknown(EvidenceIncomplete, "its content was not read: "+cm.BodyFault)
 }
 
 // NeedsBody names the ConfigMaps of a group whose content decides about them.

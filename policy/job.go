@@ -35,7 +35,7 @@ func (j *Judge) job(f facts, session Decision, job inventory.Job) *ruling {
 	case f.life.running != "":
 		return j.running(f)
 	case f.life.unread != "":
-		return j.podsUnread(f)
+		return unknown(EvidenceIncomplete, "Job "+f.life.unread+" has not ended, and its Pods could not be read")
 	case f.keep != nil:
 		return f.keep
 	}

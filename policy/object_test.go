@@ -16,18 +16,26 @@ func TestJobWithoutSession(t *testing.T) {
 		world *world
 		want  []string
 	}{
-		{"old and finished, by its own evidence", newWorld().job(s1, ended(8*day, false)).configMap(s1, 9*day, nil),
-			[]string{job(s1, "delete completed-expired"), cm(s1, "delete owner-collected")}},
+		{
+			"old and finished, by its own evidence", newWorld().job(s1, ended(8*day, false)).configMap(s1, 9*day, nil),
+			[]string{job(s1, "delete completed-expired"), cm(s1, "delete owner-collected")},
+		},
 		{"old and failed", newWorld().job(s1, ended(15*day, true)), []string{job(s1, "delete failed-expired")}},
-		{"an orphan for now", newWorld().job(s1, ended(2*day, false)).configMap(s1, 9*day, nil),
-			[]string{job(s1, "keep awaiting-confirmation"), cm(s1, "keep owner-kept")}},
+		{
+			"an orphan for now", newWorld().job(s1, ended(2*day, false)).configMap(s1, 9*day, nil),
+			[]string{job(s1, "keep awaiting-confirmation"), cm(s1, "keep owner-kept")},
+		},
 		{"finished an hour ago", newWorld().job(s1, ended(time.Hour, false)), []string{job(s1, "keep too-young")}},
-		{"running while BOS cannot write its entry", newWorld().job(s1, nil).configMap(s1, 9*day, nil),
-			[]string{job(s1, "keep running"), cm(s1, "keep owner-kept")}},
+		{
+			"running while BOS cannot write its entry", newWorld().job(s1, nil).configMap(s1, 9*day, nil),
+			[]string{job(s1, "keep running"), cm(s1, "keep owner-kept")},
+		},
 		{"the list could not be read", noList, []string{job(s1, "unknown evidence-incomplete")}},
 		{"not listed, and yet BOS has a record", unlisted, []string{job(s1, "unknown evidence-incomplete")}},
-		{"not of BOS's making", newWorld().job("", func(j *inventory.Job) { j.Name, j.Fault = "boa-test", "it has no volume" }),
-			[]string{"Job boa-test: keep not-ours"}},
+		{
+			"not of BOS's making", newWorld().job("", func(j *inventory.Job) { j.Name, j.Fault = "boa-test", "it has no volume" }),
+			[]string{"Job boa-test: keep not-ours"},
+		},
 		{"finished in the future", newWorld().job(s1, ended(-time.Hour, false)), []string{job(s1, "unknown clock-skew")}},
 	}
 	for _, tt := range tests {
@@ -51,9 +59,11 @@ func TestConfigMap(t *testing.T) {
 	}{
 		{"labels", old().configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Fault = "it has labels" }), []string{collected, cm(s1, "keep not-ours")}},
 		{"another body", old().configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Body, c.BodyFault = inventory.BodyOther, "two keys" }), []string{collected, cm(s1, "keep not-ours")}},
-		{"the body could not be read: what leads to it stays too",
+		{
+			"the body could not be read: what leads to it stays too",
 			old().configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyFailed }).job(s1, ended(80*day, false)).cfs(s1, 80*day, nil),
-			[]string{session(s1, "unknown evidence-incomplete"), cm(s1, "unknown evidence-incomplete"), job(s1, "unknown evidence-incomplete"), cfs(0, "keep owner-kept")}},
+			[]string{session(s1, "unknown evidence-incomplete"), cm(s1, "unknown evidence-incomplete"), job(s1, "unknown evidence-incomplete"), cfs(0, "keep owner-kept")},
+		},
 		{"something else uses it", uses(old().configMap(s1, 90*day, nil), ""), []string{collected, cm(s1, "keep in-use")}},
 		{"another session uses it", uses(old().configMap(s1, 90*day, nil), s2), []string{collected, cm(s1, "keep in-use")}},
 		{"its own session uses it", uses(old().configMap(s1, 90*day, nil), s1), []string{collected, cm(s1, "delete owner-collected")}},

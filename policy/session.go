@@ -14,7 +14,6 @@ var sessionRules = []func(*Judge, facts) *ruling{
 	(*Judge).foreignID,
 	(*Judge).running,
 	(*Judge).keptByRule,
-	(*Judge).podsUnread,
 	(*Judge).finishedLately,
 	(*Judge).clusterUnread,
 	(*Judge).recordUnread,
@@ -24,7 +23,8 @@ var sessionRules = []func(*Judge, facts) *ruling{
 	(*Judge).abandoned,
 }
 
-// decidedWithoutRecord is how many of the rules need nothing from BOS but the ID.
+// decidedWithoutRecord is how many of the rules need nothing from BOS but the ID, once the
+// template is known.
 const decidedWithoutRecord = 5
 
 func (j *Judge) session(f facts) Decision {
@@ -68,13 +68,6 @@ func (j *Judge) foreignID(f facts) *ruling {
 		return nil
 	}
 	return keep(NotOurs, "its ID is not a lower-case version 4 UUID, which BOS v1 makes")
-}
-
-func (j *Judge) podsUnread(f facts) *ruling {
-	if f.life.unread == "" {
-		return nil
-	}
-	return unknown(EvidenceIncomplete, "Job "+f.life.unread+" has not ended, and its Pods could not be read")
 }
 
 // finishedLately keeps a session whose Jobs ended a short time ago. Its real end can only be

@@ -14,26 +14,46 @@ func TestSession(t *testing.T) {
 		world *world
 		want  []string
 	}{
-		{"ended a week ago, its Job long removed by Kyverno", newWorld(s1).record(s1, "compute", 9*day, 8*day).configMap(s1, 9*day, nil),
-			[]string{session(s1, "delete completed-expired"), cm(s1, "delete owner-collected")}},
-		{"ended lately", newWorld(s1).record(s1, "compute", 9*day, 6*day).configMap(s1, 9*day, nil),
-			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")}},
-		{"age counts from the end: it ran for three weeks and ended yesterday", newWorld(s1).record(s1, "compute", 22*day, day),
-			[]string{session(s1, "keep too-young")}},
-		{"exactly as old as the TTL", newWorld(s1).record(s1, "compute", 9*day, 7*day),
-			[]string{session(s1, "delete completed-expired")}},
-		{"its Job still there, complete", newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(8*day, false)),
-			[]string{session(s1, "delete completed-expired"), job(s1, "delete owner-collected")}},
-		{"its Job failed, and failed ones are kept longer", newWorld(s1).record(s1, "compute", 9*day, 0).job(s1, ended(8*day, true)),
-			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")}},
-		{"its Job failed long ago", newWorld(s1).record(s1, "compute", 20*day, 0).job(s1, ended(15*day, true)),
-			[]string{session(s1, "delete failed-expired"), job(s1, "delete owner-collected")}},
-		{"the latest evidence of an end counts: the Job retried after stop_time", newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(5*day, false)),
-			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")}},
-		{"the latest evidence of an end counts: stop_time after the Job", newWorld(s1).record(s1, "compute", 9*day, 5*day).job(s1, ended(8*day, false)),
-			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")}},
-		{"an ID that BOS v1 does not make", newWorld("st3-"+s1).record("st3-"+s1, "compute", 90*day, 80*day),
-			[]string{session("st3-"+s1, "keep not-ours")}},
+		{
+			"ended a week ago, its Job long removed by Kyverno", newWorld(s1).record(s1, "compute", 9*day, 8*day).configMap(s1, 9*day, nil),
+			[]string{session(s1, "delete completed-expired"), cm(s1, "delete owner-collected")},
+		},
+		{
+			"ended lately", newWorld(s1).record(s1, "compute", 9*day, 6*day).configMap(s1, 9*day, nil),
+			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
+		},
+		{
+			"age counts from the end: it ran for three weeks and ended yesterday", newWorld(s1).record(s1, "compute", 22*day, day),
+			[]string{session(s1, "keep too-young")},
+		},
+		{
+			"exactly as old as the TTL", newWorld(s1).record(s1, "compute", 9*day, 7*day),
+			[]string{session(s1, "delete completed-expired")},
+		},
+		{
+			"its Job still there, complete", newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(8*day, false)),
+			[]string{session(s1, "delete completed-expired"), job(s1, "delete owner-collected")},
+		},
+		{
+			"its Job failed, and failed ones are kept longer", newWorld(s1).record(s1, "compute", 9*day, 0).job(s1, ended(8*day, true)),
+			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")},
+		},
+		{
+			"its Job failed long ago", newWorld(s1).record(s1, "compute", 20*day, 0).job(s1, ended(15*day, true)),
+			[]string{session(s1, "delete failed-expired"), job(s1, "delete owner-collected")},
+		},
+		{
+			"the latest evidence of an end counts: the Job retried after stop_time", newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(5*day, false)),
+			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")},
+		},
+		{
+			"the latest evidence of an end counts: stop_time after the Job", newWorld(s1).record(s1, "compute", 9*day, 5*day).job(s1, ended(8*day, false)),
+			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")},
+		},
+		{
+			"an ID that BOS v1 does not make", newWorld("st3-"+s1).record("st3-"+s1, "compute", 90*day, 80*day),
+			[]string{session("st3-"+s1, "keep not-ours")},
+		},
 		{"BOS fails on this one record", func() *world {
 			w := newWorld(s1)
 			w.records[s1] = inventory.Record{Broken: true, Err: "500"}
@@ -62,14 +82,20 @@ func TestSession(t *testing.T) {
 		{"stop_time a moment ahead is now", newWorld(s1).record(s1, "compute", 90*day, -30*time.Second), []string{session(s1, "keep too-young")}},
 		{"abandoned: BOS calls it in progress for ever", newWorld(s1).record(s1, "compute", 15*day, 0), []string{session(s1, "delete abandoned")}},
 		{"perhaps abandoned, but not long enough ago", newWorld(s1).record(s1, "compute", 13*day, 0), []string{session(s1, "keep too-young")}},
-		{"no times in the record: its ConfigMap tells its age", newWorld(s1).record(s1, "compute", 0, 0).configMap(s1, 15*day, nil),
-			[]string{session(s1, "delete abandoned"), cm(s1, "delete owner-collected")}},
+		{
+			"no times in the record: its ConfigMap tells its age", newWorld(s1).record(s1, "compute", 0, 0).configMap(s1, 15*day, nil),
+			[]string{session(s1, "delete abandoned"), cm(s1, "delete owner-collected")},
+		},
 		{"nothing tells its age", newWorld(s1).record(s1, "compute", 0, 0), []string{session(s1, "unknown bad-data")}},
 		{"start in the future", newWorld(s1).record(s1, "compute", -time.Hour, 0), []string{session(s1, "unknown clock-skew")}},
-		{"a Job that finished at no known time", newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, func(j *inventory.Job) { j.Terminal = true }),
-			[]string{session(s1, "unknown bad-data"), job(s1, "keep owner-kept")}},
-		{"a Job that finished in the future", newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, ended(-time.Hour, false)),
-			[]string{session(s1, "unknown clock-skew"), job(s1, "keep owner-kept")}},
+		{
+			"a Job that finished at no known time", newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, func(j *inventory.Job) { j.Terminal = true }),
+			[]string{session(s1, "unknown bad-data"), job(s1, "keep owner-kept")},
+		},
+		{
+			"a Job that finished in the future", newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, ended(-time.Hour, false)),
+			[]string{session(s1, "unknown clock-skew"), job(s1, "keep owner-kept")},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { check(t, tt.world.judge(defaults), tt.want...) })
@@ -92,14 +118,22 @@ func TestGhost(t *testing.T) {
 	}{
 		{"nothing left but the name", ghost(newWorld(s1)), []string{session(s1, "delete ghost")}},
 		{"with an old ConfigMap", ghost(newWorld(s1).configMap(s1, 2*day, nil)), []string{session(s1, "delete ghost"), cm(s1, "delete owner-collected")}},
-		{"with a young ConfigMap it may just be in the making", ghost(newWorld(s1).configMap(s1, time.Hour, nil)),
-			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")}},
-		{"with a ConfigMap from the future", ghost(newWorld(s1).configMap(s1, -time.Hour, nil)),
-			[]string{session(s1, "unknown clock-skew"), cm(s1, "keep owner-kept")}},
-		{"a Job runs for it: BOA will write its status again", ghost(newWorld(s1).job(s1, nil)),
-			[]string{session(s1, "keep running"), job(s1, "keep running")}},
-		{"a Job of it ended long ago", ghost(newWorld(s1).job(s1, ended(8*day, false))),
-			[]string{session(s1, "delete completed-expired"), job(s1, "delete owner-collected")}},
+		{
+			"with a young ConfigMap it may just be in the making", ghost(newWorld(s1).configMap(s1, time.Hour, nil)),
+			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
+		},
+		{
+			"with a ConfigMap from the future", ghost(newWorld(s1).configMap(s1, -time.Hour, nil)),
+			[]string{session(s1, "unknown clock-skew"), cm(s1, "keep owner-kept")},
+		},
+		{
+			"a Job runs for it: BOA will write its status again", ghost(newWorld(s1).job(s1, nil)),
+			[]string{session(s1, "keep running"), job(s1, "keep running")},
+		},
+		{
+			"a Job of it ended long ago", ghost(newWorld(s1).job(s1, ended(8*day, false))),
+			[]string{session(s1, "delete completed-expired"), job(s1, "delete owner-collected")},
+		},
 		{"the Jobs could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.Jobs = false }), []string{session(s1, "unknown evidence-incomplete")}},
 		{"the ConfigMaps could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.ConfigMaps = false }), []string{session(s1, "unknown evidence-incomplete")}},
 		{"the Pods could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.Pods = false }), []string{session(s1, "unknown evidence-incomplete")}},
@@ -129,13 +163,17 @@ func TestRunning(t *testing.T) {
 		{"only the proxy runs, boa ended well", old().job(s1, nil).pod(s1, held(80*day, 0)), collected},
 		{"only the proxy runs, boa ended lately", old().job(s1, nil).pod(s1, held(day, 0)), []string{session(s1, "keep too-young"), job(s1, "keep owner-kept")}},
 		{"only the proxy runs, boa failed and tries are left", old().job(s1, nil).pod(s1, held(80*day, 1)), running},
-		{"only the proxy runs, boa failed the last time", old().job(s1, func(j *inventory.Job) { j.FailedPods = 4 }).pod(s1, held(80*day, 1)),
-			[]string{session(s1, "delete failed-expired"), job(s1, "delete owner-collected")}},
+		{
+			"only the proxy runs, boa failed the last time", old().job(s1, func(j *inventory.Job) { j.FailedPods = 4 }).pod(s1, held(80*day, 1)),
+			[]string{session(s1, "delete failed-expired"), job(s1, "delete owner-collected")},
+		},
 		{"the proxy holds one Pod, another works", old().job(s1, nil).pod(s1, held(80*day, 0)).pod(s1, nil), running},
 		{"a Pod without its Job", newWorld(s1).record(s1, "compute", 90*day, 80*day).pod(s1, nil), []string{session(s1, "keep running")}},
 		{"a terminal Job whose Pod still works", old().job(s1, ended(80*day, true)).pod(s1, nil), running},
-		{"a copy of its Job, made by a person", old().job(s1, func(j *inventory.Job) { j.Name, j.Fault = "again", "its name does not begin with boa-" }),
-			[]string{session(s1, "keep running"), "Job again: keep not-ours"}},
+		{
+			"a copy of its Job, made by a person", old().job(s1, func(j *inventory.Job) { j.Name, j.Fault = "again", "its name does not begin with boa-" }),
+			[]string{session(s1, "keep running"), "Job again: keep not-ours"},
+		},
 		{"the Pods could not be read", func() *world {
 			w := old().job(s1, nil)
 			w.Evidence.Pods = false

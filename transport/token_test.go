@@ -115,7 +115,7 @@ func TestNoSecretInErrorsOrLogs(t *testing.T) {
 		"200 with nonsense":            serve(t, echo(200, "text/html")).URL,
 		"503":                          serve(t, echo(503, "text/plain")).URL,
 		"redirect": serve(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/?s="+r.FormValue("client_secret"), 302)
+			http.Redirect(w, r, "/?s="+r.FormValue("client_secret"), http.StatusFound)
 		}).URL,
 		"refused connection":            "http://" + closed.Addr().String(),
 		"refused connection, by prefix": "http://" + closed.Addr().String() + "/keycloak/realms/shasta",

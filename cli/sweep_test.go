@@ -1,0 +1,368 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/inventory"
+	"bosgc/lab"
+	"bosgc/policy"
+)
+
+const (
+	seeds    = 4   // worlds of each release
+	sessions = 120 // in each world
+)
+
+func eachRelease(t *testing.T, test func(t *testing.T, options lab.Options)) {
+	for _, csm := range lab.Profiles() {
+		for seed := range uint64(seeds) {
+			t.Run(fmt.Sprintf("CSM %s seed %d", csm, seed), func(t *testing.T) {
+				t.Parallel()
+				test(t, lab.Options{CSM: csm, Seed: seed, Sessions: sessions})
+			})
+		}
+	}
+}
+
+func TestPlanAgreesWithTheTruthAndDeletesNothing(t *testing.T) {
+	eachRelease(t, func(t *testing.T, options lab.Options) {
+		s := start(t, options, lab.ServerOptions{})
+		before := s.exist()
+		d, code := s.document([]string{"plan"})
+		if code != gc.ExitDone || d.Kind != "Plan" || d.APIVersion != "bosgc/v1" {
+			t.Errorf("exit code %d, document %s %s", code, d.APIVersion, d.Kind)
+		}
+		s.agree(d)
+		s.same("after the plan", s.exist(), before)
+		for _, r := range s.Requests() {
+			if r.System != "token" && r.Method != http.MethodGet {
+				t.Errorf("a plan sent %s %s", r.Method, r.Path)
+			}
+		}
+		s.noDanger()
+	})
+}
+
+func TestSweepLeavesExactlyWhatStays(t *testing.T) {
+	eachRelease(t, func(t *testing.T, options lab.Options) {
+		s := start(t, options, lab.ServerOptions{})
+		want := s.stays()
+		d, code := s.document([]string{"sweep"})
+		if code != gc.ExitDone || d.Kind != "Report" || d.ExitCode != code {
+			t.Errorf("exit code %d (in the report %d), document %s", code, d.ExitCode, d.Kind)
+		}
+		s.agree(d)
+		s.same("after the sweep", s.exist(), want)
+		if n := count(d, outcome(gc.Deleted)); n != d.Summary.Delete {
+			t.Errorf("%d of %d deleted", n, d.Summary.Delete)
+		}
+		again, code := s.document([]string{"sweep"})
+		if code != gc.ExitDone || again.Summary.Delete != 0 {
+			t.Errorf("the second sweep: exit code %d, %d to delete", code, again.Summary.Delete)
+		}
+		s.same("after the second sweep", s.exist(), want)
+		s.noDanger()
+	})
+}
+
+func TestDryRunSweepIsAPlan(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 40}, lab.ServerOptions{})
+	before := s.exist()
+	d, code := s.document([]string{"sweep"}, "BOSGC_DRY_RUN=true")
+	if code != gc.ExitDone || d.Kind != "Plan" {
+		t.Errorf("exit code %d, %s", code, d.Kind)
+	}
+	s.same("after a dry run", s.exist(), before)
+}
+
+func TestMaxDeletesTricklesOldestFirst(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{})
+	want := s.stays()
+	first, code := s.document([]string{"sweep"}, "BOSGC_MAX_DELETES=7")
+	if code != gc.ExitDone {
+		t.Errorf("exit code %d: work left for the next sweep is no failure", code)
+	}
+	if deleted, waiting := count(first, outcome(gc.Deleted)), count(first, outcome(gc.Waiting)); deleted != 7 || waiting != first.Summary.Delete-7 {
+		t.Errorf("%d deleted, %d waiting of %d", deleted, waiting, first.Summary.Delete)
+	}
+	waiting := false
+	for _, o := range first.Objects {
+		waiting = waiting || o.Outcome == gc.Waiting
+		if waiting && o.Outcome == gc.Deleted {
+			t.Errorf("%s %s was deleted although older ones wait", o.Kind, o.Name)
+		}
+	}
+	total := 7
+	for sweeps := 0; ; sweeps++ {
+		d, code := s.document([]string{"sweep", "--max-deletes", "50"}, "BOSGC_MAX_DELETES=1")
+		n := count(d, outcome(gc.Deleted))
+		if code != gc.ExitDone || n > 50 || sweeps > 50 {
+			t.Fatalf("sweep %d: exit code %d, %d deleted", sweeps, code, n)
+		}
+		if total += n; n == 0 {
+			break
+		}
+	}
+	if total != first.Summary.Delete {
+		t.Errorf("%d deleted in all, %d planned at first", total, first.Summary.Delete)
+	}
+	s.same("after all sweeps", s.exist(), want)
+}
+
+// With a part of the systems away, what depends on it stays, the rest goes on, and the exit
+// code says so.
+func TestSourceThatFails(t *testing.T) {
+	list := func(resource string) lab.Fault {
+		return lab.Fault{
+			Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "GET", Path: "/namespaces/services/" + resource + `(\?|$)`,
+			Header: map[string]string{"Content-Type": "application/json"},
+			Body:   `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"forbidden"}`,
+		}
+	}
+	sessionList := func(f lab.Fault) lab.Fault {
+		f.System, f.Method, f.Path = "bos", "GET", `^/v1/session$`
+		return f
+	}
+	tests := []struct {
+		name   string
+		fault  lab.Fault
+		source string
+		goes   []policy.Kind // kinds of which something is still deleted
+	}{
+		{"BOS down", lab.Fault{Name: "bos-down"}, inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+		{"CFS down", lab.Fault{Name: "cfs-down"}, inventory.SourceCFSSessions, []policy.Kind{policy.Session, policy.ConfigMap, policy.Job}},
+		{"Kubernetes down", lab.Fault{Name: "kube-down"}, inventory.SourceJobs, []policy.Kind{policy.CFSSession}},
+		{"etcd of BOS down", lab.Fault{Name: "etcd-down"}, inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+		{"the list hangs", lab.Fault{Name: "list-hangs"}, inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+		{"Jobs refused", list("jobs"), inventory.SourceJobs, []policy.Kind{policy.CFSSession}},
+		{"Pods refused", list("pods"), inventory.SourcePods, []policy.Kind{policy.CFSSession}},
+		{"ConfigMaps refused", list("configmaps"), inventory.SourceConfigMaps, []policy.Kind{policy.CFSSession}},
+		{"CronJobs refused", list("cronjobs"), inventory.SourceCronJobs, []policy.Kind{policy.CFSSession}},
+		{"a login page", sessionList(lab.Fault{Kind: lab.FaultHTML}), inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+		{"null for a list", sessionList(lab.Fault{Kind: lab.FaultNull}), inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+		{"a truncated list", sessionList(lab.Fault{Kind: lab.FaultTruncate}), inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+		{"a wrong URL", sessionList(lab.Fault{
+			Kind: lab.FaultStatus, Status: 404, Header: map[string]string{"Content-Type": "application/problem+json"},
+			Body: `{"detail":"The requested URL was not found on the server.","status":404,"title":"Not Found","type":"about:blank"}`,
+		}), inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{})
+			whole := s.exist()
+			if err := s.AddFault(tt.fault); err != nil {
+				t.Fatal(err)
+			}
+			patience := []string{"BOSGC_REQUEST_TIMEOUT=2s", "BOSGC_LIST_TIMEOUT=2s"}
+			plan, code := s.document([]string{"plan"}, patience...)
+			if code != gc.ExitIncomplete {
+				t.Errorf("plan: exit code %d, want %d", code, gc.ExitIncomplete)
+			}
+			for _, source := range plan.Sources {
+				if source.Name == tt.source && (source.Complete || source.Error == "") {
+					t.Errorf("source %+v", source)
+				}
+			}
+			d, code := s.document([]string{"sweep"}, patience...)
+			if code != gc.ExitIncomplete || d.ExitCode != code {
+				t.Errorf("sweep: exit code %d, want %d", code, gc.ExitIncomplete)
+			}
+			gone := map[policy.Kind]int{}
+			truth := map[string]bool{}
+			for _, o := range s.World.Truth() {
+				truth[name(o.Kind, o.Name)] = o.Goes()
+			}
+			s.ClearFaults()
+			left := s.exist()
+			for o := range whole {
+				if !left[o] {
+					kind, _, _ := strings.Cut(o, " ")
+					gone[policy.Kind(kind)]++
+					if !truth[o] {
+						t.Errorf("%s is gone and should have stayed", o)
+					}
+				}
+			}
+			for _, kind := range tt.goes {
+				if gone[kind] == 0 {
+					t.Errorf("no %s was deleted, although none depends on what failed", kind)
+				}
+				delete(gone, kind)
+			}
+			for kind, n := range gone {
+				t.Errorf("%d of kind %s were deleted, although they depend on what failed", n, kind)
+			}
+			s.noDanger()
+		})
+	}
+}
+
+// An object that changes between the reading and the delete is kept.
+func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
+	var s *system
+	var once atomic.Bool
+	var changed string
+	s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+		if r.Method != http.MethodDelete || !strings.Contains(r.URL.Path, "/configmaps/") || !once.CompareAndSwap(false, true) {
+			return
+		}
+		// A person protects this very ConfigMap while its delete is under way.
+		changed = r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+		s.annotate(changed)
+	}})
+	d, code := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1")
+	if code != gc.ExitDone {
+		t.Errorf("exit code %d", code)
+	}
+	cm := find(t, d, policy.ConfigMap, changed)
+	if cm.Outcome != gc.Skipped {
+		t.Errorf("ConfigMap: outcome %q (%s %s)", cm.Outcome, cm.Detail, cm.Error)
+	}
+	left := s.exist()
+	for _, o := range d.Objects {
+		if o.Session != cm.Session || o.Kind == policy.CFSSession || o.Verdict != policy.Delete {
+			continue
+		}
+		if o.Kind != policy.ConfigMap && o.Outcome != gc.Waiting {
+			t.Errorf("%s %s: outcome %q, want waiting: the ConfigMap that leads from it stays", o.Kind, o.Name, o.Outcome)
+		}
+		if !left[name(string(o.Kind), o.Name)] {
+			t.Errorf("%s %s is gone", o.Kind, o.Name)
+		}
+	}
+	plan, _ := s.document([]string{"plan"})
+	if o := find(t, plan, policy.ConfigMap, changed); o.Reason != policy.KeptByRule {
+		t.Errorf("afterwards: %s %s", o.Verdict, o.Reason)
+	}
+}
+
+func TestAFailingObjectStopsNoOther(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
+	plan, _ := s.document([]string{"plan"})
+	var victim gc.Object
+	for _, o := range plan.Objects {
+		if o.Kind == policy.Session && o.Verdict == policy.Delete {
+			victim = o
+			break
+		}
+	}
+	if err := s.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 500, System: "bos", Method: "DELETE", Path: "^/v1/session/" + victim.Name}); err != nil {
+		t.Fatal(err)
+	}
+	d, code := s.document([]string{"sweep"})
+	if code != gc.ExitPartial {
+		t.Errorf("exit code %d, want %d", code, gc.ExitPartial)
+	}
+	if o := find(t, d, policy.Session, victim.Name); o.Outcome != gc.Failed || o.Error == "" {
+		t.Errorf("outcome %q, error %q", o.Outcome, o.Error)
+	}
+	if n := count(d, outcome(gc.Failed)); n != 1 {
+		t.Errorf("%d failed", n)
+	}
+	s.ClearFaults()
+	want := s.stays()
+	if d, code := s.document([]string{"sweep"}); code != gc.ExitDone || d.Summary.Delete == 0 {
+		t.Errorf("the next sweep: exit code %d, %d to delete", code, d.Summary.Delete)
+	}
+	s.same("after the next sweep", s.exist(), want)
+}
+
+// A delete whose answer is lost was carried out all the same.
+func TestALostAnswerIsLookedAfter(t *testing.T) {
+	for _, system := range []string{"bos", "cfs", "kube"} {
+		t.Run(system, func(t *testing.T) {
+			s := start(t, lab.Options{CSM: "1.2", Sessions: 40, Seed: 3}, lab.ServerOptions{})
+			want := s.stays()
+			if err := s.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: system, Method: "DELETE", Count: 4}); err != nil {
+				t.Fatal(err)
+			}
+			d, code := s.document([]string{"sweep"})
+			if code != gc.ExitDone {
+				t.Errorf("exit code %d, outcomes %v", code, d.Outcomes)
+			}
+			s.same("after the sweep", s.exist(), want)
+		})
+	}
+}
+
+// A run that is told to stop leaves the rest to the next one, and says what it did.
+func TestStoppedInTheMiddle(t *testing.T) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	var deletes atomic.Int32
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 80}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+		if r.Method == http.MethodDelete && deletes.Add(1) == 10 {
+			stop(fmt.Errorf("told to stop"))
+		}
+	}})
+	want := s.stays()
+	code, stdout, stderr := s.runContext(ctx, []string{"sweep", "-o", "json"})
+	d := s.decode(stdout, stderr)
+	if code != gc.ExitFailed || !strings.Contains(d.Stopped, "told to stop") {
+		t.Errorf("exit code %d, stopped %q", code, d.Stopped)
+	}
+	deleted, waiting := count(d, outcome(gc.Deleted)), count(d, outcome(gc.Waiting))
+	if deleted < 10 || waiting == 0 || deleted+waiting != d.Summary.Delete {
+		t.Errorf("%d deleted, %d waiting, %d planned: what was under way must be finished, the rest wait", deleted, waiting, d.Summary.Delete)
+	}
+	left := s.exist()
+	for _, o := range d.Objects {
+		if gone := !left[name(string(o.Kind), o.Name)]; gone != (o.Outcome == gc.Deleted) {
+			t.Errorf("%s %s: outcome %q, gone %v", o.Kind, o.Name, o.Outcome, gone)
+		}
+	}
+	if _, code := s.document([]string{"sweep"}); code != gc.ExitDone {
+		t.Errorf("the next sweep: exit code %d", code)
+	}
+	s.same("after the next sweep", s.exist(), want)
+}
+
+func TestDeadline(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultHang, System: "cfs"}}})
+	code, stdout, stderr := s.run([]string{"sweep"}, "BOSGC_DEADLINE=1s")
+	if code != gc.ExitFailed || stdout != "" || !strings.Contains(stderr, "BOSGC_DEADLINE") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	for _, r := range s.Requests() {
+		if r.Method == http.MethodDelete {
+			t.Errorf("sent %s %s after half a reading", r.Method, r.Path)
+		}
+	}
+}
+
+func TestThroughTheGateway(t *testing.T) {
+	for _, csm := range []string{"1.0", "1.5"} {
+		t.Run(csm, func(t *testing.T) {
+			s := start(t, lab.Options{CSM: csm, Sessions: 40}, lab.ServerOptions{Gateway: true, TokenLife: time.Hour})
+			d, code := s.document([]string{"plan"})
+			if code != gc.ExitDone {
+				t.Errorf("exit code %d, sources %+v", code, d.Sources)
+			}
+			s.agree(d)
+			s.RevokeTokens()
+			want := s.stays()
+			if _, code := s.document([]string{"sweep"}); code != gc.ExitDone {
+				t.Errorf("sweep: exit code %d", code)
+			}
+			s.same("after the sweep", s.exist(), want)
+		})
+	}
+	t.Run("a wrong secret", func(t *testing.T) {
+		s := start(t, lab.Options{CSM: "1.5", Sessions: 10}, lab.ServerOptions{Gateway: true})
+		code, stdout, stderr := s.run([]string{"sweep", "-o", "json"}, "BOSGC_CLIENT_SECRET=hunter2", "BOSGC_CLIENT_SECRET_FILE=")
+		if code != gc.ExitIncomplete {
+			t.Errorf("exit code %d", code)
+		}
+		if strings.Contains(stdout+stderr, "hunter2") {
+			t.Errorf("the secret is shown:\n%s\n%s", stdout, stderr)
+		}
+	})
+}

@@ -1,0 +1,296 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"bosgc/lab/simbos"
+	"bosgc/lab/simcfs"
+	"bosgc/lab/simkube"
+)
+
+// ServerOptions say how a world is served.
+type ServerOptions struct {
+	// Gateway puts BOS and CFS behind an API gateway over TLS that wants a token; without
+	// it they are reached as from inside the mesh, over plain HTTP.
+	Gateway bool
+	// Login is what the gateway does with a request without a valid token: redirect (the
+	// default) to a login page, html to give that page at once, or 401.
+	Login     string
+	TokenLife time.Duration // 0 is an hour
+	PageSize  int           // CFS's default_page_size; 0 is 1000
+	// BOSWorkerLife is after how long a stuck BOS worker is killed; 0 is what the release
+	// does.
+	BOSWorkerLife time.Duration
+	// ServiceTime is how long each request takes at least, by system (bos, cfs, kube).
+	ServiceTime map[string]time.Duration
+	Faults      []Fault
+	// OnRequest is called before each request is served, with its number counted over all
+	// systems from 1.
+	OnRequest func(n int, r *http.Request)
+}
+
+// Server is a running world.
+type Server struct {
+	BOS  *simbos.Server
+	CFS  *simcfs.Server
+	Kube *simkube.Server
+
+	World   *World
+	options ServerOptions
+
+	dir     string // of the files for clients
+	ca      *authority
+	tokens  tokens
+	urls    map[string]string
+	servers []*http.Server
+	closed  chan struct{}
+	once    sync.Once
+
+	faults faults
+	log    requestLog
+}
+
+// Start serves a world on loopback, each system on a port of its own.
+func Start(world *World, options ServerOptions) (*Server, error) {
+	dir, err := os.MkdirTemp("", "bosgc-lab-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		World: world, options: options, dir: dir, urls: map[string]string{}, closed: make(chan struct{}),
+		tokens: tokens{life: options.TokenLife, valid: map[string]time.Time{}},
+	}
+	s.populate()
+	err = s.listenAll()
+	for _, f := range options.Faults {
+		if err == nil {
+			err = s.AddFault(f)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) populate() {
+	p, w := s.World.Profile, s.World
+	life := p.BOSWorkerLife
+	if s.options.BOSWorkerLife > 0 {
+		life = s.options.BOSWorkerLife
+	}
+	s.BOS = simbos.New(simbos.Options{
+		Version: p.BOS, V1: p.BOSv1, V2: p.BOSv2, TemplateKey: p.TemplateKey, HonestComplete: p.HonestComplete,
+		Created201: p.Created201, RefuseTenants: p.RefuseTenants, Workers: p.BOSWorkers, WorkerLife: life,
+		ServiceTime: s.options.ServiceTime["bos"], Seed: w.Options.Seed,
+	})
+	for _, session := range w.sessions {
+		s.BOS.Add(session)
+	}
+	for _, session := range w.v2 {
+		s.BOS.AddV2(session)
+	}
+	const wellBelow = simbos.ListLimit * 3 / 4
+	if w.Options.ListBytes > 0 {
+		s.BOS.ScaleList(w.Options.ListBytes)
+	} else if s.BOS.ListBytes() > wellBelow {
+		s.BOS.ScaleList(wellBelow)
+	}
+	s.CFS = simcfs.New(simcfs.Options{V3: p.CFSv3, V2PageLimit: p.CFSv3, PageSize: s.options.PageSize, FilterPatch: p.CFSFilterPatch})
+	for _, session := range w.cfs {
+		s.CFS.Add(session)
+	}
+	for _, component := range w.components {
+		s.CFS.AddComponent(component)
+	}
+	s.Kube = simkube.New(simkube.Options{
+		GitVersion: p.Kubernetes, CronJobV1: p.CronJobV1, Token: kubeToken, Namespaces: []string{"default", Namespace, "user"},
+		Born: w.Options.Now.Add(-500 * day),
+	})
+	for _, o := range w.objects {
+		s.Kube.Add(o.resource, o.object)
+	}
+}
+
+func (s *Server) listenAll() (err error) {
+	if s.ca, err = newAuthority(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.caFile(), s.ca.pem, 0o600); err != nil {
+		return err
+	}
+	bos, cfs := s.wrap("bos", s.BOS), s.wrap("cfs", s.CFS)
+	handlers := []struct {
+		name    string
+		handler http.Handler
+		tls     bool
+	}{
+		{"kube", s.wrap("kube", s.Kube), true},
+		{"lab", s.control(), false},
+		{"bos", bos, false},
+		{"cfs", cfs, false},
+		{"gateway", s.gateway(bos, cfs), true},
+	}
+	for _, h := range handlers {
+		if err := s.listen(h.name, h.handler, h.tls); err != nil {
+			return err
+		}
+	}
+	return s.writeKubeconfig()
+}
+
+// listen serves one system. TLS stays with HTTP/1.1: a fault that breaks a connection is to
+// break one, not a stream.
+func (s *Server) listen(name string, handler http.Handler, tls bool) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	s.servers = append(s.servers, server)
+	s.urls[name] = "http://" + listener.Addr().String()
+	serve := func() error { return server.Serve(listener) }
+	if tls {
+		s.urls[name] = "https://" + listener.Addr().String()
+		server.TLSConfig = s.ca.serverConfig()
+		serve = func() error { return server.ServeTLS(listener, "", "") }
+	}
+	go func() {
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			log.Printf("lab: %s: %v", name, err)
+		}
+	}()
+	return nil
+}
+
+// wrap notes each request, slows it down and lets faults happen to it.
+func (s *Server) wrap(system string, inner http.Handler) http.Handler {
+	slow := s.options.ServiceTime[system]
+	if system == "bos" {
+		slow = 0 // BOS does it itself, because a worker is busy meanwhile
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request := s.log.begin(system, r)
+		noted := &seen{ResponseWriter: w}
+		defer func() { s.log.end(request, noted.status) }()
+		if s.options.OnRequest != nil {
+			s.options.OnRequest(request.N, r)
+		}
+		if slow > 0 {
+			time.Sleep(slow)
+		}
+		if f, ok := s.faults.match(system, r); ok {
+			f.happen(noted, r, inner, s.closed)
+			return
+		}
+		inner.ServeHTTP(noted, r)
+	})
+}
+
+// AddFault makes requests go wrong from now on.
+func (s *Server) AddFault(f Fault) error {
+	switch f.Name {
+	case "bos-down", "cfs-down", "kube-down":
+		f.Kind, f.System = FaultRefuse, f.Name[:len(f.Name)-len("-down")]
+	case "etcd-down":
+		s.BOS.SetEtcdDown(true)
+		return nil
+	case "list-hangs":
+		s.BOS.SetListHangs(true)
+		return nil
+	case "continue-expired":
+		s.Kube.ExpireContinue(max(1, f.Count))
+		return nil
+	case "":
+	default:
+		f.Kind = ""
+	}
+	if err := f.compile(); err != nil {
+		return err
+	}
+	s.faults.add(f)
+	return nil
+}
+
+// ClearFaults makes everything well again. What already hangs goes on hanging.
+func (s *Server) ClearFaults() {
+	s.faults.clear()
+	s.BOS.SetEtcdDown(false)
+	s.BOS.SetListHangs(false)
+	s.Kube.ExpireContinue(0)
+}
+
+// Requests returns every request so far, in the order in which they came.
+func (s *Server) Requests() []Request { return s.log.all() }
+
+// Danger lists the requests that no careful client makes, each with what it did.
+func (s *Server) Danger() []string { return slices.Concat(s.CFS.Danger(), s.Kube.Danger()) }
+
+// Objects returns what exists now: sessions (ghosts too), and all Jobs, ConfigMaps and CFS
+// sessions, judged or not.
+func (s *Server) Objects() []Object {
+	var objects []Object
+	for kind, names := range map[string][]string{
+		KindSession: s.BOS.IDs(), KindJob: s.Kube.Names("jobs", Namespace),
+		KindConfigMap: s.Kube.Names("configmaps", Namespace), KindCFSSession: s.CFS.Names(),
+	} {
+		for _, name := range names {
+			objects = append(objects, Object{Kind: kind, Name: name})
+		}
+	}
+	slices.SortFunc(objects, compareObjects)
+	return objects
+}
+
+// URL is where a system is served: bos, cfs, kube, gateway or lab.
+func (s *Server) URL(system string) string { return s.urls[system] }
+
+func (s *Server) caFile() string { return filepath.Join(s.dir, "ca.pem") }
+
+// Kubeconfig is the file by which kubectl and client-go reach the API server.
+func (s *Server) Kubeconfig() string { return filepath.Join(s.dir, "kubeconfig") }
+
+// Env is the environment for a client, as KEY=value.
+func (s *Server) Env() []string {
+	env := []string{"KUBECONFIG=" + s.Kubeconfig(), "LAB_URL=" + s.urls["lab"]}
+	if !s.options.Gateway {
+		return append(env, "BOSGC_BOS_URL="+s.urls["bos"], "BOSGC_CFS_URL="+s.urls["cfs"])
+	}
+	return append(env,
+		"BOSGC_BOS_URL="+s.urls["gateway"]+"/apis/bos",
+		"BOSGC_CFS_URL="+s.urls["gateway"]+"/apis/cfs",
+		"BOSGC_TOKEN_URL="+s.urls["gateway"]+tokenPath,
+		"BOSGC_CLIENT_ID="+clientID,
+		"BOSGC_CLIENT_SECRET="+clientSecret,
+		"BOSGC_CA_FILE="+s.caFile(),
+	)
+}
+
+// Close ends everything and removes the files.
+func (s *Server) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.closed)
+		for _, server := range s.servers {
+			err = errors.Join(err, server.Close())
+		}
+		s.BOS.Close()
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	})
+	if err != nil {
+		return fmt.Errorf("closing the lab: %w", err)
+	}
+	return nil
+}

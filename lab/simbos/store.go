@@ -1,0 +1,186 @@
+// Package simbos plays the Boot Orchestration Service of one CSM release: the whole of its
+// v1 API that a garbage collector can meet, and the little of v2 that it asks.
+//
+// BOS v1 keeps nothing but keys in an etcd, and most of what is odd about it follows from
+// that (docs/csm.md, "BOS v1"). So this package keeps keys too, and lets the oddities
+// follow from them.
+package simbos
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// ListLimit is what gRPC carries in one answer. A session list whose keys and values
+// together are larger never answers (docs/csm.md, "The list that hangs").
+const ListLimit = 4 << 20
+
+// Session describes one session to put into the store.
+type Session struct {
+	ID        string
+	Template  string
+	Operation string
+	Job       string // empty is boa- and the ID
+	Start     any    // start_time as the API gives it: a text, or nil
+	Stop      any    // stop_time as the API gives it: a text, or nil
+	NoStatus  bool   // no status record was ever written
+	Ghost     bool   // nothing but the status keys is left
+	Broken    bool   // the status record can no longer be read: every GET gives 500
+	BootSets  []BootSet
+}
+
+// BootSet is the part of a session's nodes that boots one image.
+type BootSet struct {
+	Name   string
+	Nodes  []string
+	Failed int // how many of the nodes, from the front, failed
+}
+
+// V2Session is a session of BOS v2.
+type V2Session struct {
+	Name, Operation, Template string
+	Start, End                any
+	Status                    string
+}
+
+type entry struct {
+	value any
+	size  int // what etcd sends for it: key and value
+}
+
+type statusRecord struct {
+	start, stop any
+	broken      bool
+}
+
+// store is the etcd, guarded by one lock. Its keys are /session/<id>/<attribute>; they are
+// kept by session, because BOS reads and deletes them by that prefix.
+type store struct {
+	mu       sync.Mutex
+	sessions map[string]map[string]entry
+}
+
+const base = "/session/"
+
+// A pickled status record is about this long, and so much longer for each node in each
+// phase. Measured in order of magnitude only: what matters is that machines with many
+// nodes reach the limit with fewer sessions.
+const (
+	pickleBase    = 620
+	pickleBootSet = 900
+	pickleNode    = 18
+)
+
+func (s *store) add(session Session, templateKey string) {
+	keys := map[string]entry{}
+	put := func(attribute string, value any, size int) {
+		keys[attribute] = entry{value, len(base) + len(session.ID) + 1 + len(attribute) + size}
+	}
+	if !session.Ghost {
+		link := "/v1/session/" + session.ID + "/status"
+		put(templateKey, session.Template, len(session.Template))
+		put("operation", session.Operation, len(session.Operation))
+		put("status_link", link, len(link))
+		job := cmp.Or(session.Job, "boa-"+session.ID)
+		put("job", job, len(job))
+	}
+	if !session.NoStatus {
+		put("status", statusRecord{session.Start, session.Stop, session.Broken}, pickleBase)
+	}
+	for _, set := range session.BootSets {
+		size := pickleBootSet + pickleNode*len(set.Nodes)*len(phases(session.Operation))
+		put("status/"+set.Name, setRecord{set, session.Operation, session.Start, session.Stop}, size)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions[session.ID] = keys
+}
+
+type setRecord struct {
+	set         BootSet
+	operation   string
+	start, stop any
+}
+
+func phases(operation string) []string {
+	switch operation {
+	case "shutdown", "configure":
+		return []string{operation}
+	case "reboot":
+		return []string{"shutdown", "boot", "configure"}
+	}
+	return []string{"boot", "configure"}
+}
+
+// ids returns the ID of every session that any key names, ghosts included.
+func (s *store) ids() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.sessions))
+}
+
+func (s *store) bytes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sum()
+}
+
+func (s *store) sum() int {
+	total := 0
+	for _, keys := range s.sessions {
+		for _, e := range keys {
+			total += e.size
+		}
+	}
+	return total
+}
+
+// scale gives every entry a size in proportion, so that all together come to want.
+func (s *store) scale(want int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have := s.sum()
+	if have == 0 {
+		return
+	}
+	for _, keys := range s.sessions {
+		for attribute, e := range keys {
+			e.size = int(int64(e.size) * int64(want) / int64(have))
+			keys[attribute] = e
+		}
+	}
+}
+
+// get returns the attributes of a session and its status record.
+func (s *store) get(id string) (attributes map[string]any, status *statusRecord) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	attributes = map[string]any{}
+	for attribute, e := range s.sessions[id] {
+		if record, ok := e.value.(statusRecord); ok {
+			status = &record
+		} else if !strings.HasPrefix(attribute, "status/") {
+			attributes[attribute] = e.value
+		}
+	}
+	return attributes, status
+}
+
+func (s *store) bootSet(id, name string) (setRecord, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record, ok := s.sessions[id]["status/"+name].value.(setRecord)
+	return record, ok
+}
+
+// remove deletes every key of a session and says how many there were.
+func (s *store) remove(id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := len(s.sessions[id])
+	delete(s.sessions, id)
+	return keys
+}

@@ -1,0 +1,256 @@
+package simcfs
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func (c Session) body(v3 bool) map[string]any {
+	session := map[string]any{"status": c.Status, "succeeded": c.Succeeded, "job": c.Job}
+	start, completion := "startTime", "completionTime"
+	if v3 {
+		start, completion = "start_time", "completion_time"
+		session["ims_job"] = ""
+	}
+	session[completion] = c.Completion
+	if !c.NoStart {
+		session[start] = c.Start
+	}
+	body := map[string]any{
+		"name":          c.Name,
+		"configuration": map[string]any{"name": c.Configuration, "limit": ""},
+		"ansible": map[string]any{
+			"config": "cfs-default-ansible-cfg", "limit": nullable(c.Limit), "verbosity": 0, "passthrough": nil,
+		},
+		"target": map[string]any{"definition": c.Definition, "groups": c.groups(), "image_map": []any{}},
+		"status": map[string]any{"artifacts": []any{}, "session": session},
+		"tags":   orEmpty(c.Tags),
+	}
+	if v3 {
+		body["debug_on_failure"] = false
+		body["logs"] = "https://ara.cmn.example.com/hosts?label=" + c.Name
+	}
+	return body
+}
+
+func (c Session) groups() any {
+	if len(c.Groups) == 0 {
+		return nil
+	}
+	groups := []any{}
+	for _, name := range c.Groups {
+		groups = append(groups, map[string]any{"name": name, "members": []string{"3d6a5ed6-79ed-4f8e-b4a1-fa5ff6b9a5a2"}})
+	}
+	return groups
+}
+
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func orEmpty(tags map[string]string) map[string]string {
+	if tags == nil {
+		return map[string]string{}
+	}
+	return tags
+}
+
+// filter is what the query of a list or a bulk DELETE asks for. Age filters compare start
+// times as texts of one form, so a record without one cannot be filtered by age: that
+// panics, as it does in CFS, into a 500.
+func (s *Server) filter(query url.Values) func(Session) bool {
+	minAge, maxAge := query.Get("min_age"), query.Get("max_age")
+	if minAge == "" {
+		minAge = query.Get("age")
+	}
+	return func(c Session) bool {
+		if v := query.Get("status"); v != "" && c.Status != v {
+			return false
+		}
+		if v := query.Get("succeeded"); v != "" && c.Succeeded != v {
+			return false
+		}
+		if !strings.Contains(c.Name, query.Get("name_contains")) {
+			return false
+		}
+		if minAge != "" && started(c).After(time.Now().Add(-age(minAge))) {
+			return false
+		}
+		if maxAge != "" && started(c).Before(time.Now().Add(-age(maxAge))) {
+			return false
+		}
+		if v := query.Get("tags"); v != "" {
+			for tag := range strings.SplitSeq(v, ",") {
+				key, value, _ := strings.Cut(tag, "=")
+				if c.Tags[key] != value {
+					return false
+				}
+			}
+		}
+		return true
+	}
+}
+
+func started(c Session) time.Time {
+	text, ok := c.Start.(string)
+	if !ok || c.NoStart {
+		panic(fmt.Sprintf("session %s has no start time", c.Name))
+	}
+	t, err := time.Parse("2006-01-02T15:04:05", text)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// age reads 7d, 12h and the like; anything it does not understand is no age at all, which
+// then matches everything, as in CFS.
+func age(text string) time.Duration {
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text[:len(text)-1])
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * units[text[len(text)-1]]
+}
+
+// matching returns the sessions that a query asks for, by name.
+func (s *Server) matching(query url.Values) (found []Session, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%v", cause)
+		}
+	}()
+	keep := s.filter(query)
+	for _, name := range slices.Sorted(maps.Keys(s.sessions)) {
+		if keep(s.sessions[name]) {
+			found = append(found, s.sessions[name])
+		}
+	}
+	return found, nil
+}
+
+func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request, v3 bool) {
+	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
+		notAllowed(w)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	query := r.URL.Query()
+	if r.Method == http.MethodDelete {
+		s.bulkDelete(w, query, v3)
+		return
+	}
+	found, err := s.matching(query)
+	if err != nil {
+		problem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
+		return
+	}
+	if v3 {
+		page, next := pageOf(found, query, s.options.PageSize, func(c Session) string { return c.Name })
+		answer(w, http.StatusOK, map[string]any{"sessions": bodies(page, func(c Session) any { return c.body(true) }), "next": next})
+		return
+	}
+	if s.options.V2PageLimit && len(found) > s.options.PageSize {
+		s.tooLarge(w)
+		return
+	}
+	answer(w, http.StatusOK, bodies(found, func(c Session) any { return c.body(false) }))
+}
+
+// pageOf cuts one page out of a list: limit and after_id. The next page's parameters repeat
+// the filters; there is none (null) after the last one. The record that after_id names
+// need not exist any more.
+func pageOf[T any](all []T, query url.Values, pageSize int, key func(T) string) (page []T, next any) {
+	limit := pageSize
+	if n, err := strconv.Atoi(query.Get("limit")); err == nil && n > 0 {
+		limit = n
+	}
+	after := query.Get("after_id")
+	start := slices.IndexFunc(all, func(item T) bool { return key(item) > after })
+	if start < 0 {
+		return nil, nil
+	}
+	page = all[start:]
+	if len(page) <= limit {
+		return page, nil
+	}
+	page = page[:limit]
+	parameters := map[string]any{}
+	for name, values := range query {
+		parameters[name] = values[0]
+	}
+	parameters["limit"], parameters["after_id"] = limit, key(page[limit-1])
+	return page, parameters
+}
+
+func bodies[T any](items []T, body func(T) any) []any {
+	list := make([]any, 0, len(items))
+	for _, item := range items {
+		list = append(list, body(item))
+	}
+	return list
+}
+
+// bulkDelete does what the real one does: with nothing asked, it removes every complete
+// session there is; with an empty status, every one whatever it is doing.
+func (s *Server) bulkDelete(w http.ResponseWriter, query url.Values, v3 bool) {
+	if !query.Has("status") {
+		query.Set("status", "complete")
+	}
+	found, err := s.matching(query)
+	if err != nil {
+		problem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
+		return
+	}
+	if !v3 && s.options.V3 && len(found) > s.options.PageSize {
+		found = found[:s.options.PageSize]
+	}
+	names := []string{}
+	for _, session := range found {
+		delete(s.sessions, session.Name)
+		names = append(names, session.Name)
+	}
+	s.danger = append(s.danger, fmt.Sprintf("bulk DELETE of CFS sessions ?%s removed %d", query.Encode(), len(names)))
+	if v3 {
+		answer(w, http.StatusOK, map[string]any{"session_ids": names})
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, name string, v3 bool) {
+	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
+		notAllowed(w)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	session, ok := s.sessions[name]
+	if !ok {
+		problem(w, http.StatusNotFound, "Session not found.", "Session "+name+" could not be found")
+		return
+	}
+	if r.Method == http.MethodGet {
+		answer(w, http.StatusOK, session.body(v3))
+		return
+	}
+	if session.Status != "complete" {
+		s.danger = append(s.danger, "DELETE of CFS session "+name+", which is "+session.Status)
+	}
+	delete(s.sessions, name)
+	w.WriteHeader(http.StatusNoContent)
+}
