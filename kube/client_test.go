@@ -375,3 +375,15 @@ func TestReferencesFromEverywhere(t *testing.T) {
 		}
 	}
 }
+
+func FuzzBody(f *testing.F) {
+	for _, s := range []string{`{"boot_sets":{}}`, `{"boot_sets":null}`, `[]`, ``, `{"boot_sets":{"a":{"b":[[[]]]}}}`, strings.Repeat("[", 20000)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		fault := bodyFault(&corev1.ConfigMap{Data: map[string]string{"data.json": text}})
+		if fault == "" && !json.Valid([]byte(text)) {
+			t.Fatalf("%q is no JSON, and passes for a session template", text)
+		}
+	})
+}
