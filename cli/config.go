@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,7 +21,7 @@ exit code 2, after naming all bad ones at once. Nothing is contacted.`,
 		RunE: func(*cobra.Command, []string) error {
 			settings, err := config.Load(a.environ)
 			if err != nil {
-				return a.badConfig(err)
+				return &exitError{gc.ExitUsage, err}
 			}
 			all := settings.Settings(a.environ)
 			if a.output == "json" {
@@ -36,14 +35,4 @@ exit code 2, after naming all bad ones at once. Nothing is contacted.`,
 			return nil
 		},
 	}
-}
-
-func (a *app) badConfig(err error) error {
-	var problems config.Problems
-	if a.output == "json" && errors.As(err, &problems) {
-		if err := report.JSON(a.stdout, map[string]any{"problems": problems}); err != nil {
-			return err
-		}
-	}
-	return &exitError{gc.ExitUsage, err}
 }

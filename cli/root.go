@@ -78,13 +78,34 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case err == nil:
 		return gc.ExitDone
 	case errors.As(err, &exit):
-		if exit.err != nil {
-			fmt.Fprintln(stderr, "bosgc:", exit.err)
-		}
-		return exit.code
+	default: // cobra's own errors are about flags and arguments
+		exit = &exitError{gc.ExitUsage, fmt.Errorf("%w\nRun \"bosgc --help\" for what there is", err)}
 	}
-	fmt.Fprintf(stderr, "bosgc: %v\nRun \"bosgc --help\" for what there is.\n", err)
-	return gc.ExitUsage // cobra's own errors are about flags and arguments
+	if exit.err != nil {
+		a.complain(exit)
+	}
+	return exit.code
+}
+
+// failure is the document of a command that came to no result.
+type failure struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       string          `json:"kind"` // Error
+	ExitCode   int             `json:"exitCode"`
+	Error      string          `json:"error"`
+	Problems   config.Problems `json:"problems,omitempty"` // with the settings
+}
+
+// complain says on stderr what went wrong, and on stdout if a program is listening there: it
+// has been promised one document, whatever happens.
+func (a *app) complain(exit *exitError) {
+	fmt.Fprintln(a.stderr, "bosgc:", exit.err)
+	if a.output != "json" {
+		return
+	}
+	f := failure{APIVersion: gc.APIVersion, Kind: "Error", ExitCode: exit.code, Error: exit.err.Error()}
+	_ = errors.As(exit.err, &f.Problems)
+	_ = report.JSON(a.stdout, f) // there is nowhere left to complain about it
 }
 
 func (a *app) root() *cobra.Command {

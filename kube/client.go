@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
+	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 	batchv1beta1client "k8s.io/client-go/kubernetes/typed/batch/v1beta1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -50,6 +51,7 @@ type Client struct {
 	batch   batchv1client.BatchV1Interface
 	beta    batchv1beta1client.BatchV1beta1Interface // CronJobs before Kubernetes 1.21
 	meta    metadata.Interface
+	access  authorizationv1client.SelfSubjectAccessReviewsGetter
 	options Options
 	slots   chan struct{}
 }
@@ -86,16 +88,20 @@ func New(config *rest.Config, options Options) (*Client, error) {
 }
 
 func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Client, error) {
-	// The four groups that are used, and not the whole clientset, which would double the
+	// The groups that are used, and not the whole clientset, which would double the
 	// size of the binary.
 	core, coreErr := corev1client.NewForConfigAndClient(config, httpClient)
 	batch, batchErr := batchv1client.NewForConfigAndClient(config, httpClient)
 	beta, betaErr := batchv1beta1client.NewForConfigAndClient(config, httpClient)
 	meta, metaErr := metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient)
-	if err := errors.Join(coreErr, batchErr, betaErr, metaErr); err != nil {
+	access, accessErr := authorizationv1client.NewForConfigAndClient(config, httpClient)
+	if err := errors.Join(coreErr, batchErr, betaErr, metaErr, accessErr); err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
-	return &Client{core: core, batch: batch, beta: beta, meta: meta, options: options, slots: make(chan struct{}, options.Concurrency)}, nil
+	return &Client{
+		core: core, batch: batch, beta: beta, meta: meta, access: access,
+		options: options, slots: make(chan struct{}, options.Concurrency),
+	}, nil
 }
 
 // tries is how a request is repeated that the API server was too busy for or never got: while

@@ -38,6 +38,7 @@ type Server struct {
 	version   int64
 	snapshots map[int64]snapshot
 	danger    []string
+	denied    map[string]bool // "verb resource", for access reviews
 }
 
 type snapshot struct {
@@ -54,6 +55,7 @@ func New(options Options) *Server {
 		owned:     map[string]map[key]bool{},
 		version:   100000,
 		snapshots: map[int64]snapshot{},
+		denied:    map[string]bool{},
 	}
 	for _, name := range options.Namespaces {
 		s.put(key{resource: "namespaces", name: name}, object{
@@ -94,7 +96,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, errUnauthorized())
 		return
 	}
-	if s.discovery(w, r) {
+	if s.discovery(w, r) || s.access(w, r) {
 		return
 	}
 	q, ok := s.parse(w, r)

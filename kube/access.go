@@ -1,0 +1,75 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Permission is one verb on one resource of the namespace that is swept.
+type Permission struct {
+	Group    string // API group; empty is the core one
+	Resource string
+	Verb     string
+}
+
+// Deletes says whether a plan can do without it.
+func (p Permission) Deletes() bool { return p.Verb == "delete" }
+
+func (p Permission) String() string {
+	if p.Group == "" {
+		return p.Verb + " " + p.Resource
+	}
+	return p.Verb + " " + p.Resource + "." + p.Group
+}
+
+// Permissions is all that a sweep needs in Kubernetes, and nothing that it does not use. The
+// chart's Role is tested to be the same.
+func Permissions() []Permission {
+	return []Permission{
+		{"", "configmaps", "get"},
+		{"", "configmaps", "list"},
+		{"", "configmaps", "delete"},
+		{"", "pods", "list"},
+		{"batch", "cronjobs", "list"},
+		{"batch", "jobs", "get"},
+		{"batch", "jobs", "list"},
+		{"batch", "jobs", "delete"},
+	}
+}
+
+// Missing asks which of the permissions this client does not have. That question itself
+// needs none. The error says that the server could not be asked.
+func (c *Client) Missing(ctx context.Context, wanted []Permission) ([]Permission, error) {
+	allowed := make([]bool, len(wanted))
+	all, ctx := errgroup.WithContext(ctx)
+	for i, p := range wanted {
+		all.Go(func() error {
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: c.options.Namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb,
+				},
+			}}
+			return c.ask(ctx, func(ctx context.Context) error {
+				answer, err := c.access.SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+				if err == nil {
+					allowed[i] = answer.Status.Allowed
+				}
+				return err
+			})
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, fmt.Errorf("ask for permissions in namespace %q: %w", c.options.Namespace, err)
+	}
+	var missing []Permission
+	for i, p := range wanted {
+		if !allowed[i] {
+			missing = append(missing, p)
+		}
+	}
+	return missing, nil
+}
