@@ -25,10 +25,20 @@ var (
 	// other kind of failing list is another error, and says nothing about sessions.
 	ErrNoV1 = errors.New("BOS has no v1 API any more")
 
-	// ErrSilent: a request got no answer in time, and nothing is asked after that. With
-	// etcd down every call of BOS v1 waits for ever and holds a worker; asking on would
-	// take the run's whole time and BOS's last workers (docs/csm.md, "Silence").
+	// ErrSilent: a request got no answer in time, BOS is not well by its own word either,
+	// and nothing is asked after that. With etcd down every call of BOS v1 waits for ever
+	// and holds a worker; asking on would take the run's whole time and BOS's last workers
+	// (docs/csm.md, "Silence").
 	ErrSilent = errors.New("BOS has stopped answering, it is not asked again in this run")
+
+	// ErrFailing: so many requests in a row have failed that asking on would only take the
+	// run's time.
+	ErrFailing = errors.New("BOS fails again and again, it is not asked again in this run")
+
+	// errStuck: this one request got no answer, although BOS and its database are well.
+	errStuck = errors.New("BOS is well, but does not answer this request")
+
+	errProbing = errors.New("waiting to hear whether BOS is well")
 
 	// ErrListed: the list has been asked for before. Where it hangs, each request for it
 	// costs BOS a worker until it is restarted (docs/csm.md, "The list that hangs").
@@ -38,6 +48,9 @@ var (
 const (
 	listLimit   = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and IDs are a part of that
 	statusLimit = 8 << 20  // bytes; node lists of several thousand nodes, in each phase
+
+	maxStuck   = 3  // silent requests, each of another session, before BOS counts as silent
+	maxFailing = 10 // failed requests in a row, each after its own tries
 )
 
 // Client asks one BOS, for one run: it remembers that the list was asked for, that BOS has
@@ -47,9 +60,15 @@ type Client struct {
 	listTimeout time.Duration
 	listed      atomic.Bool
 	silent      atomic.Bool
+	stuck       atomic.Int32
+	failing     atomic.Int32
+	health      sync.Mutex // one question after BOS's health at a time
+	probing     atomic.Bool
 
-	probe sync.Mutex
-	noV2  bool // positively known: v1 is there and v2 is not
+	v2      sync.Mutex // guards what follows
+	v2Asked bool
+	v2Names map[string]bool
+	v2Err   error
 }
 
 // New makes a Client; listTimeout is the deadline of the session list, every other request
@@ -62,6 +81,9 @@ func (c *Client) gate() error {
 	if c.silent.Load() {
 		return ErrSilent
 	}
+	if c.failing.Load() >= maxFailing {
+		return ErrFailing
+	}
 	return nil
 }
 
@@ -71,14 +93,49 @@ func (c *Client) ask(ctx context.Context, r transport.Request) (*transport.Respo
 	if err := c.gate(); err != nil {
 		return nil, fmt.Errorf("%s %s: not asked: %w", r.Method, r.Path, err)
 	}
-	r.Gate = c.gate
+	r.Gate = func() error {
+		if c.probing.Load() {
+			return errProbing
+		}
+		return c.gate()
+	}
 	answer, err := c.http.Do(ctx, r)
+	for errors.Is(err, errProbing) {
+		c.health.Lock()   // until it is known how BOS is
+		c.health.Unlock() //nolint:staticcheck // SA2001: the waiting is all that is wanted
+		answer, err = c.http.Do(ctx, r)
+	}
 	// A gateway's 504 is the same silence, seen by a gateway less patient than we are.
 	if errors.Is(err, transport.ErrTimeout) || status(err) == http.StatusGatewayTimeout {
-		c.silent.Store(true)
-		return nil, fmt.Errorf("%w: %w", ErrSilent, err)
+		return nil, c.silence(ctx, err)
+	}
+	switch code := status(err); {
+	case err == nil, code == http.StatusNotFound, code == http.StatusInternalServerError:
+		c.failing.Store(0)
+	case ctx.Err() == nil && c.gate() == nil:
+		c.failing.Add(1)
 	}
 	return answer, err
+}
+
+// silence finds out whether BOS is silent altogether or stuck on one session: /v1/healthz
+// writes to its database and reads back, and waits like everything else if that is down.
+// Without this one session that cannot be read would keep every run from all others, and
+// it costs at most one more worker.
+func (c *Client) silence(ctx context.Context, err error) error {
+	c.health.Lock()
+	defer c.health.Unlock()
+	if c.silent.Load() {
+		return fmt.Errorf("%w: %w", ErrSilent, err)
+	}
+	c.probing.Store(true)
+	defer c.probing.Store(false)
+	_, ill := c.http.Do(ctx, transport.Request{Method: http.MethodGet, Path: "/v1/healthz", NoRetry: true})
+	if ill == nil && c.stuck.Add(1) < maxStuck {
+		return fmt.Errorf("%w: %w", errStuck, err)
+	}
+	c.silent.Store(true)
+	return fmt.Errorf("%w: %w", ErrSilent, err)
 }
 
 func (c *Client) get(ctx context.Context, path string) (*transport.Response, error) {
@@ -170,8 +227,8 @@ func (c *Client) isMissing(ctx context.Context, path string) error {
 }
 
 // Get returns what BOS records of one session. Present and Absent are proofs; a session
-// whose record BOS cannot read (HTTP 500) is Unknown and Broken, and is no error, because
-// it says nothing about other sessions. An error means that BOS did not answer.
+// whose record BOS cannot read (HTTP 500, or silence while BOS is well) is Unknown and
+// Broken, and is no error, because it says nothing about other sessions. An error means that BOS did not answer.
 func (c *Client) Get(ctx context.Context, id string) (inventory.Record, error) {
 	path, err := sessionPath(id)
 	if err != nil {
@@ -187,6 +244,9 @@ func (c *Client) Get(ctx context.Context, id string) (inventory.Record, error) {
 		}
 		return inventory.Record{}, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session ({} is), so the session may exist: check the BOS URL", err)
 	case http.StatusInternalServerError:
+		return inventory.Record{Err: err.Error(), Broken: true}, nil
+	}
+	if errors.Is(err, errStuck) {
 		return inventory.Record{Err: err.Error(), Broken: true}, nil
 	}
 	if err != nil {
@@ -228,56 +288,6 @@ func (c *Client) Delete(ctx context.Context, id string) (existed bool, err error
 		return false, nil
 	}
 	return false, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session, so it may exist: check the BOS URL", err)
-}
-
-// V2Session says whether BOS v2 has a session of this name. BOS v2 uses the same tag as v1
-// on CFS sessions, so an ID unknown to v1 may be a live session of v2 (docs/csm.md, "BOS
-// v2"). Unknown comes with an error.
-func (c *Client) V2Session(ctx context.Context, id string) (inventory.Presence, error) {
-	name, err := transport.PathElement("BOS v2 session", id)
-	if err != nil {
-		return inventory.Unknown, err
-	}
-	c.probe.Lock()
-	known := c.noV2
-	c.probe.Unlock()
-	if known {
-		return inventory.Absent, nil
-	}
-	path := "/v2/sessions/" + name
-	answer, err := c.get(ctx, path)
-	switch {
-	case err == nil:
-		if _, err := object(answer.Body); err != nil {
-			return inventory.Unknown, fmt.Errorf("GET %s: %w", path, err)
-		}
-		return inventory.Present, nil
-	case transport.NotFoundTitle(err) != "":
-		return inventory.Absent, nil
-	case !transport.RouteMissing(err):
-		return inventory.Unknown, err
-	}
-	if why := c.withoutV2(ctx); why != nil {
-		return inventory.Unknown, fmt.Errorf("%w; and it is not certain that this BOS has no v2 API: %w", err, why)
-	}
-	return inventory.Absent, nil
-}
-
-// withoutV2 is nil if this BOS is positively known to have v1 alone (CSM 1.2 and before).
-func (c *Client) withoutV2(ctx context.Context) error {
-	c.probe.Lock()
-	defer c.probe.Unlock()
-	if c.noV2 {
-		return nil
-	}
-	if err := c.isVersion(ctx, "/v1/version"); err != nil {
-		return err
-	}
-	if err := c.isMissing(ctx, "/v2"); err != nil {
-		return err
-	}
-	c.noV2 = true
-	return nil
 }
 
 // sessionPath fails on an ID that could make the path one of the collection.

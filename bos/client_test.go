@@ -61,6 +61,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, answer.body)
 }
 
+func (s *server) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
 func (s *server) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,9 +239,6 @@ func TestOddIDsAreNotAskedFor(t *testing.T) {
 		if existed, err := c.Delete(ctx, name); err == nil || existed {
 			t.Errorf("Delete(%q) = %v, %v", name, existed, err)
 		}
-		if got, err := c.V2Session(ctx, name); err == nil || got != inventory.Unknown {
-			t.Errorf("V2Session(%q) = %v, %v", name, got, err)
-		}
 		if _, err := c.Status(ctx, name); err == nil {
 			t.Errorf("Status(%q) was asked for", name)
 		}
@@ -285,24 +288,29 @@ func TestDelete(t *testing.T) {
 }
 
 func TestV2Session(t *testing.T) {
-	const one = "GET /v2/sessions/" + id
+	const list = "GET /v2/sessions"
 	tests := []struct {
 		name    string
 		replies map[string]reply
 		want    inventory.Presence
-		asked   int // for two questions
+		asked   int // for two questions: the list is asked for once
 	}{
-		{"there", map[string]reply{one: jsonReply(200, `{"name":"x"}`)}, inventory.Present, 2},
-		{"not there", map[string]reply{one: problem(noV2One)}, inventory.Absent, 2},
+		{"there", map[string]reply{list: jsonReply(200, `[{"name":"x"},{"name":"`+id+`","tenant":"t"}]`)}, inventory.Present, 1},
+		{"not there", map[string]reply{list: jsonReply(200, `[{"name":"x"}]`)}, inventory.Absent, 1},
+		{"none at all", map[string]reply{list: jsonReply(200, "[]")}, inventory.Absent, 1},
 		{"no v2 (CSM 1.2)", map[string]reply{"GET /v1/version": jsonReply(200, version)}, inventory.Absent, 3},
-		{"404 everywhere", nil, inventory.Unknown, 4},
-		{"v2 is there, its sessions are not", map[string]reply{"GET /v1/version": jsonReply(200, version), "GET /v2": jsonReply(200, version)}, inventory.Unknown, 6},
-		{"v1 is a page", map[string]reply{"GET /v1/version": {200, "text/html", page}}, inventory.Unknown, 4},
-		{"404 with {}", map[string]reply{one: jsonReply(404, "{}")}, inventory.Unknown, 2},
-		{"404 page", map[string]reply{one: {404, "text/html", page}}, inventory.Unknown, 2},
-		{"500", map[string]reply{one: jsonReply(500, "{}")}, inventory.Unknown, 2},
-		{"an array", map[string]reply{one: jsonReply(200, "[]")}, inventory.Unknown, 2},
-		{"null", map[string]reply{one: jsonReply(200, "null")}, inventory.Unknown, 2},
+		{"404 everywhere", nil, inventory.Unknown, 2},
+		{"v2 is there, its sessions are not", map[string]reply{"GET /v1/version": jsonReply(200, version), "GET /v2": jsonReply(200, version)}, inventory.Unknown, 3},
+		{"v1 is a page", map[string]reply{"GET /v1/version": {200, "text/html", page}}, inventory.Unknown, 2},
+		{"404 with {}", map[string]reply{list: jsonReply(404, "{}")}, inventory.Unknown, 1},
+		{"404 page", map[string]reply{list: {404, "text/html", page}}, inventory.Unknown, 1},
+		{"500", map[string]reply{list: jsonReply(500, "{}")}, inventory.Unknown, 1},
+		{"an object", map[string]reply{list: jsonReply(200, "{}")}, inventory.Unknown, 1},
+		{"null", map[string]reply{list: jsonReply(200, "null")}, inventory.Unknown, 1},
+		{"one without a name", map[string]reply{list: jsonReply(200, `[{"name":"x"},{}]`)}, inventory.Unknown, 1},
+		{"one is null", map[string]reply{list: jsonReply(200, `[null]`)}, inventory.Unknown, 1},
+		{"a name is a number", map[string]reply{list: jsonReply(200, `[{"name":7}]`)}, inventory.Unknown, 1},
+		{"cut short", map[string]reply{list: jsonReply(200, `[{"name":"x"}`)}, inventory.Unknown, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -323,7 +331,7 @@ func TestV2Session(t *testing.T) {
 func TestSilenceEndsTheAsking(t *testing.T) {
 	for name, first := range map[string]reply{"hangs": {}, "gateway gives up": {504, "text/plain", "upstream request timeout"}} {
 		t.Run(name, func(t *testing.T) {
-			c, s := start(t, map[string]reply{"GET /v1/session/" + id: first})
+			c, s := start(t, map[string]reply{"GET /v1/session/" + id: first, "GET /v1/healthz": first})
 			ctx := t.Context()
 			if _, err := c.Get(ctx, id); !errors.Is(err, ErrSilent) {
 				t.Fatal(err)
@@ -339,15 +347,15 @@ func TestSilenceEndsTheAsking(t *testing.T) {
 					t.Errorf("%v", err)
 				}
 			}
-			if s.count() != 1 {
-				t.Errorf("asked for %q", s.asked)
+			if want := []string{"GET /v1/session/" + id, "GET /v1/healthz"}; !slices.Equal(s.requests(), want) {
+				t.Errorf("asked for %q", s.requests())
 			}
 		})
 	}
 }
 
 func TestSilenceReachesThoseWhoQueue(t *testing.T) {
-	c, s := start(t, map[string]reply{"GET /v1/session/" + id: {}})
+	c, s := start(t, map[string]reply{"GET /v1/session/" + id: {}, "GET /v1/healthz": {}})
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
@@ -357,8 +365,50 @@ func TestSilenceReachesThoseWhoQueue(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if s.count() > 3 { // the two under way, and one that may have got a slot between them
+	if s.count() > 5 { // the two under way, one that may have got a slot between them, and the look at its health
 		t.Errorf("%d of 20 requests were sent to a silent BOS", s.count())
+	}
+}
+
+// One session that BOS cannot read must not keep all others from being read.
+func TestOneSessionThatHangsIsBrokenAlone(t *testing.T) {
+	replies := map[string]reply{"GET /v1/healthz": jsonReply(200, `{"dbStatus":"ok","apiStatus":"ok"}`), "GET /v1/session/other": jsonReply(404, "{}")}
+	for _, name := range []string{id, "second", "third"} {
+		replies["GET /v1/session/"+name] = reply{}
+	}
+	c, _ := start(t, replies)
+	ctx := t.Context()
+	for _, name := range []string{id, "second"} {
+		if got, err := c.Get(ctx, name); err != nil || !got.Broken || got.Presence != inventory.Unknown {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if got, err := c.Get(ctx, "other"); err != nil || got.Presence != inventory.Absent {
+			t.Errorf("another one: %+v, %v", got, err)
+		}
+	}
+	// So many cannot all be broken, whatever BOS says of its health.
+	if _, err := c.Get(ctx, "third"); !errors.Is(err, ErrSilent) {
+		t.Errorf("the third: %v", err)
+	}
+}
+
+func TestFailingAgainAndAgainEndsTheAsking(t *testing.T) {
+	c, s := start(t, map[string]reply{"GET /v1/session/" + id: jsonReply(403, "{}"), "GET /v1/session/other": jsonReply(404, "{}")})
+	ctx := t.Context()
+	for range maxFailing - 1 {
+		_, _ = c.Get(ctx, id)
+	}
+	if _, err := c.Get(ctx, "other"); err != nil { // a good answer in between, and all is well
+		t.Fatal(err)
+	}
+	for range maxFailing {
+		if _, err := c.Get(ctx, id); errors.Is(err, ErrFailing) {
+			t.Fatal("given up too early")
+		}
+	}
+	before := s.count()
+	if _, err := c.Get(ctx, "other"); !errors.Is(err, ErrFailing) || s.count() != before {
+		t.Errorf("after %d failures in a row: %v", maxFailing, err)
 	}
 }
 

@@ -123,10 +123,15 @@ func (c *Client) onePage(ctx context.Context, keep func(inventory.CFSSession)) e
 func (c *Client) pages(ctx context.Context, keep func(inventory.CFSSession)) error {
 	const path = "/v3/sessions"
 	var query url.Values
+	end := time.Now().Add(c.listTimeout)
 	for {
 		var next url.Values
+		left := time.Until(end)
+		if left <= 0 {
+			return fmt.Errorf("GET %s: %w: the list with all its pages took longer than %s", path, transport.ErrTimeout, c.listTimeout)
+		}
 		_, err := c.get(ctx, transport.Request{
-			Path: path, Query: query, Timeout: c.listTimeout, Limit: pageLimit,
+			Path: path, Query: query, Timeout: left, Limit: pageLimit,
 			Decode: func(r io.Reader) (err error) {
 				next, err = decodePage(r, keep)
 				return err

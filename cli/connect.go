@@ -9,11 +9,12 @@ import (
 	"bosgc/config"
 	"bosgc/gc"
 	"bosgc/kube"
+	"bosgc/metrics"
 	"bosgc/transport"
 )
 
 // connect makes the three clients. Nothing is sent yet; an error is one of configuration.
-func (a *app) connect(c config.Config, log *slog.Logger) (systems gc.Systems, cluster string, err error) {
+func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (systems gc.Systems, cluster string, err error) {
 	restConfig, err := kube.Config(a.kubeconfig, a.context)
 	if err != nil {
 		return systems, "", err
@@ -23,6 +24,7 @@ func (a *app) connect(c config.Config, log *slog.Logger) (systems gc.Systems, cl
 		Concurrency:    c.KubeConcurrency,
 		RequestTimeout: c.RequestTimeout.D(),
 		ListTimeout:    c.ListTimeout.D(),
+		Observe:        m.Request("kube"),
 	})
 	if err != nil {
 		return systems, "", err
@@ -36,12 +38,12 @@ func (a *app) connect(c config.Config, log *slog.Logger) (systems gc.Systems, cl
 		UserAgent:      "bosgc/" + Version,
 		Log:            log,
 	}
-	options.Concurrency = c.BOSConcurrency
+	options.Concurrency, options.Observe = c.BOSConcurrency, m.Request("bos")
 	toBOS, err := transport.New(c.BOSURL, options)
 	if err != nil {
 		return systems, "", fmt.Errorf("BOSGC_BOS_URL: %w", err)
 	}
-	options.Concurrency = c.CFSConcurrency
+	options.Concurrency, options.Observe = c.CFSConcurrency, m.Request("cfs")
 	toCFS, err := transport.New(c.CFSURL, options)
 	if err != nil {
 		return systems, "", fmt.Errorf("BOSGC_CFS_URL: %w", err)

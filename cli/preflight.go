@@ -8,16 +8,17 @@ import (
 	"strings"
 	"time"
 
+	"bosgc/config"
 	"bosgc/kube"
 )
 
 // preflight asks before anything else whether the permissions suffice. Without one to read,
 // the source that needs it is incomplete, and the run goes on; without one to delete, a
 // sweep would take half of what belongs together, so it does not begin.
-func preflight(ctx context.Context, client *kube.Client, namespace string, lookOnly bool, log *slog.Logger) error {
+func preflight(ctx context.Context, client *kube.Client, settings config.Config, log *slog.Logger) error {
 	var wanted []kube.Permission
 	for _, p := range kube.Permissions() {
-		if !lookOnly || !p.Deletes() {
+		if !settings.DryRun || !p.Deletes() {
 			wanted = append(wanted, p)
 		}
 	}
@@ -29,13 +30,13 @@ func preflight(ctx context.Context, client *kube.Client, namespace string, lookO
 	}
 	var deletes []string
 	for _, p := range missing {
-		log.Error("a permission is missing", "permission", p.String(), "namespace", namespace)
+		log.Error("a permission is missing", "permission", p.String(), "namespace", settings.Namespace)
 		if p.Deletes() {
 			deletes = append(deletes, p.String())
 		}
 	}
 	if len(deletes) > 0 {
-		return fmt.Errorf("not permitted in namespace %q: %s; nothing was deleted: grant it, or set BOSGC_DRY_RUN=true to look only", namespace, strings.Join(deletes, ", "))
+		return fmt.Errorf("not permitted in namespace %q: %s; nothing was deleted: grant it, or set BOSGC_DRY_RUN=true to look only", settings.Namespace, strings.Join(deletes, ", "))
 	}
 	return nil
 }

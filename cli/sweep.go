@@ -3,11 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"bosgc/config"
 	"bosgc/gc"
+	"bosgc/metrics"
 )
 
 func (a *app) plan() *cobra.Command {
@@ -38,40 +41,49 @@ func (a *app) sweep() *cobra.Command {
 	return cmd
 }
 
-// run plans and, unless told to look only, carries out. A plan and a sweep differ in one call.
+// run does one sweep and shows what came of it.
 func (a *app) run(ctx context.Context, maxDeletes int, lookOnly bool) error {
 	settings, log, err := a.load()
 	if err != nil {
 		return err
 	}
-	systems, cluster, err := a.connect(settings, log)
-	if err != nil {
-		return &exitError{gc.ExitUsage, err}
+	if maxDeletes > 0 {
+		settings.MaxDeletes = maxDeletes
 	}
+	settings.DryRun = settings.DryRun || lookOnly
 	defer quitMesh(settings.MeshQuitURL, log)
+	d, err := a.once(ctx, settings, metrics.New(Version, Commit), log)
+	if err != nil {
+		return err
+	}
+	return a.show(d)
+}
 
+// once plans and, unless told to look only, carries out. A plan and a sweep differ in one call.
+func (a *app) once(ctx context.Context, settings config.Config, m *metrics.Metrics, log *slog.Logger) (gc.Document, error) {
+	systems, cluster, err := a.connect(settings, m, log)
+	if err != nil {
+		return gc.Document{}, &exitError{gc.ExitUsage, err}
+	}
 	tooLate := fmt.Errorf("the run took longer than %s (BOSGC_DEADLINE)", settings.Deadline)
 	ctx, cancel := context.WithTimeoutCause(ctx, settings.Deadline.D(), tooLate)
 	defer cancel()
 
 	waitForMesh(ctx, settings.MeshQuitURL, meshPatience, log)
-	if err := preflight(ctx, systems.Kube, settings.Namespace, lookOnly || settings.DryRun, log); err != nil {
-		return &exitError{gc.ExitFailed, err}
+	if err := preflight(ctx, systems.Kube, settings, log); err != nil {
+		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
 	plan, err := gc.MakePlan(ctx, systems, settings.Policy(), cluster, time.Now().UTC())
 	if err != nil {
-		return &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
+		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
 	}
-	if lookOnly || settings.DryRun {
-		return a.show(plan.Document)
+	if settings.DryRun {
+		return plan.Document, nil
 	}
-	if maxDeletes == 0 {
-		maxDeletes = settings.MaxDeletes
-	}
-	report, err := plan.Execute(ctx, gc.Limits{MaxDeletes: maxDeletes, Grace: settings.RequestTimeout.D()})
+	report, err := plan.Execute(ctx, gc.Limits{MaxDeletes: settings.MaxDeletes, Grace: settings.RequestTimeout.D()})
 	if err != nil {
-		return &exitError{gc.ExitFailed, err}
+		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
 	log.Info("sweep ended", "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
-	return a.show(report.Document)
+	return report.Document, nil
 }

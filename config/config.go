@@ -28,19 +28,19 @@ type Config struct {
 	ClientSecretFile string `env:"BOSGC_CLIENT_SECRET_FILE" check:"file"`
 	CAFile           string `env:"BOSGC_CA_FILE" check:"file"`
 
-	EtcdEndpoints    []string `env:"BOSGC_BOS_ETCD_ENDPOINTS" later:"true"`
-	EtcdCAFile       string   `env:"BOSGC_BOS_ETCD_CA_FILE" check:"file" later:"true"`
-	EtcdCertFile     string   `env:"BOSGC_BOS_ETCD_CERT_FILE" check:"file" later:"true"`
-	EtcdKeyFile      string   `env:"BOSGC_BOS_ETCD_KEY_FILE" check:"file" later:"true"`
-	EtcdUser         string   `env:"BOSGC_BOS_ETCD_USER" later:"true"`
-	EtcdPasswordFile string   `env:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file" later:"true"`
-	Batcher          string   `env:"BOSGC_BATCHER" envDefault:"cray-cfs-batcher" check:"label" later:"true"`
+	EtcdEndpoints    List   `env:"BOSGC_BOS_ETCD_ENDPOINTS" check:"urls" later:"true"`
+	EtcdCAFile       string `env:"BOSGC_BOS_ETCD_CA_FILE" check:"file" later:"true"`
+	EtcdCertFile     string `env:"BOSGC_BOS_ETCD_CERT_FILE" check:"file" later:"true"`
+	EtcdKeyFile      string `env:"BOSGC_BOS_ETCD_KEY_FILE" check:"file" later:"true"`
+	EtcdUser         string `env:"BOSGC_BOS_ETCD_USER" later:"true"`
+	EtcdPasswordFile string `env:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file" later:"true"`
+	Batcher          string `env:"BOSGC_BATCHER" envDefault:"cray-cfs-batcher" check:"label" later:"true"`
 
 	SessionTTL      Age            `env:"BOSGC_SESSION_TTL" envDefault:"7d"`
 	FailedTTL       Age            `env:"BOSGC_FAILED_TTL" envDefault:"14d"`
 	AbandonedTTL    Age            `env:"BOSGC_ABANDONED_TTL" envDefault:"14d"`
 	KeepLast        int            `env:"BOSGC_KEEP_LAST" envDefault:"1" min:"0"`
-	KeepTemplates   []string       `env:"BOSGC_KEEP_TEMPLATES" check:"globs"`
+	KeepTemplates   List           `env:"BOSGC_KEEP_TEMPLATES" check:"globs"`
 	OrphanGrace     Age            `env:"BOSGC_ORPHAN_GRACE" envDefault:"24h"`
 	OrphanSightings int            `env:"BOSGC_ORPHAN_SIGHTINGS" envDefault:"2" min:"1" later:"true"`
 	CFS             policy.CFSMode `env:"BOSGC_CFS" envDefault:"old" oneof:"off linked old"`
@@ -58,8 +58,8 @@ type Config struct {
 	ListTimeout     Age `env:"BOSGC_LIST_TIMEOUT" envDefault:"60s" check:"positive"`
 	Deadline        Age `env:"BOSGC_DEADLINE" envDefault:"15m" check:"positive"`
 
-	Interval       Age    `env:"BOSGC_INTERVAL" envDefault:"1h" check:"positive" later:"true"`
-	MetricsAddr    string `env:"BOSGC_METRICS_ADDR" envDefault:":9090" later:"true"`
+	Interval       Age    `env:"BOSGC_INTERVAL" envDefault:"1h" check:"positive"`
+	MetricsAddr    string `env:"BOSGC_METRICS_ADDR" envDefault:":9090"`
 	MetricsLinger  Age    `env:"BOSGC_METRICS_LINGER" envDefault:"0s" later:"true"`
 	PushURL        string `env:"BOSGC_PUSH_URL" check:"url" later:"true"`
 	Textfile       string `env:"BOSGC_TEXTFILE" later:"true"`
@@ -71,6 +71,21 @@ type Config struct {
 	MeshQuitURL string `env:"BOSGC_MESH_QUIT_URL" check:"url"`
 	LogLevel    string `env:"BOSGC_LOG_LEVEL" envDefault:"info" oneof:"debug info warn error"`
 	LogFormat   string `env:"BOSGC_LOG_FORMAT" oneof:"json text"`
+}
+
+// List is a list of texts, separated by commas. White space around them does not count, or
+// everything after the first comma of "a, b" would silently mean nothing.
+type List []string
+
+// UnmarshalText reads a list from a setting.
+func (l *List) UnmarshalText(text []byte) error {
+	*l = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*l = append(*l, part)
+		}
+	}
+	return nil
 }
 
 // Secret is a text that is never shown.

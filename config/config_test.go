@@ -87,6 +87,9 @@ func TestAllProblemsAreNamedAtOnce(t *testing.T) {
 		"BOSGC_BOS_URL=cray-bos":                                        {`BOSGC_BOS_URL="cray-bos"`, "http://"},
 		"BOSGC_CFS_URL=ftp://cray-cfs-api":                              {"http://"},
 		"BOSGC_CFS_URL=http://u:hunter2@cray":                           {"user or password", `"(hidden)@cray"`},
+		"BOSGC_TOKEN_URL=https://a/t?secret=hunter2":                    {"has a query", `"https://a/t?(hidden)"`},
+		"BOSGC_BOS_ETCD_ENDPOINTS=https://root:hunter2@etcd:2379":       {"user or password"},
+		"BOSGC_BOS_ETCD_ENDPOINTS=etcd:2379":                            {"is not complete"},
 		"BOSGC_NAMESPACE=Services":                                      {"lower-case"},
 		"BOSGC_KEEP_TEMPLATES=ok,[":                                     {`"["`, "malformed"},
 		"BOSGC_CA_FILE=/does/not/exist":                                 {"cannot be read"},
@@ -151,5 +154,15 @@ func TestOriginAndEffect(t *testing.T) {
 	}
 	if got := strings.Join(c.WithoutEffect(environ), " "); got != "BOSGC_JOURNAL_DIR" {
 		t.Errorf("without effect: %q", got)
+	}
+}
+
+func TestListsAreTrimmed(t *testing.T) {
+	c, err := Load([]string{"BOSGC_KEEP_TEMPLATES= golden-* , x,,y "})
+	if err != nil || strings.Join(c.KeepTemplates, "|") != "golden-*|x|y" {
+		t.Errorf("%q, error %v", c.KeepTemplates, err)
+	}
+	if _, err := Load([]string{"BOSGC_KEEP_TEMPLATES=a b"}); err == nil {
+		t.Error("a pattern with white space in it is accepted: it can never match")
 	}
 }

@@ -54,15 +54,15 @@ func (c Config) settings(values map[string]string) []Setting {
 			s.Origin = "environment"
 		}
 		switch value := s.raw.(type) {
-		case []string:
+		case List:
 			s.Value = strings.Join(value, ",")
 		case Age:
 			s.Value = cmp.Or(values[s.Name], s.Default) // as it was written
 		default:
 			s.Value = fmt.Sprint(value)
 		}
-		if at := strings.LastIndexByte(s.Value, '@'); field.Tag.Get("check") == "url" && at >= 0 {
-			s.Value, s.hidden = "(hidden)"+s.Value[at:], true
+		if strings.HasPrefix(field.Tag.Get("check"), "url") {
+			s.hide()
 		}
 		all = append(all, s)
 	}
@@ -101,7 +101,7 @@ func (s Setting) check() string {
 		if s.hidden {
 			return "holds a user or password; expected none: use BOSGC_CLIENT_ID and BOSGC_CLIENT_SECRET_FILE"
 		}
-		return checkURL(s.Value)
+		return checkURL(s.raw.(string))
 	case "label":
 		if !dnsLabel.MatchString(s.Value) {
 			return "is no name of Kubernetes; expected lower-case letters, digits and dashes"
@@ -116,14 +116,33 @@ func (s Setting) check() string {
 		if s.raw.(Age) <= 0 {
 			return "is zero; expected longer than that"
 		}
+	case "urls":
+		if s.hidden {
+			return "holds a user or password; expected none: use BOSGC_BOS_ETCD_USER and BOSGC_BOS_ETCD_PASSWORD_FILE"
+		}
+		for _, one := range s.raw.(List) {
+			if why := checkURL(one); why != "" {
+				return fmt.Sprintf("has the endpoint %q, which %s", one, why)
+			}
+		}
 	case "globs":
-		for _, glob := range s.raw.([]string) {
-			if _, err := path.Match(glob, ""); err != nil {
+		for _, glob := range s.raw.(List) {
+			if _, err := path.Match(glob, ""); err != nil || strings.ContainsAny(glob, " \t\n") {
 				return fmt.Sprintf("has the pattern %q, which is malformed; expected patterns such as golden-* with * ? and [...]", glob)
 			}
 		}
 	}
 	return ""
+}
+
+// hide takes out of a URL what may be secret, in the places where people put it.
+func (s *Setting) hide() {
+	if at := strings.LastIndexByte(s.Value, '@'); at >= 0 {
+		s.Value, s.hidden = "(hidden)"+s.Value[at:], true
+	}
+	if query := strings.IndexAny(s.Value, "?#"); query >= 0 {
+		s.Value = s.Value[:query] + "?(hidden)"
+	}
 }
 
 func (s Setting) checkRange(n int) string {

@@ -42,7 +42,7 @@ type world struct {
 // incomplete, and what depends on it is left alone. The error is that of the context.
 func (s Systems) collect(ctx context.Context, settings policy.Settings, now time.Time) (*world, error) {
 	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true}
-	for _, name := range sourceNames {
+	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
 	c.lists(ctx)
@@ -54,15 +54,18 @@ func (s Systems) collect(ctx context.Context, settings policy.Settings, now time
 	w.judge = policy.NewJudge(w.snapshot, settings, now)
 	c.bodies(ctx, w)
 	c.sessionsOfV2(ctx, w)
-	for _, name := range sourceNames {
+	for _, name := range SourceNames() {
 		w.sources = append(w.sources, *c.sources[name])
 	}
 	return w, context.Cause(ctx)
 }
 
-var sourceNames = []string{
-	inventory.SourceSessions, inventory.SourceJobs, inventory.SourceConfigMaps,
-	inventory.SourcePods, inventory.SourceCronJobs, inventory.SourceCFSSessions,
+// SourceNames lists the places that a run reads.
+func SourceNames() []string {
+	return []string{
+		inventory.SourceSessions, inventory.SourceJobs, inventory.SourceConfigMaps,
+		inventory.SourcePods, inventory.SourceCronJobs, inventory.SourceCFSSessions,
+	}
 }
 
 // collection is one reading under way.
@@ -142,7 +145,7 @@ func (c *collection) listCFS(ctx context.Context) {
 // answered records how a source did. The caller holds the lock.
 func (c *collection) answered(name string, count, requests int, err error) {
 	source := c.sources[name]
-	source.Complete = err == nil
+	source.Complete, source.Listed = err == nil, err == nil
 	source.Requests += requests
 	if err != nil {
 		source.Error = err.Error()

@@ -44,7 +44,12 @@ type Object struct {
 	ResourceVersion string         `json:"resourceVersion,omitempty"`
 	Outcome         Outcome        `json:"outcome,omitempty"`
 	Error           string         `json:"error,omitempty"`
+
+	since time.Time
 }
+
+// Since is since when an object looks orphaned; zero if it does not.
+func (o Object) Since() time.Time { return o.since }
 
 // Summary counts verdicts.
 type Summary struct {
@@ -122,7 +127,7 @@ func object(d policy.Decision) Object {
 	o := Object{
 		Kind: d.Kind, Name: d.Name, Session: d.Session,
 		Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail,
-		UID: d.UID, ResourceVersion: d.ResourceVersion,
+		UID: d.UID, ResourceVersion: d.ResourceVersion, since: d.Since,
 	}
 	if !d.EligibleAt.IsZero() {
 		at := d.EligibleAt.UTC().Truncate(time.Second)

@@ -41,6 +41,7 @@ type Source struct {
 	Count    int    `json:"count"`    // what it listed
 	Requests int    `json:"requests"` // what asking it took
 	Error    string `json:"error"`    // why it is not complete; empty if it is
+	Listed   bool   `json:"-"`        // whether its list was answered, whatever became of single objects
 }
 
 var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)

@@ -43,6 +43,10 @@ type Options struct {
 	Concurrency    int           // requests under way at once
 	RequestTimeout time.Duration // one request
 	ListTimeout    time.Duration // one list with all its pages
+
+	// Observe is told of every request: its status (0 if there was no answer) and the time
+	// until the answer's header. It may be called from several goroutines at once.
+	Observe func(method string, status int, took time.Duration)
 }
 
 // Client talks to one namespace.
@@ -80,11 +84,30 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	// JSON, which is easier to read in an audit log or a capture.
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.ContentType = "application/json"
+	if options.Observe != nil {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return observed{next, options.Observe} })
+	}
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
 	return newFor(config, httpClient, options)
+}
+
+type observed struct {
+	next    http.RoundTripper
+	observe func(method string, status int, took time.Duration)
+}
+
+func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
+	begun := time.Now()
+	response, err := o.next.RoundTrip(r)
+	status := 0
+	if err == nil {
+		status = response.StatusCode
+	}
+	o.observe(r.Method, status, time.Since(begun))
+	return response, err
 }
 
 func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Client, error) {
@@ -153,8 +176,13 @@ func (c *Client) pages(ctx context.Context, begin func(), page func(context.Cont
 		next := metav1.ListOptions{Limit: pageSize}
 		for {
 			requests++
-			err = c.ask(ctx, func(ctx context.Context) (err error) {
-				next.Continue, err = page(ctx, next)
+			err = c.ask(ctx, func(ctx context.Context) error {
+				after, err := page(ctx, next)
+				// Only now: a try that fails must ask for the same page again, and not
+				// for the first.
+				if err == nil {
+					next.Continue = after
+				}
 				return err
 			})
 			if err != nil || next.Continue == "" {

@@ -102,5 +102,5 @@ func (j *Judge) unlistedJob(f facts) *ruling {
 // awaiting keeps an orphan. One run's absence is never enough: it is deleted only after
 // earlier runs have seen it as one too, and those are not remembered yet.
 func awaiting(why string, since time.Time) *ruling {
-	return keep(AwaitingConfirmation, "looks orphaned since "+stamp(since)+": "+why)
+	return &ruling{verdict: Keep, reason: AwaitingConfirmation, detail: "looks orphaned since " + stamp(since) + ": " + why, since: since}
 }

@@ -49,6 +49,9 @@ const (
 	CFSSession Kind = "CFSSession"
 )
 
+// Kinds lists all kinds.
+func Kinds() []Kind { return []Kind{Session, Job, ConfigMap, CFSSession} }
+
 // Decision is the verdict on one object.
 type Decision struct {
 	Kind            Kind
@@ -58,6 +61,7 @@ type Decision struct {
 	Reason          Reason
 	Detail          string    // one sentence for a person
 	EligibleAt      time.Time // when it may go, or might have gone; zero if unknown
+	Since           time.Time // since when it looks orphaned; zero if it does not
 	UID             string    // Kubernetes only
 	ResourceVersion string    // Kubernetes only
 }
@@ -149,16 +153,17 @@ type ruling struct {
 	reason   Reason
 	detail   string
 	eligible time.Time
+	since    time.Time
 }
 
 func remove(r Reason, eligible time.Time, detail string) *ruling {
-	return &ruling{Delete, r, detail, eligible}
+	return &ruling{verdict: Delete, reason: r, detail: detail, eligible: eligible}
 }
 
 func keep(r Reason, detail string) *ruling { return &ruling{verdict: Keep, reason: r, detail: detail} }
 
 func keepUntil(r Reason, eligible time.Time, detail string) *ruling {
-	return &ruling{Keep, r, detail, eligible}
+	return &ruling{verdict: Keep, reason: r, detail: detail, eligible: eligible}
 }
 
 func unknown(r Reason, detail string) *ruling {
@@ -166,7 +171,7 @@ func unknown(r Reason, detail string) *ruling {
 }
 
 func (r *ruling) into(d *Decision) {
-	d.Verdict, d.Reason, d.Detail, d.EligibleAt = r.verdict, r.reason, r.detail, r.eligible
+	d.Verdict, d.Reason, d.Detail, d.EligibleAt, d.Since = r.verdict, r.reason, r.detail, r.eligible, r.since
 }
 
 // future says whether a time lies so far ahead of now that some clock must be wrong.

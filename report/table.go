@@ -143,7 +143,7 @@ func (p *printer) counts(objects []gc.Object) {
 		return
 	}
 	fmt.Fprintf(&p.b, "\n%-12s%8s%9s%8s\n", "KIND", "DELETE", "UNKNOWN", "STAY")
-	for _, kind := range []policy.Kind{policy.Session, policy.Job, policy.ConfigMap, policy.CFSSession} {
+	for _, kind := range policy.Kinds() {
 		if c := counts[kind]; c != nil {
 			fmt.Fprintf(&p.b, "%-12s%8d%9d%8d\n", kind, c[policy.Delete], c[policy.Unknown], c[policy.Keep])
 		}

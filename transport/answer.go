@@ -97,7 +97,10 @@ func (c *Client) read(ctx context.Context, r Request, resp *http.Response) (*Res
 		return nil, c.refusedWith(ctx, r, resp)
 	}
 	body := &watched{Reader: http.MaxBytesReader(nil, resp.Body, r.Limit)}
-	if r.Method == http.MethodGet && !isJSON(kind) {
+	// A login page with the status 200 is no answer to a delete either. Services answer one
+	// with nothing, or with JSON.
+	empty := resp.StatusCode == http.StatusNoContent || r.Method == http.MethodDelete && resp.ContentLength == 0
+	if !empty && !isJSON(kind) {
 		start, _ := io.ReadAll(io.LimitReader(body, 1<<10))
 		return nil, fmt.Errorf("%s %s: %w: HTTP %d with content type %q, beginning %q; check the URL, and whether it needs a token",
 			r.Method, r.Path, ErrNotJSON, resp.StatusCode, Printable(kind, 80), c.tokens.hide(string(start), 80))

@@ -26,10 +26,14 @@ const (
 func (r Request) repeatable(resp *http.Response, err error) bool {
 	get := r.Method == http.MethodGet
 	switch {
-	case r.NoRetry, !get && r.Method != http.MethodDelete:
+	case !get && r.Method != http.MethodDelete:
+		return false
+	case refused(err): // nothing has reached the server: a proxy or a Pod that is just starting
+		return true
+	case r.NoRetry:
 		return false
 	case err != nil:
-		return refused(err) || get && dropped(err)
+		return get && dropped(err)
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

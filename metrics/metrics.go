@@ -1,0 +1,211 @@
+// Package metrics keeps the Prometheus metrics of bosgc. Every series is there from the
+// beginning, at zero where that is what it counts: an alert on a series that appears only with
+// the first failure would miss that failure.
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"bosgc/gc"
+	"bosgc/inventory"
+	"bosgc/policy"
+)
+
+// Metrics is one registry.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	objects        *prometheus.GaugeVec
+	orphans        *prometheus.GaugeVec
+	oldestOrphan   *prometheus.GaugeVec
+	oldestEligible *prometheus.GaugeVec
+	backlog        *prometheus.GaugeVec
+	deleted        *prometheus.CounterVec
+	failures       *prometheus.CounterVec
+	sessions       prometheus.Gauge
+	listOK         prometheus.Gauge
+	complete       *prometheus.GaugeVec
+	duration       prometheus.Gauge
+	lastSweep      prometheus.Gauge
+	lastSuccess    prometheus.Gauge
+	lastExitCode   prometheus.Gauge
+	requests       *prometheus.CounterVec
+	requestTime    *prometheus.HistogramVec
+}
+
+// Systems are the values of the label "system".
+var Systems = []string{"bos", "cfs", "kube"}
+
+// New makes a registry with every series that can be known beforehand.
+func New(version, commit string) *Metrics {
+	m := &Metrics{
+		registry:       prometheus.NewRegistry(),
+		objects:        gauges("objects", "Objects seen by the last sweep, by its verdict and reason.", "kind", "verdict", "reason"),
+		orphans:        gauges("orphans", "Objects that looked orphaned to the last sweep, whatever was done about them.", "kind"),
+		oldestOrphan:   gauges("oldest_orphan_age_seconds", "Age of the oldest object that looked orphaned to the last sweep; 0 if there was none.", "kind"),
+		oldestEligible: gauges("oldest_eligible_age_seconds", "For how long the oldest object that may go, and is still there, has been eligible; 0 if there is none.", "kind"),
+		backlog:        gauges("backlog", "Objects that may go and that the last sweep has left for the next one.", "kind"),
+		deleted:        counters("deleted_total", "Objects deleted.", "kind", "reason"),
+		failures:       counters("delete_failures_total", "Objects that could not be deleted.", "kind"),
+		sessions:       gauge("bos_sessions", "Sessions that BOS v1 listed last; its list hangs somewhere above 1000."),
+		listOK:         gauge("bos_list_ok", "Whether BOS v1 answered the last request for its list of sessions."),
+		complete:       gauges("source_complete", "Whether the last sweep read a source completely.", "source"),
+		duration:       gauge("sweep_duration_seconds", "How long the last sweep took."),
+		lastSweep:      gauge("last_sweep_timestamp_seconds", "When the last sweep ended, in seconds since 1970."),
+		lastSuccess:    gauge("last_success_timestamp_seconds", "When the last sweep that ended with exit code 0 ended, in seconds since 1970."),
+		lastExitCode:   gauge("last_exit_code", "Exit code of the last sweep."),
+		requests:       counters("requests_total", "Requests sent, every try counted; code 0 is no answer.", "system", "verb", "code"),
+		requestTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "bosgc", Name: "request_duration_seconds", Help: "Time until a request was answered.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"system", "verb"}),
+	}
+	info := gauges("build_info", "A constant 1, labelled by what was built.", "version", "commit", "goversion")
+	info.WithLabelValues(version, commit, runtime.Version()).Set(1)
+	m.registry.MustRegister(m.objects, m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog, m.deleted, m.failures,
+		m.sessions, m.listOK, m.complete, m.duration, m.lastSweep, m.lastSuccess, m.lastExitCode, m.requests, m.requestTime, info)
+	m.zero()
+	return m
+}
+
+func (m *Metrics) zero() {
+	for _, kind := range policy.Kinds() {
+		for _, verdict := range policy.Verdicts() {
+			for _, reason := range policy.Reasons(verdict) {
+				m.objects.WithLabelValues(string(kind), string(verdict), string(reason))
+			}
+		}
+		for _, reason := range policy.Reasons(policy.Delete) {
+			m.deleted.WithLabelValues(string(kind), string(reason))
+		}
+		for _, vec := range []*prometheus.GaugeVec{m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog} {
+			vec.WithLabelValues(string(kind))
+		}
+		m.failures.WithLabelValues(string(kind))
+	}
+	for _, source := range gc.SourceNames() {
+		m.complete.WithLabelValues(source)
+	}
+	for _, system := range Systems {
+		for _, verb := range []string{http.MethodGet, http.MethodDelete} {
+			m.requests.WithLabelValues(system, verb, "200")
+			m.requestTime.WithLabelValues(system, verb)
+		}
+	}
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Request is told of every request that a system was sent; status 0 is no answer.
+func (m *Metrics) Request(system string) func(method string, status int, took time.Duration) {
+	return func(method string, status int, took time.Duration) {
+		m.requests.WithLabelValues(system, method, strconv.Itoa(status)).Inc()
+		m.requestTime.WithLabelValues(system, method).Observe(took.Seconds())
+	}
+}
+
+// tally is what one sweep found of one kind.
+type tally struct {
+	verdicts map[policy.Verdict]map[policy.Reason]int
+	orphans  int
+	backlog  int
+	orphan   time.Duration // age of the oldest
+	eligible time.Duration // of the oldest that is still there
+}
+
+// Swept takes over what a sweep has found and done.
+func (m *Metrics) Swept(d gc.Document, now time.Time) {
+	tallies := map[policy.Kind]*tally{}
+	for _, kind := range policy.Kinds() {
+		tallies[kind] = &tally{verdicts: map[policy.Verdict]map[policy.Reason]int{policy.Delete: {}, policy.Keep: {}, policy.Unknown: {}}}
+	}
+	for _, o := range d.Objects {
+		m.count(tallies[o.Kind], o, now)
+	}
+	// Set at the end and never reset in between: a scrape must not see half a sweep.
+	for kind, t := range tallies {
+		for verdict, reasons := range t.verdicts {
+			for _, reason := range policy.Reasons(verdict) {
+				m.objects.WithLabelValues(string(kind), string(verdict), string(reason)).Set(float64(reasons[reason]))
+			}
+		}
+		m.orphans.WithLabelValues(string(kind)).Set(float64(t.orphans))
+		m.backlog.WithLabelValues(string(kind)).Set(float64(t.backlog))
+		m.oldestOrphan.WithLabelValues(string(kind)).Set(t.orphan.Seconds())
+		m.oldestEligible.WithLabelValues(string(kind)).Set(t.eligible.Seconds())
+	}
+	for _, source := range d.Sources {
+		m.complete.WithLabelValues(source.Name).Set(number(source.Complete))
+		if source.Name == inventory.SourceSessions {
+			m.listOK.Set(number(source.Listed))
+			if source.Listed {
+				m.sessions.Set(float64(source.Count))
+			}
+		}
+	}
+	m.duration.Set(now.Sub(d.CreatedAt).Seconds())
+	m.ended(d.ExitCode, now)
+}
+
+func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
+	kind := string(o.Kind)
+	t.verdicts[o.Verdict][o.Reason]++
+	switch o.Reason {
+	case policy.Orphaned, policy.AwaitingConfirmation, policy.OrphanGuard:
+		t.orphans++
+		t.orphan = max(t.orphan, now.Sub(o.Since()))
+	default:
+	}
+	switch o.Outcome {
+	case gc.Deleted:
+		m.deleted.WithLabelValues(kind, string(o.Reason)).Inc()
+	case gc.Failed:
+		m.failures.WithLabelValues(kind).Inc()
+	case gc.Waiting:
+		t.backlog++
+	default:
+	}
+	left := o.Verdict == policy.Delete && o.Outcome != gc.Deleted && o.Outcome != gc.Gone
+	if left && o.EligibleAt != nil {
+		t.eligible = max(t.eligible, now.Sub(*o.EligibleAt))
+	}
+}
+
+// Failed notes a sweep that came to no result.
+func (m *Metrics) Failed(exitCode int, now time.Time) { m.ended(exitCode, now) }
+
+func (m *Metrics) ended(exitCode int, now time.Time) {
+	m.lastExitCode.Set(float64(exitCode))
+	m.lastSweep.Set(float64(now.Unix()))
+	if exitCode == gc.ExitDone {
+		m.lastSuccess.Set(float64(now.Unix()))
+	}
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func gauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "bosgc", Name: name, Help: help})
+}
+
+func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "bosgc", Name: name, Help: help}, labels)
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "bosgc", Name: name, Help: help}, labels)
+}
