@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -19,9 +20,9 @@ import (
 )
 
 func run(environ []string, args ...string) (code int, stdout, stderr string) {
-	var out, errors bytes.Buffer
-	code = Run(context.Background(), args, environ, &out, &errors)
-	return code, out.String(), errors.String()
+	var out, log bytes.Buffer
+	code = Run(context.Background(), args, environ, &out, &log)
+	return code, out.String(), log.String()
 }
 
 func TestConfig(t *testing.T) {
@@ -156,12 +157,38 @@ func TestWithoutAMeshProxyTheRunBeginsAllTheSame(t *testing.T) {
 	gone.Close()
 	var log bytes.Buffer
 	waitForMesh(t.Context(), gone.URL+"/quitquitquit", 300*time.Millisecond, slog.New(slog.NewTextHandler(&log, nil)))
-	quitMesh(gone.URL+"/quitquitquit", slog.New(slog.NewTextHandler(&log, nil)))
+	(&app{environ: []string{"BOSGC_MESH_QUIT_URL=" + gone.URL + "/quitquitquit"}, stderr: &log}).quitMesh()
 	if !strings.Contains(log.String(), "going on without it") || !strings.Contains(log.String(), "not told to quit") {
 		t.Errorf("log %q", log.String())
 	}
 	waitForMesh(t.Context(), "", time.Hour, nil) // and where none is named, nothing is waited for
-	quitMesh("", nil)
+	(&app{}).quitMesh()
+}
+
+func TestTheMeshProxyIsToldToQuitAlsoAfterAMistake(t *testing.T) {
+	p := &proxy{}
+	mesh := httptest.NewServer(p)
+	defer mesh.Close()
+	for _, command := range []string{"plan", "sweep", "serve"} {
+		p.quit = 0
+		if code, _, _ := run([]string{"BOSGC_MESH_QUIT_URL=" + mesh.URL + "/quitquitquit", "BOSGC_SESSION_TTL=7"}, command); code != gc.ExitUsage || p.quit != 1 {
+			t.Errorf("%s: exit code %d, told to quit %d times", command, code, p.quit)
+		}
+	}
+}
+
+// full is a disk without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestAResultThatCannotBeWrittenIsNoMistakeOfUsage(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"config"}, {"config", "-o", "json"}} {
+		var stderr bytes.Buffer
+		if code := Run(context.Background(), args, nil, full{}, &stderr); code != gc.ExitFailed {
+			t.Errorf("%v: exit code %d", args, code)
+		}
+	}
 }
 
 func TestLogIsJSONUnlessATerminalReadsIt(t *testing.T) {

@@ -25,14 +25,14 @@ exit code 2, after naming all bad ones at once. Nothing is contacted.`,
 			}
 			all := settings.Settings(a.environ)
 			if a.output == "json" {
-				return report.JSON(a.stdout, map[string]any{"settings": all})
+				return written(report.JSON(a.stdout, map[string]any{"settings": all}))
 			}
 			for _, s := range all {
-				if _, err := fmt.Fprintf(a.stdout, "%-30s %-24s %s\n", s.Name, cmp.Or(report.Clean(s.Value), `""`), s.Origin); err != nil {
-					return err
+				if _, err = fmt.Fprintf(a.stdout, "%-30s %-24s %s\n", s.Name, cmp.Or(report.Clean(s.Value), `""`), s.Origin); err != nil {
+					break
 				}
 			}
-			return nil
+			return written(err)
 		},
 	}
 }

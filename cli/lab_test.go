@@ -193,3 +193,19 @@ func (s *system) annotate(configMap string) {
 		s.t.Error(err)
 	}
 }
+
+// sessionOf gives the tag of a CFS session.
+func (s *system) sessionOf(cfsSession string) string {
+	text, err := fetch(s.URL("cfs") + "/v2/sessions/" + cfsSession)
+	if err != nil {
+		s.t.Error(err)
+		return ""
+	}
+	var session struct {
+		Tags map[string]string `json:"tags"`
+	}
+	if err := json.Unmarshal([]byte(text), &session); err != nil {
+		s.t.Error(err)
+	}
+	return session.Tags["bos_session"]
+}

@@ -78,8 +78,15 @@ func waitForMesh(ctx context.Context, quitURL string, patience time.Duration, lo
 }
 
 // quitMesh asks the Pod's mesh proxy to end, so that the Job can. Where there is none, or
-// the system ends it by itself, nobody answers, and that is fine.
-func quitMesh(quitURL string, log *slog.Logger) {
+// the system ends it by itself, nobody answers, and that is fine. It looks into the
+// environment by itself, because it is also wanted when the settings could not be read.
+func (a *app) quitMesh() {
+	quitURL := ""
+	for _, line := range a.environ {
+		if value, ok := strings.CutPrefix(line, "BOSGC_MESH_QUIT_URL="); ok {
+			quitURL = value
+		}
+	}
 	if quitURL == "" {
 		return
 	}
@@ -94,6 +101,7 @@ func quitMesh(quitURL string, log *slog.Logger) {
 		}
 	}
 	if err != nil {
-		log.Warn("the mesh proxy was not told to quit", "setting", "BOSGC_MESH_QUIT_URL", "error", err.Error())
+		settings, _ := config.Load(nil)
+		a.logger(settings).Warn("the mesh proxy was not told to quit", "setting", "BOSGC_MESH_QUIT_URL", "error", err.Error())
 	}
 }

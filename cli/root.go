@@ -169,6 +169,14 @@ func (a *app) colour() bool {
 	return isTerminal(a.stdout)
 }
 
+// written makes an error of writing to stdout one of the run, and not of usage.
+func written(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{gc.ExitFailed, fmt.Errorf("write the result: %w", err)}
+}
+
 // show writes a result to stdout: exactly one JSON document, or a table.
 func (a *app) show(d gc.Document) error {
 	var err error
@@ -177,8 +185,8 @@ func (a *app) show(d gc.Document) error {
 	} else {
 		err = report.Table(a.stdout, d, a.colour())
 	}
-	if err != nil {
-		return &exitError{gc.ExitFailed, fmt.Errorf("write the result: %w", err)}
+	if err := written(err); err != nil {
+		return err
 	}
 	if d.ExitCode != gc.ExitDone {
 		return &exitError{code: d.ExitCode}

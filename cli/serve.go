@@ -25,11 +25,11 @@ func (a *app) serve() *cobra.Command {
 the next one comes all the same. SIGTERM ends it cleanly: what is under way is finished.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer a.quitMesh()
 			settings, log, err := a.load()
 			if err != nil {
 				return err
 			}
-			defer quitMesh(settings.MeshQuitURL, log)
 			return a.sweeping(cmd.Context(), settings, log)
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +70,7 @@ func TestServeSweepsAgainAndAgain(t *testing.T) {
 		}
 	}
 	address := freeAddress(t)
-	environ := append(s.environ, "BOSGC_METRICS_ADDR="+address, "BOSGC_INTERVAL=1s", fmt.Sprintf("BOSGC_MAX_DELETES=%d", goes/2+1))
+	environ := append(slices.Clone(s.environ), "BOSGC_METRICS_ADDR="+address, "BOSGC_INTERVAL=1s", fmt.Sprintf("BOSGC_MAX_DELETES=%d", goes/2+1))
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var stdout, stderr bytes.Buffer

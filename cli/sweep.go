@@ -13,6 +13,10 @@ import (
 	"bosgc/metrics"
 )
 
+// grace is what requests under way get when a run is told to stop. Kubernetes gives a Pod 30
+// seconds by default, and the report has to be written within them too.
+const grace = 20 * time.Second
+
 func (a *app) plan() *cobra.Command {
 	return &cobra.Command{
 		Use:   "plan",
@@ -43,6 +47,7 @@ func (a *app) sweep() *cobra.Command {
 
 // run does one sweep and shows what came of it.
 func (a *app) run(ctx context.Context, maxDeletes int, lookOnly bool) error {
+	defer a.quitMesh() // also after a mistake in the settings: else the Pod would never end
 	settings, log, err := a.load()
 	if err != nil {
 		return err
@@ -51,7 +56,6 @@ func (a *app) run(ctx context.Context, maxDeletes int, lookOnly bool) error {
 		settings.MaxDeletes = maxDeletes
 	}
 	settings.DryRun = settings.DryRun || lookOnly
-	defer quitMesh(settings.MeshQuitURL, log)
 	d, err := a.once(ctx, settings, metrics.New(Version, Commit), log)
 	if err != nil {
 		return err
@@ -73,14 +77,14 @@ func (a *app) once(ctx context.Context, settings config.Config, m *metrics.Metri
 	if err := preflight(ctx, systems.Kube, settings, log); err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
-	plan, err := gc.MakePlan(ctx, systems, settings.Policy(), cluster, time.Now().UTC())
+	plan, err := gc.MakePlan(ctx, systems, settings.Policy(), cluster, time.Now().UTC(), settings.Deadline.D()/2)
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
 	}
 	if settings.DryRun {
 		return plan.Document, nil
 	}
-	report, err := plan.Execute(ctx, gc.Limits{MaxDeletes: settings.MaxDeletes, Grace: settings.RequestTimeout.D()})
+	report, err := plan.Execute(ctx, gc.Limits{MaxDeletes: settings.MaxDeletes, Grace: min(settings.RequestTimeout.D(), grace)})
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -244,6 +247,155 @@ func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
 	}
 }
 
+// Protection that comes while a sweep is under way protects what is still there.
+func TestProtectionDuringTheSweep(t *testing.T) {
+	t.Run("before anything of the session goes", func(t *testing.T) {
+		var s *system
+		var once atomic.Bool
+		var victim gc.Object
+		s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+			if r.Method == http.MethodDelete && once.CompareAndSwap(false, true) {
+				s.annotate(victim.Session)
+			}
+		}})
+		plan, _ := s.document([]string{"plan"})
+		for _, o := range plan.Objects { // the last session that CFS sessions go with
+			if o.Kind == policy.ConfigMap && o.Verdict == policy.Delete && count(plan, func(c gc.Object) bool {
+				return c.Session == o.Session && c.Kind == policy.CFSSession && c.Verdict == policy.Delete
+			}) > 1 {
+				victim = o
+			}
+		}
+		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1")
+		left := s.exist()
+		for _, o := range d.Objects {
+			if o.Session == victim.Session && o.Verdict == policy.Delete && !left[name(string(o.Kind), o.Name)] {
+				t.Errorf("%s %s is gone (%s), although its session was protected before", o.Kind, o.Name, o.Outcome)
+			}
+		}
+	})
+	t.Run("while its CFS sessions go", func(t *testing.T) {
+		var s *system
+		var once atomic.Bool
+		var victim string
+		s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+			if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/v2/sessions/") && once.CompareAndSwap(false, true) {
+				for _, o := range s.World.Truth() {
+					if o.Kind == lab.KindCFSSession && strings.HasSuffix(r.URL.Path, o.Name) {
+						victim = o.Name
+					}
+				}
+				s.annotate(s.sessionOf(victim))
+			}
+		}})
+		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1")
+		session := find(t, d, policy.CFSSession, victim).Session
+		left := s.exist()
+		for _, o := range d.Objects {
+			if o.Session == session && o.Name != victim && o.Verdict == policy.Delete && !left[name(string(o.Kind), o.Name)] {
+				t.Errorf("%s %s is gone (%s), although its session was protected before", o.Kind, o.Name, o.Outcome)
+			}
+		}
+	})
+}
+
+// In a namespace without anything of BOS nothing tells that a session runs.
+func TestTheWrongNamespaceIsNoEvidence(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
+	before := s.exist()
+	d, code := s.document([]string{"sweep"}, "BOSGC_NAMESPACE=service")
+	if code != gc.ExitIncomplete {
+		t.Errorf("exit code %d, sources %+v", code, d.Sources)
+	}
+	left := s.exist()
+	for o := range before {
+		if !left[o] && !strings.HasPrefix(o, lab.KindCFSSession) {
+			t.Errorf("%s is gone", o)
+		}
+	}
+}
+
+// A database that was wiped does not make everything an orphan.
+func TestAnEmptyListBesideManyJobsIsSuspicious(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{})
+	for _, id := range s.BOS.IDs() {
+		s.BOS.Remove(id)
+	}
+	d, code := s.document([]string{"sweep"})
+	if code != gc.ExitIncomplete {
+		t.Errorf("exit code %d, sources %+v", code, d.Sources)
+	}
+	if n := count(d, func(o gc.Object) bool { return o.Outcome == gc.Deleted && o.Reason != policy.CFSExpired }); n > 0 {
+		t.Errorf("%d deleted", n)
+	}
+}
+
+func TestALoginPageDeletesNothing(t *testing.T) {
+	for _, system := range []string{"bos", "cfs"} {
+		s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultHTML, System: system, Method: "DELETE"}}})
+		d, code := s.document([]string{"sweep"})
+		left := s.exist()
+		for _, o := range d.Objects {
+			if o.Outcome == gc.Deleted && left[name(string(o.Kind), o.Name)] {
+				t.Errorf("%s %s is reported as deleted and still there", o.Kind, o.Name)
+			}
+		}
+		if code != gc.ExitPartial {
+			t.Errorf("%s: exit code %d", system, code)
+		}
+	}
+}
+
+func TestOneSessionThatHangsDoesNotBlockTheOthers(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
+	want := s.stays()
+	var victim string
+	for _, o := range s.World.Truth() {
+		if o.Kind == lab.KindSession && o.Reason == "completed-expired" {
+			victim = o.Name
+		}
+	}
+	if err := s.AddFault(lab.Fault{Kind: lab.FaultHang, System: "bos", Path: "^/v1/session/" + victim}); err != nil {
+		t.Fatal(err)
+	}
+	d, code := s.document([]string{"sweep"}, "BOSGC_REQUEST_TIMEOUT=1s")
+	if code != gc.ExitDone || find(t, d, policy.Session, victim).Reason != policy.BadData {
+		t.Errorf("exit code %d, sources %+v", code, d.Sources)
+	}
+	left := s.exist()
+	for o := range left {
+		if !want[o] && !strings.Contains(o, victim) && !strings.HasPrefix(o, lab.KindCFSSession) {
+			t.Errorf("%s is left", o)
+		}
+	}
+}
+
+// A list that cannot reach BOS yet is asked for again: nothing has hurt BOS then.
+func TestBOSThatComesUpLate(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{})
+	listener := freeAddress(t)
+	time.AfterFunc(700*time.Millisecond, func() {
+		l, err := net.Listen("tcp", listener)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		proxy := &http.Server{Handler: httputil.NewSingleHostReverseProxy(must(url.Parse(s.URL("bos")))), ReadHeaderTimeout: time.Minute}
+		t.Cleanup(func() { proxy.Close() })
+		_ = proxy.Serve(l)
+	})
+	if d, code := s.document([]string{"plan"}, "BOSGC_BOS_URL=http://"+listener); code != gc.ExitDone {
+		t.Errorf("exit code %d, sources %+v", code, d.Sources)
+	}
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
 func TestAFailingObjectStopsNoOther(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
 	plan, _ := s.document([]string{"plan"})
@@ -325,17 +477,38 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	s.same("after the next sweep", s.exist(), want)
 }
 
+// The deadline ends a sweep cleanly: what is not done by then waits.
 func TestDeadline(t *testing.T) {
-	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultHang, System: "cfs"}}})
-	code, stdout, stderr := s.run([]string{"sweep"}, "BOSGC_DEADLINE=1s")
-	if code != gc.ExitFailed || stdout != "" || !strings.Contains(stderr, "BOSGC_DEADLINE") {
-		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultDelay, Delay: lab.Duration(time.Second), Method: "DELETE"}}})
+	want := s.stays()
+	d, code := s.document([]string{"sweep"}, "BOSGC_DEADLINE=5s")
+	if code != gc.ExitFailed || !strings.Contains(d.Stopped, "BOSGC_DEADLINE") {
+		t.Errorf("exit code %d, stopped %q", code, d.Stopped)
 	}
-	for _, r := range s.Requests() {
-		if r.Method == http.MethodDelete {
-			t.Errorf("sent %s %s after half a reading", r.Method, r.Path)
+	if deleted, waiting := count(d, outcome(gc.Deleted)), count(d, outcome(gc.Waiting)); deleted == 0 || waiting == 0 || deleted+waiting != d.Summary.Delete {
+		t.Errorf("%d deleted, %d waiting, of %d", deleted, waiting, d.Summary.Delete)
+	}
+	s.ClearFaults()
+	if _, code := s.document([]string{"sweep"}); code != gc.ExitDone {
+		t.Errorf("the next sweep: exit code %d", code)
+	}
+	s.same("after the next sweep", s.exist(), want)
+}
+
+// A system too slow to be read in one run is collected bit by bit, instead of never.
+func TestASlowBOSIsCollectedBitByBit(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{ServiceTime: map[string]time.Duration{"bos": 100 * time.Millisecond}})
+	want := s.stays()
+	d, code := s.document([]string{"sweep"}, "BOSGC_DEADLINE=4s")
+	if code != gc.ExitIncomplete || count(d, outcome(gc.Deleted)) == 0 {
+		t.Errorf("exit code %d, %d deleted of %d", code, count(d, outcome(gc.Deleted)), d.Summary.Delete)
+	}
+	for range 20 {
+		if d, code = s.document([]string{"sweep"}, "BOSGC_DEADLINE=6s"); code == gc.ExitDone && d.Summary.Delete == 0 {
+			break
 		}
 	}
+	s.same("after some sweeps", s.exist(), want)
 }
 
 func TestThroughTheGateway(t *testing.T) {

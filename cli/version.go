@@ -22,10 +22,10 @@ func (a *app) version() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if a.output == "json" {
-				return report.JSON(a.stdout, map[string]string{"version": Version, "commit": Commit, "go": runtime.Version()})
+				return written(report.JSON(a.stdout, map[string]string{"version": Version, "commit": Commit, "go": runtime.Version()}))
 			}
 			_, err := fmt.Fprintf(a.stdout, "bosgc %s, commit %s, %s\n", Version, Commit, runtime.Version())
-			return err
+			return written(err)
 		},
 	}
 }

@@ -117,19 +117,29 @@ func (s Setting) check() string {
 			return "is zero; expected longer than that"
 		}
 	case "urls":
-		if s.hidden {
-			return "holds a user or password; expected none: use BOSGC_BOS_ETCD_USER and BOSGC_BOS_ETCD_PASSWORD_FILE"
-		}
-		for _, one := range s.raw.(List) {
-			if why := checkURL(one); why != "" {
-				return fmt.Sprintf("has the endpoint %q, which %s", one, why)
-			}
-		}
+		return s.checkURLs()
 	case "globs":
-		for _, glob := range s.raw.(List) {
-			if _, err := path.Match(glob, ""); err != nil || strings.ContainsAny(glob, " \t\n") {
-				return fmt.Sprintf("has the pattern %q, which is malformed; expected patterns such as golden-* with * ? and [...]", glob)
-			}
+		return checkGlobs(s.raw.(List))
+	}
+	return ""
+}
+
+func checkGlobs(globs []string) string {
+	for _, glob := range globs {
+		if _, err := path.Match(glob, ""); err != nil || strings.ContainsAny(glob, " \t\n") {
+			return fmt.Sprintf("has the pattern %q, which is malformed; expected patterns such as golden-* with * ? and [...]", glob)
+		}
+	}
+	return ""
+}
+
+func (s Setting) checkURLs() string {
+	if s.hidden {
+		return "holds a user or password; expected none: use BOSGC_BOS_ETCD_USER and BOSGC_BOS_ETCD_PASSWORD_FILE"
+	}
+	for _, one := range s.raw.(List) {
+		if why := checkURL(one); why != "" {
+			return fmt.Sprintf("has the endpoint %q, which %s", one, why)
 		}
 	}
 	return ""

@@ -5,8 +5,12 @@ package gc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,6 +35,7 @@ type Systems struct {
 
 // world is what one run knows: everything it read, joined, and the judge of it.
 type world struct {
+	seen     inventory.Seen
 	snapshot *inventory.Snapshot
 	sources  []inventory.Source
 	judge    *policy.Judge
@@ -38,26 +43,57 @@ type world struct {
 	hasBOSv1 bool
 }
 
-// collect reads everything. A source that fails is not an error: it is recorded as
-// incomplete, and what depends on it is left alone. The error is that of the context.
-func (s Systems) collect(ctx context.Context, settings policy.Settings, now time.Time) (*world, error) {
+// collect reads everything, and takes at most as long as limit over it. A source that fails,
+// or is too slow, is not an error: it is recorded as incomplete, and what depends on it is
+// left alone. So a system that is too slow to be read in one run is still collected bit by
+// bit. The error is that of the context.
+func (s Systems) collect(ctx context.Context, settings policy.Settings, now time.Time, limit time.Duration) (*world, error) {
+	begun := time.Now()
+	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
+	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
+	defer cancel()
 	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
-	c.lists(ctx)
-	w := &world{snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1}
+	c.lists(reading)
+	c.doubt()
+	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1}
 	// The records come before the judge, which ranks the sessions of each template by
 	// them; bodies and BOS v2 come after it, because only the few that it would let go
 	// are looked at.
-	c.records(ctx, w.snapshot)
+	// What BOS is too slow for is left for the next run; but some time must remain for the
+	// bodies, or nothing could be concluded from the records that were read.
+	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
+	c.records(recording, w.snapshot)
+	enough()
 	w.judge = policy.NewJudge(w.snapshot, settings, now)
-	c.bodies(ctx, w)
-	c.sessionsOfV2(ctx, w)
+	c.bodies(reading, w)
+	c.sessionsOfV2(reading, w)
 	for _, name := range SourceNames() {
 		w.sources = append(w.sources, *c.sources[name])
 	}
 	return w, context.Cause(ctx)
+}
+
+// suspicious is how many Jobs and ConfigMaps of sessions make an empty list of sessions hard
+// to believe. A database that was wiped, or restored from an old copy, looks like that.
+const suspicious = 20
+
+// doubt takes back the word of a source that answered, where another one contradicts it.
+func (c *collection) doubt() {
+	traces := len(c.seen.Jobs) + len(c.seen.ConfigMaps)
+	if c.hasBOSv1 && c.seen.Unlisted == inventory.Absent && len(c.seen.SessionIDs) == 0 && traces >= suspicious {
+		c.seen.Unlisted = inventory.Unknown
+		c.failed(inventory.SourceSessions, fmt.Sprintf("BOS lists no session at all, but Kubernetes has %d Jobs and ConfigMaps of sessions; was its database wiped or restored?", traces))
+	}
+	// An API server answers for a namespace that does not exist as for an empty one. In the
+	// wrong one, or in another cluster, there is no Job to say that a session runs, and no
+	// annotation to keep it.
+	if c.seen.Evidence.ConfigMaps && !c.ca && traces == 0 {
+		c.seen.Evidence.ConfigMaps = false
+		c.failed(inventory.SourceConfigMaps, "nothing in this namespace is of BOS, not even the ConfigMap with the system's CA; check BOSGC_NAMESPACE and the kubeconfig's context")
+	}
 }
 
 // SourceNames lists the places that a run reads.
@@ -74,6 +110,7 @@ type collection struct {
 	settings policy.Settings
 	now      time.Time
 	hasBOSv1 bool
+	ca       bool // the ConfigMap with the system's CA was seen
 
 	mu      sync.Mutex // guards what follows
 	seen    inventory.Seen
@@ -111,6 +148,7 @@ func (c *collection) lists(ctx context.Context) {
 			c.seen.Pods = append(c.seen.Pods, l.Pods...)
 			c.seen.ConfigMaps = append(c.seen.ConfigMaps, l.ConfigMaps...)
 			c.seen.References = append(c.seen.References, l.References...)
+			c.ca = c.ca || l.CA
 			return nil
 		})
 	}
@@ -165,26 +203,44 @@ func (c *collection) failed(name string, err string) {
 }
 
 // records asks BOS for the record of every session that cannot be judged without it: listed
-// ones, and those that Kubernetes knows of but BOS does not list. The list may have been
-// read a moment too early for those.
+// ones, and those that something else knows of but BOS does not list. The list may have
+// been read a moment too early for those.
 func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
 	var all errgroup.Group
 	all.SetLimit(c.systems.BOSConcurrency)
-	for _, g := range s.Groups {
+	var read, broken atomic.Int32
+	// In another order each time: where the time does not suffice for all, the same few would
+	// otherwise be asked for in every run, and they may be ones that stay.
+	groups := slices.Clone(s.Groups)
+	rand.Shuffle(len(groups), func(a, b int) { groups[a], groups[b] = groups[b], groups[a] })
+	for _, g := range groups {
 		if !c.wantsRecord(g) {
 			continue
 		}
 		all.Go(func() error {
 			record, err := c.systems.BOS.Get(ctx, g.ID)
-			if err != nil {
+			switch {
+			case err != nil:
 				record = inventory.Record{Err: err.Error()}
 				c.failed(inventory.SourceSessions, err.Error())
+			case record.Broken:
+				broken.Add(1)
+			default:
+				read.Add(1)
 			}
 			g.Record = record
 			return nil
 		})
 	}
 	_ = all.Wait() // each group holds its own error
+	if broken.Load() > 1 && read.Load() == 0 {
+		// One record that cannot be read is that record's fault; all of them are BOS's.
+		c.failed(inventory.SourceSessions, "BOS could not read the record of a single session")
+	}
+	c.countBOS()
+}
+
+func (c *collection) countBOS() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sources[inventory.SourceSessions].Requests = c.systems.BOS.Requests()
@@ -194,9 +250,7 @@ func (c *collection) wantsRecord(g *inventory.Group) bool {
 	switch g.Listed {
 	case inventory.Present:
 	case inventory.Absent:
-		jobs, _ := g.Jobs()
-		cms, _ := g.ConfigMaps()
-		if !c.hasBOSv1 || len(jobs)+len(cms) == 0 {
+		if !c.hasBOSv1 {
 			return false
 		}
 	default:
@@ -224,20 +278,22 @@ func (c *collection) bodies(ctx context.Context, w *world) {
 
 func (c *collection) read(ctx context.Context, g *inventory.Group, names []string) []inventory.ConfigMap {
 	seen, _ := g.ConfigMaps()
-	looked := append([]inventory.ConfigMap(nil), seen...)
-	for i, cm := range looked {
-		for _, name := range names {
-			if cm.Name != name {
-				continue
-			}
-			looked[i] = c.systems.Kube.Body(ctx, cm)
+	var looked []inventory.ConfigMap
+	for _, cm := range seen {
+		if slices.Contains(names, cm.Name) {
 			c.mu.Lock()
 			c.sources[inventory.SourceConfigMaps].Requests++
 			c.mu.Unlock()
-			if looked[i].Body == inventory.BodyFailed {
-				c.failed(inventory.SourceConfigMaps, looked[i].BodyFault)
+			fresh, there := c.systems.Kube.Body(ctx, cm)
+			if !there {
+				continue // somebody else was faster
+			}
+			cm = fresh
+			if cm.Body == inventory.BodyFailed {
+				c.failed(inventory.SourceConfigMaps, cm.BodyFault)
 			}
 		}
+		looked = append(looked, cm)
 	}
 	return looked
 }
@@ -262,7 +318,5 @@ func (c *collection) sessionsOfV2(ctx context.Context, w *world) {
 		})
 	}
 	_ = all.Wait() // an unknown presence is kept as such
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sources[inventory.SourceSessions].Requests = c.systems.BOS.Requests()
+	c.countBOS()
 }

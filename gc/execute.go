@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -25,25 +26,29 @@ type Limits struct {
 // unit is what is deleted one after the other: the objects of one session, or a single
 // CFS session that names none.
 type unit struct {
-	group   *inventory.Group // nil for a CFS session that names none
+	id      string // of the session; empty for a CFS session that names none
 	objects []*Object
+
+	record     inventory.Record
+	recordRead time.Time
+	deleted    map[string]bool // ConfigMaps
 }
 
 // Execute carries the plan out, once. In this order:
 //
 //  1. What exceeds MaxDeletes, counted along the plan, waits for the next sweep.
-//  2. Sessions are taken oldest first, several at a time. Each is read again, from Kubernetes
-//     and BOS, and judged again by the same rules: what is no longer to go is skipped.
-//  3. Its CFS sessions go, each read again directly before; then its ConfigMaps; then the
-//     session in BOS; its Jobs last. If a ConfigMap or the session fails, what comes after
-//     it waits: it is what the next run will find the rest by.
+//  2. Sessions are taken oldest first, several at a time. Of each, its CFS sessions go, then its
+//     ConfigMaps, then the session in BOS, its Jobs last. If a ConfigMap or the session
+//     fails, what comes after it waits: it is what the next run will find the rest by.
+//  3. Directly before each of them its session is read again, from Kubernetes and BOS, and it is judged
+//     again by the same rules: what is no longer to go is skipped.
 //
 // When the context ends, requests under way are finished and everything else waits.
 func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	if p.systems == nil {
 		return nil, errors.New("this plan has been carried out already")
 	}
-	x := &execution{systems: *p.systems, world: p.world, limits: limits}
+	x := &execution{systems: *p.systems, world: p.world, limits: limits, live: &live{systems: *p.systems, world: p.world}}
 	p.systems = nil
 
 	report := &Report{Document: p.Document}
@@ -83,18 +88,15 @@ func (r *Report) finish(now time.Time) {
 type execution struct {
 	systems Systems
 	world   *world
+	live    *live
 	limits  Limits
 	stopped atomic.Bool // something was left because the context had ended
 }
 
 // units cuts the list of objects where the session changes, and lets wait what exceeds the
 // limit. Only units with something to delete are given back.
-func (x *execution) units(objects []Object) []unit {
-	groups := map[string]*inventory.Group{}
-	for _, g := range x.world.snapshot.Groups {
-		groups[g.ID] = g
-	}
-	var units []unit
+func (x *execution) units(objects []Object) []*unit {
+	var units []*unit
 	budget := x.limits.MaxDeletes
 	for i := range objects {
 		o := &objects[i]
@@ -107,8 +109,8 @@ func (x *execution) units(objects []Object) []unit {
 		}
 		budget--
 		last := len(units) - 1
-		if o.Session == "" || last < 0 || units[last].group == nil || units[last].group.ID != o.Session {
-			units = append(units, unit{group: groups[o.Session]})
+		if o.Session == "" || last < 0 || units[last].id != o.Session {
+			units = append(units, &unit{id: o.Session, deleted: map[string]bool{}})
 			last++
 		}
 		units[last].objects = append(units[last].objects, o)
@@ -117,34 +119,24 @@ func (x *execution) units(objects []Object) []unit {
 }
 
 // run deletes the objects of one unit.
-func (x *execution) run(ctx context.Context, u unit) {
-	if ctx.Err() != nil {
-		x.stop(u.objects)
-		return
-	}
+func (x *execution) run(ctx context.Context, u *unit) {
 	// A request under way is not torn off when the run is told to stop: nobody would know
 	// then whether it was carried out.
 	bounded, cancel := graceful(ctx, x.limits.Grace)
 	defer cancel()
-	now := u.group
-	if now != nil {
-		fresh, err := x.live(bounded, now)
-		if err != nil {
-			x.rest(u.objects, Failed, "not deleted, because it could not be checked again: "+err.Error())
-			return
-		}
-		now = fresh
-	}
 	for i, o := range u.objects {
 		if ctx.Err() != nil {
 			x.stop(u.objects[i:])
 			return
 		}
-		x.one(bounded, now, o)
+		x.one(bounded, u, o)
 		x.log(ctx, o)
-		blocks := o.Kind == policy.ConfigMap || o.Kind == policy.Session
-		if blocks && o.Outcome != Deleted && o.Outcome != Gone {
-			x.rest(u.objects[i+1:], Waiting, fmt.Sprintf("waits: %s %s could not be deleted, and this is what leads to it", o.Kind, o.Name))
+		gone := o.Outcome == Deleted || o.Outcome == Gone
+		switch {
+		case o.Kind == policy.ConfigMap && gone:
+			u.deleted[o.Name] = true
+		case (o.Kind == policy.ConfigMap || o.Kind == policy.Session) && !gone:
+			x.wait(u.objects[i+1:], o)
 			return
 		}
 	}
@@ -168,34 +160,43 @@ func (x *execution) stop(objects []*Object) {
 	}
 }
 
-// rest gives objects that are not tried an outcome and says why.
-func (x *execution) rest(objects []*Object, outcome Outcome, why string) {
+// wait leaves objects to the next sweep because one that leads to them is still there.
+func (x *execution) wait(objects []*Object, because *Object) {
 	for _, o := range objects {
-		o.Outcome = outcome
-		if outcome == Failed {
-			o.Error = why
-		} else {
-			o.Detail = why
-		}
+		o.Outcome = Waiting
+		o.Detail = fmt.Sprintf("waits: %s %s is still there, and this is what leads to it", because.Kind, because.Name)
 	}
 }
 
-// one checks an object once more and deletes it.
-func (x *execution) one(ctx context.Context, g *inventory.Group, o *Object) {
+// one looks at an object and its session once more, and deletes it.
+func (x *execution) one(ctx context.Context, u *unit, o *Object) {
+	var now *inventory.Group
+	if u.id != "" {
+		fresh, err := x.live.again(ctx, u, o)
+		if err != nil {
+			o.Outcome, o.Error = Failed, "not deleted, because it could not be checked again: "+err.Error()
+			return
+		}
+		if fresh == nil {
+			o.Outcome = Gone
+			return
+		}
+		now = fresh
+	}
 	if o.Kind == policy.CFSSession {
-		x.cfsSession(ctx, g, o)
+		x.cfsSession(ctx, u, now, o)
 		return
 	}
-	for _, d := range x.world.judge.Group(g) {
+	for _, d := range x.world.judge.Group(now) {
 		if d.Kind == o.Kind && d.Name == o.Name {
-			x.carryOut(ctx, o, d)
+			x.carryOut(ctx, u, o, d)
 			return
 		}
 	}
 	o.Outcome = Gone
 }
 
-func (x *execution) cfsSession(ctx context.Context, g *inventory.Group, o *Object) {
+func (x *execution) cfsSession(ctx context.Context, u *unit, g *inventory.Group, o *Object) {
 	c, presence, err := x.systems.CFS.Session(ctx, o.Name)
 	switch {
 	case err != nil:
@@ -203,12 +204,12 @@ func (x *execution) cfsSession(ctx context.Context, g *inventory.Group, o *Objec
 	case presence == inventory.Absent:
 		o.Outcome = Gone
 	default:
-		x.carryOut(ctx, o, x.world.judge.CFSSession(g, c))
+		x.carryOut(ctx, u, o, x.world.judge.CFSSession(g, c))
 	}
 }
 
 // carryOut deletes an object if the fresh verdict is still to delete it.
-func (x *execution) carryOut(ctx context.Context, o *Object, d policy.Decision) {
+func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.Decision) {
 	if d.Verdict != policy.Delete {
 		o.Outcome, o.Detail = Skipped, fmt.Sprintf("now %s (%s): %s", d.Verdict, d.Reason, d.Detail)
 		return
@@ -228,7 +229,7 @@ func (x *execution) carryOut(ctx context.Context, o *Object, d policy.Decision) 
 	switch {
 	case errors.Is(err, kube.ErrChanged):
 		o.Outcome, o.Detail = Skipped, err.Error()
-	case err != nil && x.isGone(ctx, o):
+	case err != nil && x.isGone(ctx, u, o):
 		o.Outcome = Deleted
 	case err != nil:
 		o.Outcome, o.Error = Failed, err.Error()
@@ -241,14 +242,15 @@ func (x *execution) carryOut(ctx context.Context, o *Object, d policy.Decision) 
 
 // isGone looks whether a delete was carried out although it was answered by an error: an
 // answer can be lost on its way. The Kubernetes client repeats such deletes by itself.
-func (x *execution) isGone(ctx context.Context, o *Object) bool {
+func (x *execution) isGone(ctx context.Context, u *unit, o *Object) bool {
 	switch o.Kind {
 	case policy.CFSSession:
 		_, presence, err := x.systems.CFS.Session(ctx, o.Name)
 		return err == nil && presence == inventory.Absent
 	case policy.Session:
-		if o.Reason == policy.Ghost {
-			// A missing record says nothing of a ghost; a second delete does, and is harmless.
+		if u.record.Presence != inventory.Present {
+			// That it has no record says nothing of a session that had none before; a second
+			// delete does, and is harmless.
 			_, err := x.systems.BOS.Delete(ctx, o.Name)
 			return err == nil
 		}
@@ -257,4 +259,14 @@ func (x *execution) isGone(ctx context.Context, o *Object) bool {
 	default:
 		return false
 	}
+}
+
+func (x *execution) log(ctx context.Context, o *Object) {
+	level := slog.LevelInfo
+	if o.Outcome == Failed {
+		level = slog.LevelWarn
+	}
+	x.systems.Log.LogAttrs(ctx, level, string(o.Outcome),
+		slog.String("kind", string(o.Kind)), slog.String("name", o.Name), slog.String("session", o.Session),
+		slog.String("reason", string(o.Reason)), slog.String("error", o.Error))
 }

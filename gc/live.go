@@ -2,74 +2,155 @@ package gc
 
 import (
 	"context"
-	"log/slog"
 	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"bosgc/inventory"
+	"bosgc/kube"
+	"bosgc/policy"
 )
 
-// live reads once more what the verdict on a session rests on: its Jobs and, unless those have
-// ended for good, their Pods; and its record. ConfigMaps need no second look: they are
-// deleted with the UID and the resource version that were judged, and the API server refuses
-// if anything has changed, an annotation included.
-func (x *execution) live(ctx context.Context, g *inventory.Group) (*inventory.Group, error) {
-	seenJobs, _ := g.Jobs()
-	seenPods, _ := g.Pods()
-	if g.Listed != inventory.Present && len(seenJobs) == 0 {
-		return g, nil // only CFS sessions name it; each is read again by itself
-	}
-	names := []string{inventory.JobName(g.ID)}
-	for _, job := range seenJobs {
-		if !slices.Contains(names, job.Name) {
-			names = append(names, job.Name)
-		}
-	}
-	var jobs []inventory.Job
-	var pods []inventory.Pod
-	for _, name := range names {
-		job, presence, err := x.systems.Kube.Job(ctx, name)
+const (
+	// relistEvery is how old the lists of Jobs, Pods and CronJobs may be when something is
+	// deleted. They show what no question by name can: a Pod or a copy of a Job that a
+	// person has started since, for an old session.
+	relistEvery = time.Minute
+	// recordLife is how old BOS's record of a session may be when something of it is deleted. The
+	// record of a session that has ended does not change any more; it can only go.
+	recordLife = 5 * time.Second
+)
+
+// live is what is known at this moment, as far as verdicts hang on it.
+type live struct {
+	systems Systems
+	world   *world
+
+	mu     sync.Mutex // guards what follows
+	groups map[string]*inventory.Group
+	listed time.Time
+}
+
+// group gives a session as the newest lists show it.
+func (l *live) group(ctx context.Context, id string) (*inventory.Group, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.listed) > relistEvery {
+		groups, err := l.relist(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if presence == inventory.Present {
-			jobs = append(jobs, job)
+		l.groups, l.listed = groups, time.Now()
+	}
+	return l.groups[id], nil
+}
+
+// relist lists again what could have come to hold on to a session, and joins it with the rest of
+// what the plan was made of.
+func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) {
+	var jobs, pods, crons kube.Listing
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() (err error) { jobs, err = l.systems.Kube.Jobs(ctx); return err })
+	all.Go(func() (err error) { pods, err = l.systems.Kube.Pods(ctx); return err })
+	all.Go(func() (err error) { crons, err = l.systems.Kube.CronJobs(ctx); return err })
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	seen := l.world.seen
+	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
+	seen.References = slices.Concat(jobs.References, pods.References, crons.References)
+	seen.ConfigMaps = nil // from the groups, where their bodies have been looked at
+	planned := map[string]*inventory.Group{}
+	for _, g := range l.world.snapshot.Groups {
+		cms, _ := g.ConfigMaps()
+		for _, cm := range cms {
+			cm.User = ""
+			seen.ConfigMaps = append(seen.ConfigMaps, cm)
 		}
-		if presence == inventory.Present && job.Terminal {
-			pods = append(pods, podsNamed(seenPods, name)...)
+		planned[g.ID] = g
+	}
+	groups := map[string]*inventory.Group{}
+	for _, g := range inventory.Join(seen).Groups {
+		if before := planned[g.ID]; before != nil {
+			g.Record, g.V2 = before.Record, before.V2
+		}
+		groups[g.ID] = g
+	}
+	return groups, nil
+}
+
+// again reads once more what the verdict on one object of a unit rests on, directly before the
+// object is deleted: the Jobs of its session, and the Pods of those that have not ended for
+// good; what protects its ConfigMaps; its record in BOS. The object itself needs no second
+// look in Kubernetes: it is deleted with the UID and resource version that were judged, and
+// the API server refuses if anything of it has changed. Nil is a session of which nothing is
+// left.
+func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group, error) {
+	g, err := l.group(ctx, u.id)
+	if err != nil || g == nil {
+		return nil, err
+	}
+	jobs, pods, err := l.jobs(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	cms, err := l.keeps(ctx, g, u, o)
+	if err != nil {
+		return nil, err
+	}
+	if l.world.hasBOSv1 && time.Since(u.recordRead) > recordLife {
+		if u.record, err = l.systems.BOS.Get(ctx, u.id); err != nil {
+			return nil, err
+		}
+		u.recordRead = time.Now()
+	}
+	return g.WithConfigMaps(cms).WithLive(jobs, pods, u.record), nil
+}
+
+func (l *live) jobs(ctx context.Context, g *inventory.Group) (jobs []inventory.Job, pods []inventory.Pod, err error) {
+	listed, _ := g.Jobs()
+	pods, _ = g.Pods()
+	for _, job := range listed {
+		now, presence, err := l.systems.Kube.Job(ctx, job.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if presence == inventory.Absent {
 			continue
 		}
-		listing, err := x.systems.Kube.PodsOf(ctx, name)
-		if err != nil {
-			return nil, err
+		jobs = append(jobs, now)
+		if now.Terminal {
+			continue
 		}
+		listing, err := l.systems.Kube.PodsOf(ctx, job.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		pods = slices.DeleteFunc(slices.Clone(pods), func(p inventory.Pod) bool { return p.Job == job.Name })
 		pods = append(pods, listing.Pods...)
 	}
-	record := g.Record
-	if x.world.hasBOSv1 {
-		var err error
-		if record, err = x.systems.BOS.Get(ctx, g.ID); err != nil {
-			return nil, err
-		}
-	}
-	return g.WithLive(jobs, pods, record), nil
+	return jobs, pods, nil
 }
 
-func podsNamed(pods []inventory.Pod, job string) []inventory.Pod {
-	var own []inventory.Pod
-	for _, pod := range pods {
-		if pod.Job == job {
-			own = append(own, pod)
+// keeps reads the annotations of the ConfigMaps again, but for those that this unit has
+// deleted, which still tell how old their session is, and the one that is about to go.
+func (l *live) keeps(ctx context.Context, g *inventory.Group, u *unit, o *Object) ([]inventory.ConfigMap, error) {
+	listed, _ := g.ConfigMaps()
+	var cms []inventory.ConfigMap
+	for _, cm := range listed {
+		if !u.deleted[cm.Name] && (o.Kind != policy.ConfigMap || o.Name != cm.Name) {
+			keep, presence, err := l.systems.Kube.Keep(ctx, cm.Name)
+			if err != nil {
+				return nil, err
+			}
+			if presence == inventory.Absent {
+				continue
+			}
+			cm.Keep = keep
 		}
+		cms = append(cms, cm)
 	}
-	return own
-}
-
-func (x *execution) log(ctx context.Context, o *Object) {
-	level := slog.LevelInfo
-	if o.Outcome == Failed {
-		level = slog.LevelWarn
-	}
-	x.systems.Log.LogAttrs(ctx, level, string(o.Outcome),
-		slog.String("kind", string(o.Kind)), slog.String("name", o.Name), slog.String("session", o.Session),
-		slog.String("reason", string(o.Reason)), slog.String("error", o.Error))
+	return cms, nil
 }

@@ -85,10 +85,10 @@ type Plan struct {
 	now     time.Time
 }
 
-// MakePlan reads everything and judges it. It deletes nothing. The error is that of the
-// context: everything else that goes wrong is in the plan.
-func MakePlan(ctx context.Context, systems Systems, settings policy.Settings, cluster string, now time.Time) (*Plan, error) {
-	w, err := systems.collect(ctx, settings, now)
+// MakePlan reads everything, for at most as long as reading says, and judges it. It deletes
+// nothing. The error is that of the context: everything else that goes wrong is in the plan.
+func MakePlan(ctx context.Context, systems Systems, settings policy.Settings, cluster string, now time.Time, reading time.Duration) (*Plan, error) {
+	w, err := systems.collect(ctx, settings, now, reading)
 	if err != nil {
 		return nil, err
 	}

@@ -92,6 +92,26 @@ func TestAListThatExpiresBeginsAgain(t *testing.T) {
 	}
 }
 
+func TestAPageThatIsTriedAgainIsTheSamePage(t *testing.T) {
+	var asked []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		page := r.URL.Query().Get("continue")
+		asked = append(asked, page)
+		switch {
+		case page == "":
+			reply(t, w, 200, jobs("page2", "boa-a"))
+		case len(asked) == 2:
+			failure(t, w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable)
+		default:
+			reply(t, w, 200, jobs("", "boa-b"))
+		}
+	})
+	l, err := c.Jobs(context.Background())
+	if err != nil || l.Count != 2 || strings.Join(asked, " ") != " page2 page2" {
+		t.Errorf("%d Jobs, error %v, asked for pages %q", l.Count, err, asked)
+	}
+}
+
 func TestAListThatAlwaysExpiresIsAnError(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("continue") == "" {
@@ -259,8 +279,8 @@ func TestBody(t *testing.T) {
 			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				reply(t, w, 200, corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: id, UID: "new", ResourceVersion: "9"}, Data: tt.data})
 			})
-			cm := c.Body(context.Background(), inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"})
-			if cm.Body != tt.want || (cm.BodyFault == "") != (tt.want == inventory.BodyExact) {
+			cm, there := c.Body(context.Background(), inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"})
+			if !there || cm.Body != tt.want || (cm.BodyFault == "") != (tt.want == inventory.BodyExact) {
 				t.Errorf("body %v, fault %q", cm.Body, cm.BodyFault)
 			}
 			if cm.UID != "new" || cm.ResourceVersion != "9" || cm.User != "Pod x" {
@@ -268,11 +288,19 @@ func TestBody(t *testing.T) {
 			}
 		})
 	}
-	t.Run("gone or refused", func(t *testing.T) {
+	t.Run("gone since", func(t *testing.T) {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			failure(t, w, http.StatusNotFound, metav1.StatusReasonNotFound)
+		})
+		if cm, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); there {
+			t.Errorf("%+v", cm)
+		}
+	})
+	t.Run("refused", func(t *testing.T) {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)
 		})
-		if cm := c.Body(context.Background(), inventory.ConfigMap{Name: id}); cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
+		if cm, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
 			t.Errorf("%+v", cm)
 		}
 	})

@@ -18,6 +18,7 @@ type Listing struct {
 	Pods       []inventory.Pod
 	ConfigMaps []inventory.ConfigMap
 	References []inventory.Reference // to ConfigMaps with the name of a session
+	CA         bool                  // whether the ConfigMap with the system's CA is among them
 	Count      int                   // all objects, also those of no interest
 	Requests   int
 }
@@ -144,6 +145,7 @@ func (c *Client) ConfigMaps(ctx context.Context) (Listing, error) {
 		}
 		for i := range list.Items {
 			l.Count++
+			l.CA = l.CA || list.Items[i].Name == caConfigMap
 			if inventory.IsSessionID(list.Items[i].Name) {
 				l.ConfigMaps = append(l.ConfigMaps, projectConfigMap(&list.Items[i].ObjectMeta))
 			}

@@ -29,16 +29,20 @@ func (c *Client) Job(ctx context.Context, name string) (found inventory.Job, pre
 	return found, presence, explain("get Job "+name, c.options.Namespace, err)
 }
 
-// Body reads a ConfigMap's content and says whether it is what BOS v1 makes.
-func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) inventory.ConfigMap {
+// Body reads a ConfigMap's content and says whether it is what BOS v1 makes. If it has gone
+// since it was listed, there is false.
+func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found inventory.ConfigMap, there bool) {
 	var full *corev1.ConfigMap
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		full, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, cm.Name, metav1.GetOptions{})
 		return err
 	})
+	if apierrors.IsNotFound(err) {
+		return cm, false
+	}
 	if err != nil {
 		cm.Body, cm.BodyFault = inventory.BodyFailed, explain("get ConfigMap "+cm.Name, c.options.Namespace, err).Error()
-		return cm
+		return cm, true
 	}
 	user := cm.User
 	cm = projectConfigMap(&full.ObjectMeta)
@@ -47,7 +51,20 @@ func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) inventory.Con
 	if cm.BodyFault = bodyFault(full); cm.BodyFault != "" {
 		cm.Body = inventory.BodyOther
 	}
-	return cm
+	return cm, true
+}
+
+// Keep reads what protects a ConfigMap as it is now. Absent is a ConfigMap that has gone.
+func (c *Client) Keep(ctx context.Context, name string) (keep inventory.Keep, presence inventory.Presence, err error) {
+	err = c.ask(ctx, func(ctx context.Context) error {
+		meta, err := c.meta.Resource(configMapResource).Namespace(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			keep = keepOf(&meta.ObjectMeta)
+		}
+		return err
+	})
+	presence, err = presenceOf(err)
+	return keep, presence, explain("get ConfigMap "+name, c.options.Namespace, err)
 }
 
 // bodyFault says how a ConfigMap's content differs from what BOS v1 makes; empty if it does

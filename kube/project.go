@@ -19,6 +19,7 @@ const (
 	sessionVariable     = "SESSION_ID"
 	templateVariable    = "SESSION_TEMPLATE_ID"
 	jobNameLabel        = "job-name"
+	caConfigMap         = "cray-configmap-ca-public-key"
 	keepAnnotation      = "bosgc/keep"
 	keepUntilAnnotation = "bosgc/keep-until"
 )

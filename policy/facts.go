@@ -57,6 +57,11 @@ func (f facts) expiry() Reason {
 	return CompletedExpired
 }
 
+// agedByConfigMap says that nothing but a ConfigMap tells when the session was.
+func (f facts) agedByConfigMap() bool {
+	return f.end.IsZero() && !f.start.IsZero() && f.group.Record.Start.At.IsZero() && f.group.Record.Presence == inventory.Present
+}
+
 // age is the time by which sessions are put in order, oldest first. A group without any
 // time is a ghost or cannot be judged; the zero time puts it first, and a ghost costs
 // next to nothing to delete.

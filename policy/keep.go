@@ -54,6 +54,9 @@ func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 
 // keptTemplate says whether the template is one whose sessions are kept.
 func (j *Judge) keptTemplate(f facts) *ruling {
+	if len(j.settings.KeepTemplates) > 0 && f.template == "" && f.group.Record.Presence != inventory.Absent {
+		return unknown(BadData, "its template is not known, and BOSGC_KEEP_TEMPLATES may mean it")
+	}
 	for _, glob := range j.settings.KeepTemplates {
 		// A malformed pattern is refused where settings are read; here, when in doubt, keep.
 		if ok, err := path.Match(glob, f.template); ok || err != nil {

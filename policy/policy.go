@@ -121,11 +121,15 @@ func (j *Judge) Group(g *inventory.Group) []Decision {
 	for _, c := range g.CFS {
 		all = append(all, j.taggedCFS(f, session, jobs, c))
 	}
-	all = append(all, cms...)
-	if g.Listed == inventory.Present {
-		all = append(all, session)
+	if g.Listed != inventory.Present {
+		return append(append(all, cms...), jobs...)
 	}
-	return append(all, jobs...)
+	if f.agedByConfigMap() {
+		// Its ConfigMap alone tells how old the session is. Were it to go first and the run
+		// killed then, no later run could judge the session any more.
+		return append(append(append(all, session), cms...), jobs...)
+	}
+	return append(append(append(all, cms...), session), jobs...)
 }
 
 // holdBack keeps a session and its Jobs while one of its ConfigMaps cannot be judged: they

@@ -49,7 +49,7 @@ func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	}
 	j := &Judge{settings: settings, now: now}
 	f := j.facts(g)
-	if f.life.running != "" {
+	if f.life.running != "" || !j.depends(g) {
 		return false
 	}
 	if f.template == "" {
@@ -61,6 +61,22 @@ func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// depends says whether any verdict hangs on the session: of one that only CFS sessions name, those
+// may all stay for reasons of their own.
+func (j *Judge) depends(g *inventory.Group) bool {
+	jobs, _ := g.Jobs()
+	cms, _ := g.ConfigMaps()
+	if g.Listed == inventory.Present || len(jobs)+len(cms) > 0 {
+		return true
+	}
+	for _, c := range g.CFS {
+		if j.cfsBasics(c) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (j *Judge) foreignID(f facts) *ruling {
