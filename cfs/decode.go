@@ -82,12 +82,24 @@ func either(a, b json.RawMessage) inventory.Stamp {
 	return transport.Stamp(b)
 }
 
+// decodeSession reads one session. One that has a name and otherwise cannot be understood is
+// no error but has a Fault: it must neither be misread nor hide all others for ever.
 func decodeSession(data []byte) (inventory.CFSSession, error) {
 	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
+	err := json.Unmarshal(data, &r)
+	if err == nil {
+		var session inventory.CFSSession
+		if session, err = r.project(); err == nil {
+			return session, nil
+		}
+	}
+	var named struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(data, &named) != nil || named.Name == "" {
 		return inventory.CFSSession{}, err
 	}
-	return r.project()
+	return inventory.CFSSession{Name: named.Name, Fault: "it cannot be understood: " + transport.Printable(err.Error(), 200)}, nil
 }
 
 // decodeList reads version 2's answer: a bare array. Everything else is an error, null
@@ -145,12 +157,12 @@ func decodeArray(d *json.Decoder, keep func(inventory.CFSSession)) error {
 		return err
 	}
 	for n := 1; d.More(); n++ {
-		var r record
-		err := d.Decode(&r)
+		var one json.RawMessage
+		err := d.Decode(&one)
 		if err != nil {
 			return fmt.Errorf("element %d: %w", n, err)
 		}
-		session, err := r.project()
+		session, err := decodeSession(one)
 		if err != nil {
 			return fmt.Errorf("element %d: %w", n, err)
 		}

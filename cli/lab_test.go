@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -176,20 +177,29 @@ func find(t *testing.T, d gc.Document, kind policy.Kind, name string) gc.Object 
 	return gc.Object{}
 }
 
-// annotate protects a ConfigMap, as a person with kubectl does.
-func (s *system) annotate(configMap string) {
+// core gives a client as a person has it.
+func (s *system) core() *corev1client.CoreV1Client {
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig())
 	if err != nil {
 		s.t.Error(err)
-		return
 	}
-	client, err := corev1client.NewForConfig(config)
-	if err != nil {
-		s.t.Error(err)
-		return
-	}
+	return corev1client.NewForConfigOrDie(config)
+}
+
+// annotate protects a ConfigMap.
+func (s *system) annotate(configMap string) {
 	patch := []byte(`{"metadata":{"annotations":{"bosgc/keep":"true"}}}`)
-	if _, err := client.ConfigMaps(lab.Namespace).Patch(context.Background(), configMap, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	if _, err := s.core().ConfigMaps(lab.Namespace).Patch(context.Background(), configMap, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// startPod starts a Pod that works for a session.
+func (s *system) startPod(session string) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "by-hand", Namespace: lab.Namespace}, Spec: corev1.PodSpec{
+		Containers: []corev1.Container{{Name: "boa", Image: "boa", Env: []corev1.EnvVar{{Name: "SESSION_ID", Value: session}}}},
+	}}
+	if _, err := s.core().Pods(lab.Namespace).Create(context.Background(), pod, metav1.CreateOptions{}); err != nil {
 		s.t.Error(err)
 	}
 }

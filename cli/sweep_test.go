@@ -370,6 +370,56 @@ func TestOneSessionThatHangsDoesNotBlockTheOthers(t *testing.T) {
 	}
 }
 
+// A Pod that a person starts for an old session, while a sweep is under way, holds it.
+func TestWhatIsStartedDuringTheSweepIsSeen(t *testing.T) {
+	var s *system
+	var once atomic.Bool
+	var victim gc.Object
+	s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+		// When the bodies are read, the lists of the plan are complete.
+		if victim.Name != "" && strings.Contains(r.URL.Path, "/configmaps/") && once.CompareAndSwap(false, true) {
+			s.startPod(victim.Session)
+		}
+	}})
+	plan, _ := s.document([]string{"plan"})
+	for _, o := range plan.Objects {
+		if o.Kind == policy.ConfigMap && o.Verdict == policy.Delete {
+			victim = o
+		}
+	}
+	d, _ := s.document([]string{"sweep"})
+	left := s.exist()
+	for _, o := range d.Objects {
+		if o.Session == victim.Session && !left[name(string(o.Kind), o.Name)] {
+			t.Errorf("%s %s is gone (%s), although a Pod works for its session", o.Kind, o.Name, o.Outcome)
+		}
+	}
+	if o := find(t, d, policy.ConfigMap, victim.Name); o.Outcome != gc.Skipped {
+		t.Errorf("outcome %q (%s)", o.Outcome, o.Detail)
+	}
+}
+
+// One record that cannot be read is that record's fault; all of them are BOS's.
+func TestABOSThatCannotReadAnyRecordIsIncomplete(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 40}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "bos", Path: "^/v1/session/"}}})
+	if d, code := s.document([]string{"plan"}); code != gc.ExitIncomplete {
+		t.Errorf("exit code %d, sources %+v", code, d.Sources)
+	}
+}
+
+func TestAConfigMapThatVanishesMeanwhileIsNoFailure(t *testing.T) {
+	var s *system
+	var once atomic.Bool
+	s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/configmaps/") && once.CompareAndSwap(false, true) {
+			s.Kube.Remove("configmaps", lab.Namespace, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
+		}
+	}})
+	if d, code := s.document([]string{"sweep"}); code != gc.ExitDone {
+		t.Errorf("exit code %d, sources %+v, outcomes %v", code, d.Sources, d.Outcomes)
+	}
+}
+
 // A list that cannot reach BOS yet is asked for again: nothing has hurt BOS then.
 func TestBOSThatComesUpLate(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{})

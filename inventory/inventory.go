@@ -79,4 +79,5 @@ type CFSSession struct {
 	Start         Stamp
 	Completion    Stamp
 	Tag           string // tag bos_session; empty if it has none
+	Fault         string // what of it could not be understood; empty if all was
 }

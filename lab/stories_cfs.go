@@ -29,6 +29,7 @@ var cfsStories = []story{
 	{"cfs-by-a-person-running", 0, nil, func(b *builder) { b.foreignCFS(named("rerun-"+b.uuid()[:6]), cfsRunning) }},
 	{"cfs-of-bos-v2", 3, onlyWithBOSv2, tellCFSOfV2},
 	{"cfs-of-bos-v2-running", 0, onlyWithBOSv2, tellCFSOfV2Running},
+	{"cfs-of-bos-v2-tenant", 0, onlyWithTenants, tellCFSOfTenant},
 	{"cfs-of-gone-session", 4, nil, func(b *builder) { b.tagged(b.uuid(), b.ago(2*day, 20*day), ownerCollected) }},
 	{"cfs-of-gone-session-young", 1, nil, func(b *builder) { b.tagged(b.uuid(), b.ago(time.Hour, 17*time.Hour), tooYoung) }},
 	{"cfs-of-gone-session-running", 0, nil, func(b *builder) { b.tagged(b.uuid(), b.ago(2*day, 20*day), running, cfsRunning) }},
@@ -113,6 +114,14 @@ func tellCFSOfV2(b *builder) {
 	for range 1 + b.random.IntN(3) {
 		b.tagged(v.Name, start.Add(b.between(time.Minute, 30*time.Minute)), foreign)
 	}
+}
+
+// A tenant's session is tagged like any other.
+func tellCFSOfTenant(b *builder) {
+	start := b.ago(2*day, 20*day)
+	v := b.v2Session(start, start.Add(time.Hour).Format(cfsForm), "complete")
+	b.v2[len(b.v2)-1].Tenant = "vcluster-blue"
+	b.tagged(v.Name, start.Add(time.Minute), foreign)
 }
 
 func tellCFSOfV2Running(b *builder) {

@@ -17,6 +17,7 @@ func onlyWithoutJobTTL(p Profile) bool { return !p.JobTTL }
 func onlyWithLegacyIDs(p Profile) bool { return p.LegacyIDs }
 func onlyWithBOSv1(p Profile) bool     { return p.BOSv1 }
 func onlyWithBOSv2(p Profile) bool     { return p.BOSv2 }
+func onlyWithTenants(p Profile) bool   { return p.BOSv2 && p.RefuseTenants || p.CSM == "1.6" }
 
 // sessionStories are those of sessions that BOS v1 lists.
 var sessionStories = []story{

@@ -14,6 +14,9 @@ const batcherPrefix = "batcher-"
 // cfsBasics are the rules for every CFS session, tagged or not: nil if it is a complete one that the
 // batcher made for nodes.
 func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
+	if c.Fault != "" {
+		return unknown(BadData, c.Fault)
+	}
 	id, batcher := strings.CutPrefix(c.Name, batcherPrefix)
 	switch {
 	case !batcher || !inventory.IsSessionID(id):

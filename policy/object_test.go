@@ -98,6 +98,7 @@ func TestCFSSession(t *testing.T) {
 		{"its session goes", old().cfs(s1, 80*day, nil), []string{gone, cfs(0, "delete owner-collected")}},
 		{"its session goes, but it still runs", old().cfs(s1, 0, status("running")), []string{gone, cfs(0, "keep running")}},
 		{"its session goes, but it has not begun", old().cfs(s1, 0, status("pending")), []string{gone, cfs(0, "keep running")}},
+		{"one that could not be understood", old().cfs("", 80*day, func(c *inventory.CFSSession) { c.Fault = "its tag is a number" }), []string{gone, cfs(0, "unknown bad-data")}},
 		{"an odd status", old().cfs(s1, 80*day, status("done")), []string{gone, cfs(0, "unknown bad-data")}},
 		{"its session stays", newWorld(s1).record(s1, "x", 9*day, day).cfs(s1, 80*day, nil), []string{kept, cfs(0, "keep owner-kept")}},
 		{"made by a person", old().cfs(s1, 80*day, func(c *inventory.CFSSession) { c.Name = "mine" }), []string{gone, "CFSSession mine: keep foreign"}},

@@ -247,7 +247,7 @@ func (s *Server) routeV2(w http.ResponseWriter, r *http.Request, parts []string)
 		s.mu.Lock()
 		session, ok := s.v2[parts[1]]
 		s.mu.Unlock()
-		if !ok {
+		if !ok || session.Tenant != "" {
 			problem(w, http.StatusNotFound, "Session could not found.",
 				fmt.Sprintf("Session %s could not be found", parts[1]))
 			return

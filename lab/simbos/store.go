@@ -44,6 +44,8 @@ type V2Session struct {
 	Name, Operation, Template string
 	Start, End                any
 	Status                    string
+	// Tenant owns it. Who does not name the tenant gets a 404 for it, and sees it in the list.
+	Tenant string
 }
 
 type entry struct {
