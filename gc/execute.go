@@ -266,7 +266,12 @@ func (x *execution) log(ctx context.Context, o *Object) {
 	if o.Outcome == Failed {
 		level = slog.LevelWarn
 	}
-	x.systems.Log.LogAttrs(ctx, level, string(o.Outcome),
-		slog.String("kind", string(o.Kind)), slog.String("name", o.Name), slog.String("session", o.Session),
-		slog.String("reason", string(o.Reason)), slog.String("error", o.Error))
+	attrs := []slog.Attr{slog.String("kind", string(o.Kind)), slog.String("name", o.Name), slog.String("reason", string(o.Reason))}
+	if o.Session != "" {
+		attrs = append(attrs, slog.String("session", o.Session))
+	}
+	if o.Error != "" {
+		attrs = append(attrs, slog.String("error", o.Error))
+	}
+	x.systems.Log.LogAttrs(ctx, level, string(o.Outcome), attrs...)
 }

@@ -158,7 +158,7 @@ func TestGhost(t *testing.T) {
 func TestFieldsThatLie(t *testing.T) {
 	forProfiles(t, func(t *testing.T, csm string) {
 		if csm == "1.6" {
-			t.Skip("no BOS v1")
+			return // there is no BOS v1 to lie
 		}
 		server := start(t, lab.Options{CSM: csm, Seed: 2, Sessions: 4, Only: []string{"running", "finished-expired"}}, lab.ServerOptions{})
 		for story, finished := range map[string]bool{"running": false, "finished-expired": true} {

@@ -1,0 +1,15 @@
+package bos
+
+import "testing"
+
+func FuzzDecodeV2(f *testing.F) {
+	for _, s := range []string{`[]`, `[{"name":"a","tenant":"t"}]`, `null`, `[null]`, `[{"name":7}]`, `[{"name":""}]`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		names, err := decodeV2(data)
+		if err == nil && (names == nil || names[""]) {
+			t.Fatalf("%q became %v", data, names)
+		}
+	})
+}

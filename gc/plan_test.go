@@ -1,0 +1,87 @@
+package gc
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bosgc/inventory"
+	"bosgc/policy"
+)
+
+func TestExitCode(t *testing.T) {
+	whole := []inventory.Source{{Name: "a", Complete: true}}
+	part := []inventory.Source{{Name: "a", Complete: true}, {Name: "b"}}
+	for name, tt := range map[string]struct {
+		d    Document
+		want int
+	}{
+		"done":                               {Document{Sources: whole}, 0},
+		"work left is done too":              {Document{Sources: whole, Outcomes: map[Outcome]int{Waiting: 7}}, 0},
+		"skipped is done too":                {Document{Sources: whole, Outcomes: map[Outcome]int{Skipped: 7, Gone: 1}}, 0},
+		"some failed":                        {Document{Sources: whole, Outcomes: map[Outcome]int{Failed: 1}}, 3},
+		"a source incomplete":                {Document{Sources: part}, 6},
+		"incomplete wins over failed":        {Document{Sources: part, Outcomes: map[Outcome]int{Failed: 1}}, 6},
+		"stopped wins over both":             {Document{Sources: part, Outcomes: map[Outcome]int{Failed: 1}, Stopped: "x"}, 1},
+		"stopped, and nothing else is wrong": {Document{Sources: whole, Stopped: "x"}, 1},
+	} {
+		if got := tt.d.exitCode(); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
+	objects := []Object{
+		{Kind: policy.ConfigMap, Name: "1", Session: "a", Verdict: policy.Delete},
+		{Kind: policy.Session, Name: "a", Session: "a", Verdict: policy.Keep},
+		{Kind: policy.Job, Name: "2", Session: "a", Verdict: policy.Delete},
+		{Kind: policy.CFSSession, Name: "3", Verdict: policy.Delete},
+		{Kind: policy.CFSSession, Name: "4", Verdict: policy.Delete},
+		{Kind: policy.Session, Name: "b", Session: "b", Verdict: policy.Delete},
+	}
+	x := &execution{limits: Limits{MaxDeletes: 4}}
+	units := x.units(objects)
+	var got []string
+	for _, u := range units {
+		text := u.id + ":"
+		for _, o := range u.objects {
+			text += o.Name
+		}
+		got = append(got, text)
+	}
+	if len(got) != 3 || got[0] != "a:12" || got[1] != ":3" || got[2] != ":4" || objects[5].Outcome != Waiting || objects[1].Outcome != "" {
+		t.Errorf("units %q, objects %+v", got, objects)
+	}
+}
+
+func TestAPlanIsCarriedOutOnce(t *testing.T) {
+	p := &Plan{systems: &Systems{KubeConcurrency: 1}, world: &world{snapshot: &inventory.Snapshot{}}}
+	if _, err := p.Execute(context.Background(), Limits{MaxDeletes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Execute(context.Background(), Limits{MaxDeletes: 1}); err == nil {
+		t.Error("the second time it was carried out too")
+	}
+}
+
+// What is under way when a run is told to stop gets the grace, and not a moment longer.
+func TestGraceful(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(context.Background())
+		longer, cancel := graceful(ctx, 10*time.Second)
+		defer cancel()
+		stop()
+		time.Sleep(9 * time.Second)
+		if longer.Err() != nil {
+			t.Error("torn off too early")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !errors.Is(longer.Err(), context.Canceled) {
+			t.Error("goes on for ever")
+		}
+	})
+}
