@@ -6,6 +6,8 @@ SHELL       := bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
+IMAGE    ?= bosgc:$(VERSION)
+PLATFORM ?=
 
 export GOWORK := off
 # The same flags for all binaries, so that what they share is compiled once.
@@ -13,15 +15,24 @@ BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 LINT := $(CURDIR)/bin/golangci-lint
 # Without a C compiler there is no race detector; under CI that is a failure (see the target race).
 RACE := $(if $(shell command -v gcc),-race)
-TEST := CGO_ENABLED=$(if $(RACE),1,0) $(CURDIR)/bin/gotestsum --format pkgname-and-test-fails -- $(RACE)
+TEST := $(CURDIR)/bin/gotestsum --format pkgname-and-test-fails --
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "make %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/bosgc, static
 	$(BUILD) -ldflags '-s -w -X bosgc/cli.Version=$(VERSION) -X bosgc/cli.Commit=$(COMMIT)' -o bin/bosgc .
+
+.PHONY: image
+image: ## build the image IMAGE (for PLATFORM) with docker, podman or buildah
+	@IMAGE='$(IMAGE)' PLATFORM='$(PLATFORM)' VERSION='$(VERSION)' COMMIT='$(COMMIT)' test/image/build.sh
+
+.PHONY: check-image
+check-image: ## build that image for all platforms without its registry, and look into it
+	@mkdir -p bin
+	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' test/image/check.sh bin/bosgc-image.tar
 
 .PHONY: demo
 demo: build ## show bosgc at work on a simulated system
@@ -29,15 +40,31 @@ demo: build ## show bosgc at work on a simulated system
 	./lab/demo.sh
 
 .PHONY: test
-test: test-unit test-control-plane ## run every test
+test: test-unit test-control-plane test-chart test-node ## run every test
 
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
-	$(TEST) ./...
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) ./...
 
+# Those below have no race detector: the same code has been through it above, and compiling all
+# of Kubernetes' libraries a second time costs minutes.
 .PHONY: test-control-plane
-test-control-plane: control-plane bin/gotestsum race ## run the tests against a real Kubernetes control plane
-	cd test && $(TEST) -count=1 -p 1 -timeout 20m ./...
+test-control-plane: control-plane control-plane-1.24 bin/gotestsum ## run the tests against a real Kubernetes control plane
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /node$$)
+
+.PHONY: test-chart
+test-chart: control-plane control-plane-1.24 bin/helm bin/helm-unittest bin/gotestsum ## lint, render and install the Helm chart
+	bin/helm lint --strict --quiet deploy/helm/bosgc
+	bin/helm-unittest --strict deploy/helm/bosgc
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./chart
+
+.PHONY: test-node
+test-node: control-plane bin/helm bin/gotestsum ## install the chart on a real node, where its container runs
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./node
+
+.PHONY: docs-chart
+docs-chart: ## write the table of values in the chart's README
+	cd test && go test -count=1 -run '^TestREADME$$' ./chart -update
 
 .PHONY: race
 race:
@@ -46,6 +73,10 @@ race:
 .PHONY: control-plane
 control-plane: ## build that control plane, once (6 minutes)
 	@test/controlplane/build.sh
+
+.PHONY: control-plane-1.24
+control-plane-1.24: ## build one of Kubernetes 1.24, which CSM 1.6 runs, once (5 minutes)
+	@test/controlplane/build.sh 1.24
 
 .PHONY: lint
 lint: bin/golangci-lint ## check style, structure and module files
@@ -71,6 +102,12 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 .PHONY: clean
 clean: ## remove bin/ (the control plane stays in its cache)
 	rm -rf bin
+
+# These two each have a module of their own: together they would need versions of modules that fit neither.
+bin/helm bin/helm-unittest: bin/%: tools/%/go.mod tools/%/go.sum
+	@echo "installing $* (the first time takes a minute or two)"
+	@cd tools/$* && CGO_ENABLED=0 GOBIN=$(CURDIR)/bin go install -trimpath -ldflags '-s -w' "$$(go list tool)"
+	@touch $@
 
 # The tools have a module of their own, so that their dependencies are not the product's.
 bin/%: tools/go.mod tools/go.sum

@@ -49,7 +49,7 @@ const (
 	listLimit   = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and IDs are a part of that
 	statusLimit = 8 << 20  // bytes; node lists of several thousand nodes, in each phase
 
-	maxStuck   = 3  // silent requests, each of another session, before BOS counts as silent
+	maxStuck   = 3  // sessions that hang, before no others are tried in this run
 	maxFailing = 10 // failed requests in a row, each after its own tries
 )
 
@@ -60,9 +60,10 @@ type Client struct {
 	listTimeout time.Duration
 	listed      atomic.Bool
 	silent      atomic.Bool
-	stuck       atomic.Int32
 	failing     atomic.Int32
-	health      sync.Mutex // one question after BOS's health at a time
+	answered    sync.Map   // IDs whose record was read in this run
+	health      sync.Mutex // one question after BOS's health at a time; guards stuck
+	stuck       map[string]bool
 	probing     atomic.Bool
 
 	v2      sync.Mutex // guards what follows
@@ -107,7 +108,7 @@ func (c *Client) ask(ctx context.Context, r transport.Request) (*transport.Respo
 	}
 	// A gateway's 504 is the same silence, seen by a gateway less patient than we are.
 	if errors.Is(err, transport.ErrTimeout) || status(err) == http.StatusGatewayTimeout {
-		return nil, c.silence(ctx, err)
+		return nil, c.silence(ctx, r.Path, err)
 	}
 	switch code := status(err); {
 	case err == nil, code == http.StatusNotFound, code == http.StatusInternalServerError:
@@ -122,7 +123,7 @@ func (c *Client) ask(ctx context.Context, r transport.Request) (*transport.Respo
 // writes to its database and reads back, and waits like everything else if that is down.
 // Without this one session that cannot be read would keep every run from all others, and
 // it costs at most one more worker.
-func (c *Client) silence(ctx context.Context, err error) error {
+func (c *Client) silence(ctx context.Context, path string, err error) error {
 	c.health.Lock()
 	defer c.health.Unlock()
 	if c.silent.Load() {
@@ -131,8 +132,15 @@ func (c *Client) silence(ctx context.Context, err error) error {
 	c.probing.Store(true)
 	defer c.probing.Store(false)
 	_, ill := c.http.Do(ctx, transport.Request{Method: http.MethodGet, Path: "/v1/healthz", NoRetry: true})
-	if ill == nil && c.stuck.Add(1) < maxStuck {
+	if ill == nil {
+		if c.stuck == nil {
+			c.stuck = map[string]bool{}
+		}
+		c.stuck[path] = true
 		return fmt.Errorf("%w: %w", errStuck, err)
+	}
+	if ctx.Err() != nil {
+		return err // the run's time is up; that says nothing about BOS
 	}
 	c.silent.Store(true)
 	return fmt.Errorf("%w: %w", ErrSilent, err)
@@ -234,12 +242,16 @@ func (c *Client) Get(ctx context.Context, id string) (inventory.Record, error) {
 	if err != nil {
 		return inventory.Record{}, err
 	}
+	if err := c.worthAsking(id); err != nil {
+		return inventory.Record{}, err
+	}
 	answer, err := c.get(ctx, path)
 	switch status(err) {
 	case http.StatusNotFound:
 		// Only {} is what BOS answers for a session that it does not have; any other 404
 		// is about the path, or from something in between.
 		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 {
+			c.answered.Store(id, true)
 			return inventory.Record{Presence: inventory.Absent}, nil
 		}
 		return inventory.Record{}, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session ({} is), so the session may exist: check the BOS URL", err)
@@ -256,7 +268,20 @@ func (c *Client) Get(ctx context.Context, id string) (inventory.Record, error) {
 	if err != nil {
 		return inventory.Record{}, fmt.Errorf("GET %s: %w", path, err)
 	}
+	c.answered.Store(id, true)
 	return record, nil
+}
+
+// worthAsking refuses to try further sessions once some hang: each costs BOS a worker, and
+// there may be many more. Those that have answered in this run are collected all the same.
+func (c *Client) worthAsking(id string) error {
+	c.health.Lock()
+	hanging := len(c.stuck)
+	c.health.Unlock()
+	if _, known := c.answered.Load(id); known || hanging < maxStuck {
+		return nil
+	}
+	return fmt.Errorf("session %q is not asked for: %d others hang in BOS", transport.Printable(id, 80), hanging)
 }
 
 // Delete removes the record of one session, and says whether there was one. Gone already

@@ -376,7 +376,7 @@ func TestOneSessionThatHangsIsBrokenAlone(t *testing.T) {
 	for _, name := range []string{id, "second", "third"} {
 		replies["GET /v1/session/"+name] = reply{}
 	}
-	c, _ := start(t, replies)
+	c, s := start(t, replies)
 	ctx := t.Context()
 	for _, name := range []string{id, "second"} {
 		if got, err := c.Get(ctx, name); err != nil || !got.Broken || got.Presence != inventory.Unknown {
@@ -386,9 +386,29 @@ func TestOneSessionThatHangsIsBrokenAlone(t *testing.T) {
 			t.Errorf("another one: %+v, %v", got, err)
 		}
 	}
-	// So many cannot all be broken, whatever BOS says of its health.
-	if _, err := c.Get(ctx, "third"); !errors.Is(err, ErrSilent) {
-		t.Errorf("the third: %v", err)
+	if got, err := c.Get(ctx, "third"); err != nil || !got.Broken {
+		t.Errorf("the third: %+v, %v", got, err)
+	}
+	// Now no further ones are tried, but those that have answered still are.
+	before := s.count()
+	if _, err := c.Get(ctx, "fourth"); err == nil || errors.Is(err, ErrSilent) || s.count() != before {
+		t.Errorf("the fourth: %v", err)
+	}
+	if got, err := c.Get(ctx, "other"); err != nil || got.Presence != inventory.Absent {
+		t.Errorf("one that has answered: %+v, %v", got, err)
+	}
+}
+
+// That the run's time is up says nothing about BOS.
+func TestTheEndOfTheTimeIsNoSilence(t *testing.T) {
+	c, _ := start(t, map[string]reply{"GET /v1/session/" + id: {504, "text/plain", "timeout"}, "GET /v1/healthz": {}, "GET /v1/session/other": jsonReply(404, "{}")})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := c.Get(ctx, id); err == nil || errors.Is(err, ErrSilent) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Get(t.Context(), "other"); err != nil {
+		t.Errorf("with time again: %v", err)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func preflight(ctx context.Context, client *kube.Client, settings config.Config, log *slog.Logger) error {
 	var wanted []kube.Permission
 	for _, p := range kube.Permissions() {
-		if !settings.DryRun || !p.Deletes() {
+		if !settings.DryRun || !p.ForDeleting() {
 			wanted = append(wanted, p)
 		}
 	}
@@ -31,7 +31,7 @@ func preflight(ctx context.Context, client *kube.Client, settings config.Config,
 	var deletes []string
 	for _, p := range missing {
 		log.Error("a permission is missing", "permission", p.String(), "namespace", settings.Namespace)
-		if p.Deletes() {
+		if p.ForDeleting() {
 			deletes = append(deletes, p.String())
 		}
 	}

@@ -58,7 +58,7 @@ func (a *app) sweeping(ctx context.Context, settings config.Config, log *slog.Lo
 	next := time.NewTicker(settings.Interval.D())
 	defer next.Stop()
 	for {
-		a.sweepAndCount(ctx, settings, m, log)
+		a.sweepAndCount(ctx, m, log)
 		select {
 		case <-next.C:
 		case <-ctx.Done():
@@ -72,8 +72,15 @@ func (a *app) sweeping(ctx context.Context, settings config.Config, log *slog.Lo
 	}
 }
 
-func (a *app) sweepAndCount(ctx context.Context, settings config.Config, m *metrics.Metrics, log *slog.Logger) {
+func (a *app) sweepAndCount(ctx context.Context, m *metrics.Metrics, log *slog.Logger) {
 	if ctx.Err() != nil {
+		return
+	}
+	// Read anew: a secret in a file is changed from time to time.
+	settings, err := config.Load(a.environ)
+	if err != nil {
+		log.Error("sweep failed", "error", err.Error(), "exitCode", gc.ExitUsage)
+		m.Failed(gc.ExitUsage, time.Now())
 		return
 	}
 	d, err := a.once(ctx, settings, m, log)

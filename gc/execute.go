@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"bosgc/inventory"
 	"bosgc/kube"
 	"bosgc/policy"
+	"bosgc/transport"
 )
 
 // Limits bound one execution.
@@ -36,7 +39,8 @@ type unit struct {
 
 // Execute carries the plan out, once. In this order:
 //
-//  1. What exceeds MaxDeletes, counted along the plan, waits for the next sweep.
+//  1. What exceeds MaxDeletes, counted along the plan, waits for the next sweep. What could not be
+//     deleted does not count.
 //  2. Sessions are taken oldest first, several at a time. Of each, its CFS sessions go, then its
 //     ConfigMaps, then the session in BOS, its Jobs last. If a ConfigMap or the session
 //     fails, what comes after it waits: it is what the next run will find the rest by.
@@ -48,22 +52,31 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	if p.systems == nil {
 		return nil, errors.New("this plan has been carried out already")
 	}
-	x := &execution{systems: *p.systems, world: p.world, limits: limits, live: &live{systems: *p.systems, world: p.world}}
+	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits}
 	p.systems = nil
 
 	report := &Report{Document: p.Document}
 	report.Kind, report.ExpiresAt = "Report", nil
-	units := x.units(report.Objects)
-
-	var all errgroup.Group
-	// As many sessions at a time as Kubernetes, the fastest of the three, takes requests. The
-	// clients hold back what the others can bear.
-	all.SetLimit(x.systems.KubeConcurrency)
-	for _, u := range units {
-		all.Go(func() error { x.run(ctx, u); return nil })
+	x.sources = slices.Clone(report.Sources)
+	for rest, budget := 0, limits.MaxDeletes; ; {
+		var units []*unit
+		units, rest = x.units(report.Objects, rest, budget)
+		var all errgroup.Group
+		// As many sessions at a time as Kubernetes, the fastest of the three, takes requests.
+		// The clients hold back what the others can bear.
+		all.SetLimit(x.systems.KubeConcurrency)
+		for _, u := range units {
+			all.Go(func() error { x.run(ctx, u); return nil })
+		}
+		_ = all.Wait() // each object holds its own outcome
+		// What could not be deleted leaves its place to the next: else the same old failures
+		// would keep all that is younger from ever being collected.
+		if budget -= int(x.spent.Swap(0)); budget <= 0 || len(units) == 0 || ctx.Err() != nil {
+			x.leave(ctx, report.Objects[rest:])
+			break
+		}
 	}
-	_ = all.Wait() // each object holds its own outcome
-
+	report.Sources = x.sources
 	if x.stopped.Load() {
 		report.Stopped = context.Cause(ctx).Error()
 	}
@@ -90,32 +103,66 @@ type execution struct {
 	world   *world
 	live    *live
 	limits  Limits
-	stopped atomic.Bool // something was left because the context had ended
+	spent   atomic.Int32 // deletes that were carried out, or may have been
+	stopped atomic.Bool  // something was left because the context had ended
+
+	mu      sync.Mutex // guards what follows
+	sources []inventory.Source
 }
 
-// units cuts the list of objects where the session changes, and lets wait what exceeds the
-// limit. Only units with something to delete are given back.
-func (x *execution) units(objects []Object) []*unit {
-	var units []*unit
-	budget := x.limits.MaxDeletes
-	for i := range objects {
+// units cuts the list of objects, from the given one on, where the session changes, and stops where
+// the budget ends. Only units with something to delete are given back, and the place to go on from.
+func (x *execution) units(objects []Object, from, budget int) (units []*unit, rest int) {
+	for i := from; i < len(objects); i++ {
 		o := &objects[i]
 		if o.Verdict != policy.Delete {
 			continue
 		}
-		if budget == 0 {
-			o.Outcome = Waiting
-			continue
+		last := len(units) - 1
+		begins := o.Session == "" || last < 0 || units[last].id != o.Session
+		// A session without its ConfigMap, or the other way round, is what no run should
+		// leave without need: they go together, if they fit in at all.
+		together := 1
+		if o.Kind != policy.CFSSession && (begins || units[last].objects[len(units[last].objects)-1].Kind == policy.CFSSession) {
+			together = restOfSession(objects[i:])
+		}
+		if budget == 0 || together > budget && len(units) > 0 {
+			return units, i
 		}
 		budget--
-		last := len(units) - 1
-		if o.Session == "" || last < 0 || units[last].id != o.Session {
+		if begins {
 			units = append(units, &unit{id: o.Session, deleted: map[string]bool{}})
 			last++
 		}
 		units[last].objects = append(units[last].objects, o)
 	}
-	return units
+	return units, len(objects)
+}
+
+// restOfSession counts what goes from the first object on and is of the same session.
+func restOfSession(objects []Object) int {
+	n := 0
+	for _, o := range objects {
+		if o.Session != objects[0].Session || o.Session == "" {
+			break
+		}
+		if o.Verdict == policy.Delete {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
+// leave lets wait what there was no budget or no time for.
+func (x *execution) leave(ctx context.Context, objects []Object) {
+	for i := range objects {
+		if objects[i].Verdict == policy.Delete {
+			objects[i].Outcome = Waiting
+			if ctx.Err() != nil {
+				x.stopped.Store(true)
+			}
+		}
+	}
 }
 
 // run deletes the objects of one unit.
@@ -131,6 +178,9 @@ func (x *execution) run(ctx context.Context, u *unit) {
 		}
 		x.one(bounded, u, o)
 		x.log(ctx, o)
+		if ctx.Err() != nil && (o.Outcome == Failed || o.Outcome == Waiting) {
+			x.stopped.Store(true)
+		}
 		gone := o.Outcome == Deleted || o.Outcome == Gone
 		switch {
 		case o.Kind == policy.ConfigMap && gone:
@@ -174,7 +224,7 @@ func (x *execution) one(ctx context.Context, u *unit, o *Object) {
 	if u.id != "" {
 		fresh, err := x.live.again(ctx, u, o)
 		if err != nil {
-			o.Outcome, o.Error = Failed, "not deleted, because it could not be checked again: "+err.Error()
+			x.notTried(o, err)
 			return
 		}
 		if fresh == nil {
@@ -193,7 +243,30 @@ func (x *execution) one(ctx context.Context, u *unit, o *Object) {
 			return
 		}
 	}
+	if o.Kind != policy.Job {
+		// Its Job, which tied it to this session, has gone. That it is not among the
+		// session's does not mean that it is not there.
+		o.Outcome, o.Detail = Skipped, "it no longer belongs to its session"
+		return
+	}
 	o.Outcome = Gone
+}
+
+// notTried leaves an object to the next sweep, because it could not be looked at again, and
+// takes back that its source was complete.
+func (x *execution) notTried(o *Object, err error) {
+	o.Outcome, o.Detail = Waiting, "could not be checked again directly before its delete: "+err.Error()
+	var u *unsure
+	if !errors.As(err, &u) {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.sources {
+		if source := &x.sources[i]; source.Name == u.source && source.Complete {
+			source.Complete, source.Error = false, err.Error()
+		}
+	}
 }
 
 func (x *execution) cfsSession(ctx context.Context, u *unit, g *inventory.Group, o *Object) {
@@ -237,6 +310,11 @@ func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.D
 		o.Outcome = Gone
 	default:
 		o.Outcome = Deleted
+	}
+	// Whoever was silent may still carry it out: that counts against the limit, a clear
+	// refusal does not.
+	if o.Outcome == Deleted || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, transport.ErrTimeout) {
+		x.spent.Add(1)
 	}
 }
 

@@ -30,19 +30,30 @@ type live struct {
 
 	mu     sync.Mutex // guards what follows
 	groups map[string]*inventory.Group
+	err    error // of the last try to list
 	listed time.Time
 }
+
+// unsure says that an object could not be looked at again, and so was not tried.
+type unsure struct {
+	source string // that did not answer
+	err    error
+}
+
+func (u *unsure) Error() string { return u.err.Error() }
 
 // group gives a session as the newest lists show it.
 func (l *live) group(ctx context.Context, id string) (*inventory.Group, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if time.Since(l.listed) > relistEvery {
-		groups, err := l.relist(ctx)
-		if err != nil {
-			return nil, err
-		}
-		l.groups, l.listed = groups, time.Now()
+		// From before the lists, whose age it is. A failure is remembered for as long: else
+		// each object would have a server that is in trouble list everything again.
+		l.listed = time.Now()
+		l.groups, l.err = l.relist(ctx)
+	}
+	if l.err != nil {
+		return nil, l.err
 	}
 	return l.groups[id], nil
 }
@@ -56,7 +67,7 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	all.Go(func() (err error) { pods, err = l.systems.Kube.Pods(ctx); return err })
 	all.Go(func() (err error) { crons, err = l.systems.Kube.CronJobs(ctx); return err })
 	if err := all.Wait(); err != nil {
-		return nil, err
+		return nil, &unsure{inventory.SourceJobs, err}
 	}
 	seen := l.world.seen
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
@@ -102,7 +113,7 @@ func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group,
 	}
 	if l.world.hasBOSv1 && time.Since(u.recordRead) > recordLife {
 		if u.record, err = l.systems.BOS.Get(ctx, u.id); err != nil {
-			return nil, err
+			return nil, &unsure{inventory.SourceSessions, err}
 		}
 		u.recordRead = time.Now()
 	}
@@ -115,7 +126,7 @@ func (l *live) jobs(ctx context.Context, g *inventory.Group) (jobs []inventory.J
 	for _, job := range listed {
 		now, presence, err := l.systems.Kube.Job(ctx, job.Name)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, &unsure{inventory.SourceJobs, err}
 		}
 		if presence == inventory.Absent {
 			continue
@@ -126,7 +137,7 @@ func (l *live) jobs(ctx context.Context, g *inventory.Group) (jobs []inventory.J
 		}
 		listing, err := l.systems.Kube.PodsOf(ctx, job.Name)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, &unsure{inventory.SourcePods, err}
 		}
 		pods = slices.DeleteFunc(slices.Clone(pods), func(p inventory.Pod) bool { return p.Job == job.Name })
 		pods = append(pods, listing.Pods...)
@@ -143,7 +154,7 @@ func (l *live) keeps(ctx context.Context, g *inventory.Group, u *unit, o *Object
 		if !u.deleted[cm.Name] && (o.Kind != policy.ConfigMap || o.Name != cm.Name) {
 			keep, presence, err := l.systems.Kube.Keep(ctx, cm.Name)
 			if err != nil {
-				return nil, err
+				return nil, &unsure{inventory.SourceConfigMaps, err}
 			}
 			if presence == inventory.Absent {
 				continue

@@ -3,6 +3,7 @@ package gc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,20 +41,37 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{Kind: policy.Job, Name: "2", Session: "a", Verdict: policy.Delete},
 		{Kind: policy.CFSSession, Name: "3", Verdict: policy.Delete},
 		{Kind: policy.CFSSession, Name: "4", Verdict: policy.Delete},
-		{Kind: policy.Session, Name: "b", Session: "b", Verdict: policy.Delete},
+		{Kind: policy.ConfigMap, Name: "5", Session: "b", Verdict: policy.Delete},
+		{Kind: policy.Session, Name: "6", Session: "b", Verdict: policy.Delete},
 	}
-	x := &execution{limits: Limits{MaxDeletes: 4}}
-	units := x.units(objects)
-	var got []string
-	for _, u := range units {
-		text := u.id + ":"
-		for _, o := range u.objects {
-			text += o.Name
+	show := func(units []*unit) (text []string) {
+		for _, u := range units {
+			line := u.id + ":"
+			for _, o := range u.objects {
+				line += o.Name
+			}
+			text = append(text, line)
 		}
-		got = append(got, text)
+		return text
 	}
-	if len(got) != 3 || got[0] != "a:12" || got[1] != ":3" || got[2] != ":4" || objects[5].Outcome != Waiting || objects[1].Outcome != "" {
-		t.Errorf("units %q, objects %+v", got, objects)
+	for _, tt := range []struct {
+		from, budget int
+		want         string
+		rest         int
+	}{
+		{0, 4, "[a:12 :3 :4]", 5},
+		{0, 1, "[a:1]", 2}, // nothing else would fit in at all
+		{3, 2, "[:3 :4]", 5},
+		{4, 2, "[:4]", 5}, // b and its ConfigMap go together, next time
+		{4, 3, "[:4 b:56]", 7},
+		{5, 1, "[b:5]", 6},
+		{0, 100, "[a:12 :3 :4 b:56]", 7},
+		{7, 5, "[]", 7},
+	} {
+		units, rest := (&execution{}).units(objects, tt.from, tt.budget)
+		if got := fmt.Sprint(show(units)); got != tt.want || rest != tt.rest {
+			t.Errorf("from %d, budget %d: %s, rest %d; want %s, %d", tt.from, tt.budget, got, rest, tt.want, tt.rest)
+		}
 	}
 }
 

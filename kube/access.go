@@ -16,8 +16,11 @@ type Permission struct {
 	Verb     string
 }
 
-// Deletes says whether a plan can do without it.
-func (p Permission) Deletes() bool { return p.Verb == "delete" }
+// ForDeleting says whether a plan can do without it: it serves the look at a Job directly before
+// a delete, or the delete itself.
+func (p Permission) ForDeleting() bool {
+	return p.Verb == "delete" || p.Verb == "get" && p.Resource == "jobs"
+}
 
 func (p Permission) String() string {
 	if p.Group == "" {

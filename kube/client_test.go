@@ -259,6 +259,34 @@ func TestWhatDeletesAreAnswered(t *testing.T) {
 	}
 }
 
+// A proxy's 404 says nothing about an object.
+func TestAForeign404IsNoProofOfAbsence(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) })
+	ctx := context.Background()
+	if existed, err := c.DeleteConfigMap(ctx, id, "u", "1"); err == nil {
+		t.Errorf("delete: existed %v, no error", existed)
+	}
+	if _, presence, err := c.Job(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
+		t.Errorf("get: %v, error %v", presence, err)
+	}
+	if cm, there := c.Body(ctx, inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed {
+		t.Errorf("body: %+v, there %v", cm, there)
+	}
+}
+
+func TestADeleteWhoseAnswerWasLostCounts(t *testing.T) {
+	requests := 0
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if requests++; requests == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		failure(t, w, http.StatusNotFound, metav1.StatusReasonNotFound)
+	})
+	if existed, err := c.DeleteConfigMap(context.Background(), id, "u", "1"); err != nil || !existed || requests != 2 {
+		t.Errorf("existed %v, error %v, %d requests", existed, err, requests)
+	}
+}
+
 func TestBody(t *testing.T) {
 	tests := []struct {
 		name string

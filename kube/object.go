@@ -37,7 +37,7 @@ func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found invent
 		full, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, cm.Name, metav1.GetOptions{})
 		return err
 	})
-	if apierrors.IsNotFound(err) {
+	if notFound(err) {
 		return cm, false
 	}
 	if err != nil {
@@ -110,12 +110,17 @@ func (c *Client) delete(ctx context.Context, object, uid, resourceVersion string
 	}
 	u := types.UID(uid)
 	opts := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &u, ResourceVersion: &resourceVersion}}
-	err = c.ask(ctx, func(ctx context.Context) error { return request(ctx, opts) })
+	attempts := 0
+	err = c.ask(ctx, func(ctx context.Context) error {
+		attempts++
+		return request(ctx, opts)
+	})
 	switch {
 	case err == nil:
 		return true, nil
-	case apierrors.IsNotFound(err):
-		return false, nil
+	case notFound(err):
+		// At a second try it is the first one, whose answer was lost, that has deleted it.
+		return attempts > 1, nil
 	case apierrors.IsConflict(err):
 		return true, fmt.Errorf("delete %s: %w: %s", object, ErrChanged, err.Error())
 	}
@@ -128,8 +133,14 @@ func presenceOf(err error) (inventory.Presence, error) {
 	switch {
 	case err == nil:
 		return inventory.Present, nil
-	case apierrors.IsNotFound(err):
+	case notFound(err):
 		return inventory.Absent, nil
 	}
 	return inventory.Unknown, err
+}
+
+// notFound is the API server's own word that an object is not there. Any other 404, such as a
+// proxy's page, is turned into the same error by the client library, and marked.
+func notFound(err error) bool {
+	return apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -129,6 +130,21 @@ func TestOnRequest(t *testing.T) {
 	if last.Load() != 2 || len(server.Requests()) != 2 || server.Requests()[1].Status != 200 {
 		t.Errorf("%d, %+v", last.Load(), server.Requests())
 	}
+}
+
+func TestListen(t *testing.T) {
+	server := start(t, lab.Options{CSM: "1.4", Seed: 1}, lab.ServerOptions{
+		Listen: func(ctx context.Context) (net.Listener, error) {
+			var config net.ListenConfig
+			return config.Listen(ctx, "tcp", "127.0.0.2:0")
+		},
+	})
+	for system, host := range map[string]string{"bos": "127.0.0.2", "cfs": "127.0.0.2", "gateway": "127.0.0.1", "kube": "127.0.0.1", "lab": "127.0.0.1"} {
+		if url := server.URL(system); !strings.Contains(url, "//"+host+":") {
+			t.Errorf("%s is on %s, not on %s", system, url, host)
+		}
+	}
+	do(t, "GET", server.URL("bos")+"/")
 }
 
 func TestGateway(t *testing.T) {

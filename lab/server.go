@@ -38,8 +38,8 @@ type ServerOptions struct {
 	// OnRequest is called before each request is served, with its number counted over all
 	// systems from 1.
 	OnRequest func(n int, r *http.Request)
-	// Listen opens the ports of BOS, CFS and the gateway where others than this machine reach
-	// them; without it they are on loopback, as all others always are.
+	// Listen opens the ports of BOS and CFS where others than this machine reach them; without
+	// it they are on loopback, as all others always are.
 	Listen func(context.Context) (net.Listener, error)
 }
 
@@ -157,7 +157,7 @@ func (s *Server) listenAll() (err error) {
 // break one, not a stream.
 func (s *Server) listen(name string, handler http.Handler, tls bool) error {
 	open := s.options.Listen
-	if open == nil || name == "kube" || name == "lab" {
+	if open == nil || name != "bos" && name != "cfs" {
 		open = func(ctx context.Context) (net.Listener, error) {
 			var config net.ListenConfig
 			return config.Listen(ctx, "tcp", "127.0.0.1:0")

@@ -1,35 +1,52 @@
 #!/usr/bin/env bash
-# Builds etcd, kube-apiserver, kube-controller-manager and kubectl from their Go modules, once per
-# version, and prints the folder that holds them. Progress goes to stderr. With --find it builds
-# nothing and fails if they are not there.
-# A caller who has the four binaries already names their folder in CONTROL_PLANE_BIN.
+# Builds the binaries of a Kubernetes from their Go modules, once per version, and prints the folder
+# that holds them. Progress goes to stderr.
+#
+#   build.sh [--find] [1.24]
+#
+# Without a version it is the newest, whose go.mod is here; an older one has its go.mod in the folder of its
+# name, and only what differs with the version. With --find nothing is built, and it fails if they are
+# not there. A caller who has the binaries already names their folder in CONTROL_PLANE_BIN
+# (CONTROL_PLANE_BIN_1_24 for 1.24).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export GOWORK=off CGO_ENABLED=0
 
 say() { echo "control plane: $*" >&2; }
 
-if [[ -n ${CONTROL_PLANE_BIN:-} ]]; then
-	for binary in etcd kube-apiserver kube-controller-manager kubectl; do
-		[[ -x $CONTROL_PLANE_BIN/$binary ]] || { say "CONTROL_PLANE_BIN has no $binary: $CONTROL_PLANE_BIN"; exit 1; }
+find=
+if [[ ${1:-} == --find ]]; then
+	find=yes
+	shift
+fi
+release=${1:-}
+brought=CONTROL_PLANE_BIN${release:+_${release//./_}}
+if [[ -n ${!brought:-} ]]; then
+	binaries=(kube-apiserver kube-controller-manager)
+	[[ -n $release ]] || binaries+=(etcd kubectl)
+	for binary in "${binaries[@]}"; do
+		[[ -x ${!brought}/$binary ]] || { say "$brought has no $binary: ${!brought}"; exit 1; }
 	done
-	echo "$CONTROL_PLANE_BIN"
+	echo "${!brought}"
 	exit
 fi
 
+cd "./$release"
 version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
 # Without these kubectl cannot tell whether it fits the server, and Helm refuses charts that name a kubeVersion.
 IFS=. read -r major minor _ <<<"${version#v}"
-stamp=k8s.io/component-base/version
-ldflags="-s -w -X $stamp.gitVersion=$version -X $stamp.gitMajor=$major -X $stamp.gitMinor=$minor"
+ldflags="-s -w"
+for stamp in k8s.io/component-base/version k8s.io/client-go/pkg/version; do # older servers answer with the second
+	ldflags+=" -X $stamp.gitVersion=$version -X $stamp.gitMajor=$major -X $stamp.gitMinor=$minor"
+done
 inputs=$({ cat go.mod go.sum; go version; echo "$ldflags"; } | sha256sum | cut -c1-12)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bosgc/control-plane
 target=$cache/$version-$inputs
 if [[ -d $target ]]; then
 	echo "$target"
 	exit
-elif [[ ${1:-} == --find ]]; then
-	say "not built yet, run: make control-plane"
+elif [[ $find ]]; then
+	say "Kubernetes $version is not built yet, run: make control-plane${release:+-$release}"
 	exit 1
 fi
 
@@ -42,12 +59,7 @@ if [[ -d $target ]]; then
 	exit
 fi
 
-packages=(
-	go.etcd.io/etcd/server/v3
-	k8s.io/kubernetes/cmd/kube-apiserver
-	k8s.io/kubernetes/cmd/kube-controller-manager
-	k8s.io/kubernetes/cmd/kubectl
-)
+mapfile -t packages < <(go list tool)
 say "fetching modules for Kubernetes $version"
 go mod download >&2
 total=$(go list -deps "${packages[@]}" | wc -l)
@@ -60,7 +72,7 @@ trap 'rm -rf "$build"' EXIT
 go build -v -ldflags "$ldflags" -o "$build/" "${packages[@]}" 2>&1 | awk -v total="$total" '
 	/[ :#]/ { print; fflush(); next }
 	++n % 100 == 0 { printf "control plane: %d of %d packages\n", n, total; fflush() }' >&2
-mv "$build/server" "$build/etcd" # named after its module
+[[ ! -e $build/server ]] || mv "$build/server" "$build/etcd" # named after its module
 chmod 755 "$build"
 mv "$build" "$target"
 say "built in ${SECONDS} s: $target"

@@ -92,11 +92,7 @@ func (p *Plane) serviceAccount(t testing.TB, namespace, name string) {
 // Kubectl runs kubectl with a kubeconfig and returns what it printed.
 func Kubectl(t testing.TB, kubeconfig string, args ...string) string {
 	t.Helper()
-	bin, err := binaries(t.Context())
-	if err != nil {
-		unavailable(t, err)
-	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "kubectl"), args...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(Binaries(t, ""), "kubectl"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {

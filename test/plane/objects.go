@@ -157,7 +157,7 @@ func (p *Plane) etcd(ctx context.Context, method string, request, response any) 
 	if err != nil {
 		return err
 	}
-	reply, err := http.DefaultClient.Do(call)
+	reply, err := p.http.Do(call)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +30,9 @@ import (
 type Options struct {
 	// Namespaces are made before Start returns, each with its default ServiceAccount.
 	Namespaces []string
+	// Version is an older Kubernetes than the newest: "1.24", which CSM 1.6 runs, is the oldest that can be built.
+	// EndJob needs a newer one.
+	Version string
 	// NoControllers leaves out the controller manager: Jobs stay as they are written and nothing is
 	// deleted in cascade. It starts faster.
 	NoControllers bool
@@ -43,57 +48,69 @@ type Plane struct {
 	// Client is made from Config.
 	Client kubernetes.Interface
 
-	bin     string
+	// Listen opens a port where what runs in the cluster reaches the test; without it that is on loopback.
+	Listen func(context.Context) (net.Listener, error)
+
+	bin     string // of API server and controllers
 	env     *envtest.Environment
 	etcdURL string
+	http    *http.Client // to etcd
 }
 
 // Start brings up a control plane and stops it when the test ends. Where it cannot run, the test is
 // skipped; under CI it fails instead, because there a skipped test is one that nobody will miss.
 func Start(t testing.TB, opts Options) *Plane {
 	t.Helper()
-	bin, err := binaries(t.Context())
-	if err != nil {
-		unavailable(t, err)
-	}
+	p := &Plane{bin: Binaries(t, opts.Version), http: http.DefaultClient}
 	dir := scratch(t)
-	p := &Plane{bin: bin}
 	if err := p.startServer(t, dir, opts); err != nil {
 		t.Fatalf("control plane: %v", err)
 	}
 	if !opts.NoControllers {
-		if err := p.startControllers(t, dir); err != nil {
+		if err := p.startControllers(t, dir, opts.Version); err != nil {
 			t.Fatalf("control plane: %v", err)
 		}
 	}
 	for _, name := range opts.Namespaces {
-		p.createNamespace(t, name, opts.NoControllers)
+		p.CreateNamespace(t, name, opts.NoControllers)
 	}
 	return p
 }
 
-func unavailable(t testing.TB, reason error) {
+// Attach takes a control plane that runs already. Its etcd is reached by dial.
+func Attach(t testing.TB, config *rest.Config, etcdURL string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *Plane {
 	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf("CONTROL PLANE UNAVAILABLE: %v", reason)
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Skipf("SKIPPED, NOTHING WAS TESTED: control plane unavailable: %v", reason)
+	return &Plane{Config: config, Client: client, etcdURL: etcdURL, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
-// binaries finds the folder that build.sh made, or that the caller brought.
-func binaries(ctx context.Context) (string, error) {
+// Unavailable ends a test that cannot run here.
+func Unavailable(t testing.TB, reason error) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("UNAVAILABLE: %v", reason)
+	}
+	t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", reason)
+}
+
+// Binaries is the folder that build.sh made for a version ("" is the newest), or that the caller brought.
+func Binaries(t testing.TB, version string) string {
+	t.Helper()
 	if runtime.GOOS != "linux" {
-		return "", errors.New("it needs Linux")
+		Unavailable(t, errors.New("it needs Linux"))
 	}
 	_, here, _, _ := runtime.Caller(0)
 	script := filepath.Join(filepath.Dir(here), "..", "controlplane", "build.sh")
 	var out, problem bytes.Buffer
-	cmd := exec.CommandContext(ctx, script, "--find")
+	cmd := exec.CommandContext(t.Context(), script, "--find", version)
 	cmd.Stdout, cmd.Stderr = &out, &problem
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s (%w)", strings.TrimSpace(problem.String()), err)
+		Unavailable(t, fmt.Errorf("%s (%w)", strings.TrimSpace(problem.String()), err))
 	}
-	return strings.TrimSpace(out.String()), nil
+	return strings.TrimSpace(out.String())
 }
 
 // scratch makes a folder that goes away with the test process, however that one ends. t.TempDir would
@@ -122,18 +139,18 @@ func scratch(t testing.TB) string {
 }
 
 // mortal writes a script that runs a binary so that it dies with the process that started it.
-func (p *Plane) mortal(dir, binary string) (string, error) {
+func mortal(dir, bin, binary string) (string, error) {
 	script := filepath.Join(dir, binary)
-	text := fmt.Sprintf("#!/bin/sh\nexec setpriv --pdeathsig KILL '%s' \"$@\"\n", filepath.Join(p.bin, binary))
+	text := fmt.Sprintf("#!/bin/sh\nexec setpriv --pdeathsig KILL '%s' \"$@\"\n", filepath.Join(bin, binary))
 	return script, os.WriteFile(script, []byte(text), 0o700) //nolint:gosec // G306: a script has to be executable
 }
 
 func (p *Plane) startServer(t testing.TB, dir string, opts Options) error {
-	etcd, err := p.mortal(dir, "etcd")
+	etcd, err := mortal(dir, Binaries(t, ""), "etcd")
 	if err != nil {
 		return err
 	}
-	apiserver, err := p.mortal(dir, "kube-apiserver")
+	apiserver, err := mortal(dir, p.bin, "kube-apiserver")
 	if err != nil {
 		return err
 	}
@@ -177,7 +194,7 @@ func (p *Plane) startServer(t testing.TB, dir string, opts Options) error {
 	return err
 }
 
-func (p *Plane) startControllers(t testing.TB, dir string) error {
+func (p *Plane) startControllers(t testing.TB, dir, version string) error {
 	user, err := p.env.AddUser(envtest.User{Name: "system:kube-controller-manager"}, nil)
 	if err != nil {
 		return err
@@ -196,7 +213,7 @@ func (p *Plane) startControllers(t testing.TB, dir string) error {
 		return err
 	}
 	defer log.Close()
-	script, err := p.mortal(dir, "kube-controller-manager")
+	script, err := mortal(dir, p.bin, "kube-controller-manager")
 	if err != nil {
 		return err
 	}
@@ -208,8 +225,7 @@ func (p *Plane) startControllers(t testing.TB, dir string) error {
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file="+filepath.Join(certs, "sa-signer.key"),
 		"--root-ca-file="+ca,
-		// Without nodes it would delete every Pod that a test claims to run on one.
-		"--controllers=*,-pod-garbage-collector-controller",
+		"--controllers=*,-"+podCollector(version),
 	)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -241,8 +257,17 @@ func (p *Plane) startControllers(t testing.TB, dir string) error {
 	}
 }
 
-// createNamespace also waits for the namespace's default ServiceAccount: until it is there no Pod is admitted.
-func (p *Plane) createNamespace(t testing.TB, name string, makeAccount bool) {
+// podCollector is a controller that, without nodes, would delete every Pod that a test claims to run on one.
+func podCollector(version string) string {
+	if version == "1.24" {
+		return "podgc"
+	}
+	return "pod-garbage-collector-controller"
+}
+
+// CreateNamespace also waits for the namespace's default ServiceAccount, or makes it where no controller does: until
+// it is there no Pod is admitted.
+func (p *Plane) CreateNamespace(t testing.TB, name string, makeAccount bool) {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	if _, err := p.Client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {

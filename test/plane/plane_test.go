@@ -3,11 +3,13 @@ package plane
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	batchv1beta1 "k8s.io/api/batch/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -36,6 +38,37 @@ func TestWithoutControllers(t *testing.T) {
 	if _, err := p.Client.CoreV1().Pods(services).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Error("a Pod is admitted, its ServiceAccount being there:", err)
 	}
+}
+
+func TestKubernetes124(t *testing.T) {
+	p := Start(t, Options{Version: "1.24", Namespaces: []string{services}})
+	if out := Kubectl(t, p.Kubeconfig(t), "version"); !strings.Contains(out, "Server Version: v1.24.") {
+		t.Errorf("version: %s", out)
+	}
+	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+	template := corev1.PodTemplateSpec{Spec: podSpec()}
+	stable := &batchv1.CronJob{ObjectMeta: meta("stable"), Spec: batchv1.CronJobSpec{Schedule: "* * * * *"}}
+	stable.Spec.JobTemplate.Spec.Template = template
+	if _, err := p.Client.BatchV1().CronJobs(services).Create(t.Context(), stable, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	beta := &batchv1beta1.CronJob{ObjectMeta: meta("beta"), Spec: batchv1beta1.CronJobSpec{Schedule: "* * * * *"}}
+	beta.Spec.JobTemplate.Spec.Template = template
+	if _, err := p.Client.BatchV1beta1().CronJobs(services).Create(t.Context(), beta, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, 75*time.Second, func() error {
+		pods, err := p.Client.CoreV1().Pods(services).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{"stable-", "beta-"} {
+			if !slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool { return strings.HasPrefix(pod.Name, name) }) {
+				return fmt.Errorf("no Pod of %s among %d", name, len(pods.Items))
+			}
+		}
+		return nil
+	})
 }
 
 func deleteTakesPod(t *testing.T, p *Plane) {

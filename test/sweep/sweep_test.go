@@ -3,10 +3,9 @@
 package sweep
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,18 +17,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"bosgc/cli"
 	"bosgc/gc"
 	"bosgc/inventory"
 	"bosgc/kube"
 	"bosgc/lab"
 	"bosgc/test/plane"
+	"bosgc/test/world"
 )
 
 // needed is what a sweep may do in Kubernetes, and all that it needs.
@@ -54,112 +50,13 @@ func without(resource, verb string) []rbacv1.PolicyRule {
 	return rules
 }
 
-// site is a simulated BOS and CFS beside a real Kubernetes.
-type site struct {
-	*lab.Server
-	plane *plane.Plane
-}
-
-// load starts a world and puts its Kubernetes part, as it is, into the real one.
-func load(t *testing.T, p *plane.Plane, options lab.Options) *site {
-	t.Helper()
-	options.Now = time.Now()
-	world, err := lab.NewWorld(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := lab.Start(world, lab.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	from, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := kubernetes.NewForConfigOrDie(from)
-	ctx, all := t.Context(), metav1.ListOptions{}
-	jobs, errJobs := source.BatchV1().Jobs(lab.Namespace).List(ctx, all)
-	crons, errCrons := source.BatchV1().CronJobs(lab.Namespace).List(ctx, all)
-	pods, errPods := source.CoreV1().Pods(lab.Namespace).List(ctx, all)
-	cms, errCMs := source.CoreV1().ConfigMaps(lab.Namespace).List(ctx, all)
-	if err := errors.Join(errJobs, errCrons, errPods, errCMs); err != nil {
-		t.Fatal(err)
-	}
-	put := func(resource, version, kind string, o client.Object) {
-		o.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(version, kind))
-		p.Put(t, resource, o)
-	}
-	for i := range jobs.Items {
-		put("jobs", "batch/v1", "Job", &jobs.Items[i])
-	}
-	for i := range crons.Items {
-		put("cronjobs", "batch/v1", "CronJob", &crons.Items[i])
-	}
-	for i := range pods.Items {
-		put("pods", "v1", "Pod", &pods.Items[i])
-	}
-	for i := range cms.Items {
-		put("configmaps", "v1", "ConfigMap", &cms.Items[i])
-	}
-	plane.Eventually(t, 20*time.Second, func() error {
-		got, err := p.Client.CoreV1().ConfigMaps(lab.Namespace).List(ctx, all)
-		if err == nil && len(got.Items) < len(cms.Items) {
-			err = fmt.Errorf("%d of %d ConfigMaps", len(got.Items), len(cms.Items))
-		}
-		return err
-	})
-	return &site{Server: server, plane: p}
-}
-
-func (s *site) run(t *testing.T, config *rest.Config, args ...string) (gc.Document, int) {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	args = append(args, "-o", "json", "--kubeconfig", plane.WriteKubeconfig(t, config))
-	code := cli.Run(t.Context(), args, append(s.Env(), "BOSGC_LOG_LEVEL=error"), &stdout, &stderr)
-	var d gc.Document
-	if err := json.Unmarshal(stdout.Bytes(), &d); err != nil {
-		t.Fatalf("exit code %d, no document: %v\n%s", code, err, stderr.String())
-	}
-	return d, code
-}
-
-// exist lists what is left: Kubernetes objects in the real one, the rest in the lab.
-func (s *site) exist(t *testing.T) map[string]bool {
-	t.Helper()
-	set := map[string]bool{}
-	for _, o := range s.Objects() {
-		if o.Kind == lab.KindSession || o.Kind == lab.KindCFSSession {
-			set[o.Kind+" "+o.Name] = true
-		}
-	}
-	jobs, err := s.plane.Client.BatchV1().Jobs(lab.Namespace).List(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range jobs.Items {
-		set["Job "+o.Name] = true
-	}
-	cms, err := s.plane.Client.CoreV1().ConfigMaps(lab.Namespace).List(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range cms.Items {
-		set["ConfigMap "+o.Name] = true
-	}
-	return set
-}
-
 func TestSweepOfARealCluster(t *testing.T) {
 	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}, NoControllers: true})
-	s := load(t, p, lab.Options{CSM: "1.4", Seed: 5, Sessions: 150})
+	s := world.Load(t, p, lab.Options{CSM: "1.4", Seed: 5, Sessions: 150})
+	before := s.Exist(t)
 	truth := map[string]lab.Object{}
-	want := s.exist(t)
 	for _, o := range s.World.Truth() {
 		truth[o.Kind+" "+o.Name] = o
-		if o.Goes() {
-			delete(want, o.Kind+" "+o.Name)
-		}
 	}
 	accounts := 0
 	account := func(t *testing.T, rules []rbacv1.PolicyRule) *rest.Config {
@@ -184,7 +81,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 	})
 
 	t.Run("the plan agrees with the truth", func(t *testing.T) {
-		d, code := s.run(t, full, "plan")
+		d, code := s.Run(t, full, nil, "plan")
 		if code != gc.ExitDone {
 			t.Errorf("exit code %d, sources %+v", code, d.Sources)
 		}
@@ -202,7 +99,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 		{"jobs", "list"}, {"pods", "list"}, {"configmaps", "list"}, {"cronjobs", "list"}, {"configmaps", "get"},
 	} {
 		t.Run("without "+tt.verb+" "+tt.resource+" nothing of Kubernetes goes", func(t *testing.T) {
-			d, code := s.run(t, account(t, without(tt.resource, tt.verb)), "plan")
+			d, code := s.Run(t, account(t, without(tt.resource, tt.verb)), nil, "plan")
 			if code != gc.ExitIncomplete {
 				t.Errorf("exit code %d", code)
 			}
@@ -214,40 +111,22 @@ func TestSweepOfARealCluster(t *testing.T) {
 		})
 	}
 	for _, resource := range []string{"configmaps", "jobs"} {
-		t.Run("without delete "+resource+" they fail, and are still there", func(t *testing.T) {
-			d, code := s.run(t, account(t, without(resource, "delete")), "sweep")
-			left := s.exist(t)
-			failed := 0
-			for _, o := range d.Objects {
-				if o.Outcome == gc.Failed {
-					failed++
-					if !left[string(o.Kind)+" "+o.Name] {
-						t.Errorf("%s %s failed, and is gone", o.Kind, o.Name)
-					}
-				}
+		t.Run("without delete "+resource+" nothing goes at all", func(t *testing.T) {
+			if _, code := s.Run(t, account(t, without(resource, "delete")), nil, "sweep"); code != gc.ExitFailed {
+				t.Errorf("exit code %d", code)
 			}
-			if failed == 0 || code != gc.ExitPartial {
-				t.Errorf("%d failed, exit code %d", failed, code)
+			if !maps.Equal(s.Exist(t), before) {
+				t.Error("something is gone")
 			}
 		})
 	}
 	t.Run("the sweep leaves exactly what stays", func(t *testing.T) {
-		d, code := s.run(t, full, "sweep")
+		d, code := s.Run(t, full, nil, "sweep")
 		if code != gc.ExitDone {
 			t.Errorf("exit code %d, %+v", code, d.Outcomes)
 		}
-		got := s.exist(t)
-		for o := range want {
-			if !got[o] {
-				t.Errorf("%s is gone (%s %s)", o, truth[o].Verdict, truth[o].Reason)
-			}
-		}
-		for o := range got {
-			if !want[o] {
-				t.Errorf("%s is still there (%s %s)", o, truth[o].Verdict, truth[o].Reason)
-			}
-		}
-		again, code := s.run(t, full, "sweep")
+		s.OnlyStaying(t, before)
+		again, code := s.Run(t, full, nil, "sweep")
 		if code != gc.ExitDone || again.Summary.Delete != 0 {
 			t.Errorf("the second sweep: exit code %d, %d to delete", code, again.Summary.Delete)
 		}

@@ -1,0 +1,230 @@
+{{- define "bosgc.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* At most 52 characters: a CronJob's name gets 11 more in its Jobs. */}}
+{{- define "bosgc.fullname" -}}
+{{- $name := include "bosgc.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- $name = .Values.fullnameOverride -}}
+{{- else if contains $name .Release.Name -}}
+{{- $name = .Release.Name -}}
+{{- else -}}
+{{- $name = printf "%s-%s" .Release.Name $name -}}
+{{- end -}}
+{{- $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "bosgc.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "bosgc.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is empty; with serviceAccount.create=false it names the one to use" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "bosgc.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What never changes in the life of a release: a Deployment's selector cannot. */}}
+{{- define "bosgc.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "bosgc.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/*
+The metadata of an object, to be called with (dict "root" . "annotations" …). "namespace" is
+that of the release unless given, "name" that of the release's objects.
+*/}}
+{{- define "bosgc.metadata" -}}
+{{- $labels := dict "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63) "app.kubernetes.io/version" (.root.Chart.AppVersion | replace "+" "_" | trunc 63) "app.kubernetes.io/managed-by" .root.Release.Service -}}
+metadata:
+  name: {{ default (include "bosgc.fullname" .root) (get . "name") }}
+  namespace: {{ default .root.Release.Namespace (get . "namespace") }}
+  labels:
+    {{- merge (include "bosgc.selectorLabels" .root | fromYaml) $labels .root.Values.commonLabels | toYaml | nindent 4 }}
+  {{- with merge (dict) (default (dict) (get . "annotations")) .root.Values.commonAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* An age such as 7d12h in seconds. */}}
+{{- define "bosgc.seconds" -}}
+{{- $units := dict "s" 1 "m" 60 "h" 3600 "d" 86400 "w" 604800 -}}
+{{- $sum := 0 -}}
+{{- range regexFindAll "[0-9]+[smhdw]" . -1 -}}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" . | atoi) (get $units (regexFind "[smhdw]" .))) -}}
+{{- end -}}
+{{- $sum -}}
+{{- end -}}
+
+{{- define "bosgc.cronJobVersion" -}}
+{{- if .Values.cronjob.apiVersion -}}
+{{- .Values.cronjob.apiVersion -}}
+{{- else if or (.Capabilities.APIVersions.Has "batch/v1/CronJob") (semverCompare ">=1.21.0-0" .Capabilities.KubeVersion.Version) -}}
+batch/v1
+{{- else -}}
+batch/v1beta1
+{{- end -}}
+{{- end -}}
+
+{{- define "bosgc.metricsPort" -}}
+{{- regexFind "[0-9]+$" .Values.config.metricsAddr -}}
+{{- end -}}
+
+{{/* The settings: config, and what follows from the rest where config does not say. */}}
+{{- define "bosgc.env" -}}
+{{- $settings := dict -}}
+{{- if .Values.clientSecret.name -}}
+{{- $_ := set $settings "clientSecretFile" (printf "/etc/bosgc/client/%s" .Values.clientSecret.key) -}}
+{{- end -}}
+{{- if .Values.ca.configMap -}}
+{{- $_ := set $settings "caFile" (printf "/etc/bosgc/ca/%s" .Values.ca.key) -}}
+{{- end -}}
+{{- /* Not for serve: a Pod that restarts its container would be left without its proxy. */ -}}
+{{- if and .Values.istio.inject (eq .Values.mode "cronjob") -}}
+{{- $_ := set $settings "meshQuitURL" "http://127.0.0.1:15020/quitquitquit" -}}
+{{- end -}}
+{{- range $key, $value := .Values.config -}}
+{{- if kindIs "slice" $value -}}
+{{- $value = join "," $value -}}
+{{- else if kindIs "float64" $value -}}
+{{- $value = int64 $value -}}{{/* or a million would be 1e+06 */}}
+{{- end -}}
+{{- if not (has (toString $value) (list "" "<nil>")) -}}
+{{- $_ := set $settings $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $value := $settings }}
+- name: BOSGC_{{ snakecase $key | upper }}
+  value: {{ toString $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The Pod that both the CronJob and the Deployment run. */}}
+{{- define "bosgc.podTemplate" -}}
+{{- $cronjob := eq .Values.mode "cronjob" -}}
+{{- $labels := dict "sidecar.istio.io/inject" (toString .Values.istio.inject) -}}
+{{- $annotations := dict "sidecar.istio.io/inject" (toString .Values.istio.inject) -}}{{/* before Istio 1.10 there is no label */}}
+{{- if .Values.istio.inject -}}
+{{- $_ := set $annotations "proxy.istio.io/config" "holdApplicationUntilProxyStarts: true" -}}
+{{- end -}}
+{{- if $cronjob -}}
+{{- $_ := set $labels "cronjob-name" (include "bosgc.fullname" .) -}}
+{{- end -}}
+metadata:
+  labels:
+    {{- merge (include "bosgc.selectorLabels" . | fromYaml) $labels .Values.podLabels .Values.commonLabels | toYaml | nindent 4 }}
+  annotations:
+    {{- merge $annotations .Values.podAnnotations | toYaml | nindent 4 }}
+spec:
+  serviceAccountName: {{ include "bosgc.serviceAccountName" . }}
+  automountServiceAccountToken: true
+  enableServiceLinks: false
+  restartPolicy: {{ ternary "Never" "Always" $cronjob }}
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 65534
+    runAsGroup: 65534
+    fsGroup: 65534
+    seccompProfile:
+      type: RuntimeDefault
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: bosgc
+      image: {{ include "bosgc.image" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args: [{{ ternary "sweep" "serve" $cronjob }}]
+      env:
+        {{- include "bosgc.env" . | trim | nindent 8 }}
+        {{- with .Values.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .Values.envFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      ports:
+        - name: metrics
+          containerPort: {{ include "bosgc.metricsPort" . }}
+      {{- if not $cronjob }}
+      readinessProbe:
+        httpGet:
+          path: /healthz
+          port: metrics
+      {{- end }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities:
+          drop: [ALL]
+      resources:
+        {{- toYaml .Values.resources | nindent 8 }}
+      {{- if or .Values.clientSecret.name .Values.ca.configMap .Values.extraVolumeMounts }}
+      volumeMounts:
+        {{- if .Values.clientSecret.name }}
+        - name: client
+          mountPath: /etc/bosgc/client
+          readOnly: true
+        {{- end }}
+        {{- if .Values.ca.configMap }}
+        - name: ca
+          mountPath: /etc/bosgc/ca
+          readOnly: true
+        {{- end }}
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- end }}
+  {{- /* Optional: a Pod that waits for a volume says nothing, bosgc says which file it cannot read. */}}
+  {{- if or .Values.clientSecret.name .Values.ca.configMap .Values.extraVolumes }}
+  volumes:
+    {{- if .Values.clientSecret.name }}
+    - name: client
+      secret:
+        secretName: {{ .Values.clientSecret.name }}
+        defaultMode: 0440
+        optional: true
+        items:
+          - key: {{ .Values.clientSecret.key }}
+            path: {{ .Values.clientSecret.key }}
+    {{- end }}
+    {{- if .Values.ca.configMap }}
+    - name: ca
+      configMap:
+        name: {{ .Values.ca.configMap }}
+        optional: true
+        items:
+          - key: {{ .Values.ca.key }}
+            path: {{ .Values.ca.key }}
+    {{- end }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+{{- end -}}

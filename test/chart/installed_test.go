@@ -1,0 +1,423 @@
+package chart
+
+import (
+	"cmp"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"bosgc/gc"
+	"bosgc/lab"
+	"bosgc/test/plane"
+	"bosgc/test/world"
+)
+
+// site is a control plane and what an administrator types there.
+type site struct {
+	*plane.Plane
+	kubeconfig string
+}
+
+func start(t *testing.T, opts plane.Options) *site {
+	t.Helper()
+	if _, err := Helm(t, "", "version"); err != nil {
+		t.Fatal(err)
+	}
+	opts.Namespaces = []string{lab.Namespace}
+	p := plane.Start(t, opts)
+	// What the level forbids is refused here, and not only warned of.
+	label := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
+	if _, err := p.Client.CoreV1().Namespaces().Patch(t.Context(), lab.Namespace, types.MergePatchType, label, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return &site{Plane: p, kubeconfig: p.Kubeconfig(t)}
+}
+
+func (s *site) helm(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := Helm(t, s.kubeconfig, append(args, "-n", lab.Namespace)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (s *site) kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	return plane.Kubectl(t, s.kubeconfig, append(args, "-n", lab.Namespace)...)
+}
+
+// have lists the names of what the release has, by kind.
+func (s *site) have(t *testing.T) string {
+	t.Helper()
+	out := s.kubectl(t, "get", "cronjobs,deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,secrets,configmaps",
+		"-l", "app.kubernetes.io/instance=bosgc", "-o", "name")
+	var kinds []string
+	for line := range strings.Lines(out) {
+		if kind, _, ok := strings.Cut(line, "/"); ok {
+			kind, _, _ = strings.Cut(kind, ".")
+			kinds = append(kinds, kind)
+		}
+	}
+	slices.Sort(kinds)
+	return strings.Join(kinds, " ")
+}
+
+// admitted waits for the Pod of an object that makes Pods.
+func (s *site) admitted(t *testing.T, selector string) corev1.Pod {
+	t.Helper()
+	var pod corev1.Pod
+	plane.Eventually(t, 30*time.Second, func() error {
+		pods, err := s.Client.CoreV1().Pods(lab.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector})
+		if err != nil {
+			return err
+		}
+		if len(pods.Items) > 0 {
+			pod = pods.Items[0]
+			return nil
+		}
+		events, err := s.Client.CoreV1().Events(lab.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "type=Warning"})
+		if err != nil {
+			return err
+		}
+		var reasons []string
+		for _, e := range events.Items {
+			reasons = append(reasons, e.Message)
+		}
+		return fmt.Errorf("no Pod with %s; %s", selector, strings.Join(reasons, "; "))
+	})
+	return pod
+}
+
+func (s *site) refusesWhatIsNotHardened(t *testing.T) {
+	t.Helper()
+	_, err := s.Client.CoreV1().Pods(lab.Namespace).Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "soft"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "soft", Image: "soft"}}},
+	}, metav1.CreateOptions{})
+	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "PodSecurity") {
+		t.Fatalf("the level restricted is not enforced, so what follows proves nothing: error %v", err)
+	}
+}
+
+func TestInstall(t *testing.T) {
+	for _, tt := range []struct{ kubernetes, api string }{{"", "batch/v1"}, {"1.24", "batch/v1"}, {"1.24", "batch/v1beta1"}} {
+		t.Run(cmp.Or(tt.kubernetes, "newest")+" "+path.Base(tt.api), func(t *testing.T) {
+			t.Parallel()
+			s := start(t, plane.Options{Version: tt.kubernetes})
+			s.refusesWhatIsNotHardened(t)
+			set := []string{"--set", "cronjob.schedule=* * * * *", "--set", "config.namespace=" + lab.Namespace}
+			if tt.api != "batch/v1" {
+				set = append(set, "--set", "cronjob.apiVersion="+tt.api)
+			}
+			notes := s.helm(t, append([]string{"install", "bosgc", Dir()}, set...)...)
+			installed := time.Now()
+			if !strings.Contains(s.helm(t, "get", "manifest", "bosgc"), "apiVersion: "+tt.api+"\nkind: CronJob") {
+				t.Errorf("the CronJob is not %s", tt.api)
+			}
+			const before = "cronjob role rolebinding serviceaccount"
+			if got := s.have(t); got != before {
+				t.Errorf("installed: %s, want %s", got, before)
+			}
+			t.Run("the commands of the notes", func(t *testing.T) { s.followNotes(t, notes) })
+			t.Run("everything set", func(t *testing.T) { s.everythingSet(t) })
+			t.Run("by schedule", func(t *testing.T) {
+				if tt.api != "batch/v1" {
+					return // once for each Kubernetes is enough
+				}
+				plane.Eventually(t, time.Until(installed)+90*time.Second, func() error {
+					out := s.kubectl(t, "get", "jobs", "-o", `jsonpath={range .items[*]}{.metadata.ownerReferences[0].kind}/{.metadata.annotations.cronjob\.kubernetes\.io/instantiate} {end}`)
+					for _, job := range strings.Fields(out) {
+						if job == "CronJob/" {
+							return nil
+						}
+					}
+					return fmt.Errorf("no Job of the CronJob's own: %s", out)
+				})
+			})
+			t.Run("upgrade, rollback, uninstall", func(t *testing.T) {
+				s.helm(t, "upgrade", "bosgc", Dir(), "--set", "mode=serve")
+				if got, want := s.have(t), "deployment role rolebinding service serviceaccount"; got != want {
+					t.Errorf("upgraded: %s, want %s", got, want)
+				}
+				s.admitted(t, "app.kubernetes.io/instance=bosgc,pod-template-hash")
+				s.helm(t, "rollback", "bosgc", "1")
+				if got := s.have(t); got != before {
+					t.Errorf("rolled back: %s, want %s", got, before)
+				}
+				s.helm(t, "uninstall", "bosgc")
+				if got := s.have(t); got != "" {
+					t.Errorf("left behind: %s", got)
+				}
+				plane.Eventually(t, 30*time.Second, func() error {
+					if out := s.kubectl(t, "get", "jobs,pods,secrets", "-o", "name"); strings.Contains(out, "bosgc") {
+						return fmt.Errorf("left behind: %s", out)
+					}
+					return nil
+				})
+			})
+		})
+	}
+}
+
+// followNotes does what NOTES.txt tells a newcomer, as far as it can be done without a node.
+func (s *site) followNotes(t *testing.T, notes string) {
+	bin := t.TempDir()
+	if err := os.Symlink(filepath.Join(plane.Binaries(t, ""), "kubectl"), filepath.Join(bin, "kubectl")); err != nil {
+		t.Fatal(err)
+	}
+	commands := 0
+	for line := range strings.Lines(notes) {
+		command := strings.TrimSpace(line)
+		if !strings.HasPrefix(command, "kubectl ") {
+			continue
+		}
+		commands++
+		if strings.Contains(command, " logs ") {
+			continue
+		}
+		run(t, "KUBECONFIG="+s.kubeconfig+" PATH="+bin+":$PATH; export KUBECONFIG PATH; "+command)
+	}
+	if commands != 3 {
+		t.Errorf("%d commands in the notes:\n%s", commands, notes)
+	}
+	if out := s.kubectl(t, "get", "jobs", "-l", "app.kubernetes.io/instance=bosgc,cronjob-name=bosgc", "-o", "name"); strings.Count(out, "job.batch/") < 2 {
+		t.Errorf("its Jobs are not found by label: %s", out)
+	}
+	plan, sweep := s.admitted(t, "job-name=bosgc-plan"), s.admitted(t, "job-name=bosgc-by-hand")
+	for pod, want := range map[*corev1.Pod]string{&plan: "plan", &sweep: "sweep"} {
+		if got := pod.Spec.Containers[0].Args; !slices.Equal(got, []string{want}) {
+			t.Errorf("the Pod %s runs %q, want %q", pod.Name, got, want)
+		}
+		if pod.Labels["cronjob-name"] != "bosgc" {
+			t.Errorf("its labels are %v", pod.Labels)
+		}
+		if !slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Projected != nil }) {
+			t.Errorf("the Pod %s has no token", pod.Name)
+		}
+	}
+}
+
+// everythingSet lets the server itself validate the chart with all values in use, and admit its Pods.
+func (s *site) everythingSet(t *testing.T) {
+	for _, mode := range []string{"cronjob", "serve"} {
+		out := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "--validate")
+		file := filepath.Join(t.TempDir(), mode+".yaml")
+		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.kubectl(t, "apply", "--validate=strict", "--dry-run=server", "-f", file)
+		s.helm(t, "upgrade", "--install", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode)
+		if mode == "cronjob" {
+			s.kubectl(t, "create", "job", "--from=cronjob/full-bosgc", "full-by-hand")
+		}
+		pod := s.admitted(t, "app.kubernetes.io/instance=full"+map[string]string{"cronjob": ",job-name", "serve": ",pod-template-hash"}[mode])
+		if c := pod.Spec.Containers[0]; len(c.Env) < 10 || len(c.VolumeMounts) != 4 || pod.Spec.ServiceAccountName != "sweeper" {
+			t.Errorf("mode %s: %d variables, %d mounts, account %s", mode, len(c.Env), len(c.VolumeMounts), pod.Spec.ServiceAccountName)
+		}
+	}
+	s.helm(t, "uninstall", "full")
+}
+
+// may asks the API server what a ServiceAccount may do.
+func (s *site) may(t *testing.T, account string, ask authorizationv1.ResourceAttributes) (bool, error) {
+	ask.Namespace = cmp.Or(ask.Namespace, lab.Namespace)
+	review, err := s.Client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User:               "system:serviceaccount:" + account,
+			Groups:             []string{"system:serviceaccounts", "system:authenticated"},
+			ResourceAttributes: &ask,
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	return review.Status.Allowed, nil
+}
+
+// until waits for a change of a Role to be known.
+func (s *site) until(t *testing.T, allowed bool, account string, ask authorizationv1.ResourceAttributes) {
+	t.Helper()
+	plane.Eventually(t, 10*time.Second, func() error {
+		got, err := s.may(t, account, ask)
+		if err == nil && got != allowed {
+			err = fmt.Errorf("%s may %s %s %s: %v", account, ask.Verb, ask.Resource, ask.Name, got)
+		}
+		return err
+	})
+}
+
+// environ is what the installed CronJob gives its container.
+func (s *site) environ(t *testing.T) []string {
+	t.Helper()
+	cron, err := s.Client.BatchV1().CronJobs(lab.Namespace).Get(t.Context(), "bosgc", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return environ(cron.Spec.JobTemplate.Spec.Template.Spec)
+}
+
+// watched gives a login to the same server by way of one that notes what is asked of objects in the namespace.
+func watched(t *testing.T, config *rest.Config) (seen func() map[string]bool, through *rest.Config) {
+	t.Helper()
+	target, err := url.Parse(config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport, err := rest.TransportFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lock sync.Mutex
+	used := map[string]bool{}
+	forward := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, object, ok := strings.Cut(r.URL.Path, "/namespaces/"+lab.Namespace+"/"); ok {
+			resource, name, _ := strings.Cut(object, "/")
+			verb := strings.ToLower(r.Method)
+			if verb == "get" && name == "" {
+				verb = "list"
+			}
+			lock.Lock()
+			used[verb+" "+resource] = true
+			lock.Unlock()
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	through = rest.CopyConfig(config)
+	through.Host = server.URL
+	through.CAData = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return func() map[string]bool {
+		lock.Lock()
+		defer lock.Unlock()
+		return maps.Clone(used)
+	}, through
+}
+
+// TestSweepWithTheChartsPermissions runs the program as its Pod would: with the token of the ServiceAccount
+// that the chart makes, and with the chart's settings.
+func TestSweepWithTheChartsPermissions(t *testing.T) {
+	t.Parallel()
+	s := start(t, plane.Options{NoControllers: true})
+	w := world.Load(t, s.Plane, lab.Options{CSM: "1.4", Seed: 7, Sessions: 80})
+	before := w.Exist(t)
+	const account = lab.Namespace + ":bosgc"
+
+	s.helm(t, "install", "bosgc", Dir(), "--set", "config.dryRun=true")
+	config := s.ConfigFor(t, lab.Namespace, "bosgc")
+	s.until(t, true, account, authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods"})
+	t.Run("a dry run", func(t *testing.T) {
+		for _, ask := range []authorizationv1.ResourceAttributes{
+			{Group: "batch", Resource: "jobs"},
+			{Group: "batch", Resource: "cronjobs"},
+			{Resource: "configmaps"},
+			{Resource: "pods"},
+			{Group: "apps", Resource: "deployments"},
+			{Resource: "secrets"},
+		} {
+			for _, ask.Verb = range []string{"delete", "deletecollection", "create", "update", "patch"} {
+				if allowed, err := s.may(t, account, ask); err != nil || allowed {
+					t.Errorf("it may %s %s: %v, error %v", ask.Verb, ask.Resource, allowed, err)
+				}
+			}
+		}
+		for _, command := range []string{"plan", "sweep"} {
+			d, code := w.Run(t, config, s.environ(t), command)
+			if code != gc.ExitDone || d.Summary.Delete == 0 {
+				t.Errorf("%s: exit code %d, %d to delete", command, code, d.Summary.Delete)
+			}
+		}
+		if !maps.Equal(w.Exist(t), before) {
+			t.Error("something is gone")
+		}
+	})
+	s.helm(t, "upgrade", "bosgc", Dir(), "--set", "config.dryRun=false")
+	s.until(t, true, account, authorizationv1.ResourceAttributes{Verb: "delete", Resource: "configmaps"})
+
+	role, err := s.Client.RbacV1().Roles(lab.Namespace).Get(t.Context(), "bosgc", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, rule := range role.Rules {
+		for _, verb := range rule.Verbs {
+			t.Run("without "+verb+" "+rule.Resources[0], func(t *testing.T) {
+				ask := authorizationv1.ResourceAttributes{Verb: verb, Group: rule.APIGroups[0], Resource: rule.Resources[0]}
+				less := role.DeepCopy()
+				less.ResourceVersion = ""
+				less.Rules[i].Verbs = slices.DeleteFunc(less.Rules[i].Verbs, func(v string) bool { return v == verb })
+				if len(less.Rules[i].Verbs) == 0 {
+					less.Rules = slices.Delete(less.Rules, i, i+1)
+				}
+				if _, err := s.Client.RbacV1().Roles(lab.Namespace).Update(t.Context(), less, metav1.UpdateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				s.until(t, false, account, ask)
+				if d, code := w.Run(t, config, s.environ(t), "sweep"); code == gc.ExitDone {
+					t.Errorf("nothing is amiss: %+v", d.Outcomes)
+				}
+				whole := role.DeepCopy()
+				whole.ResourceVersion = ""
+				if _, err := s.Client.RbacV1().Roles(lab.Namespace).Update(t.Context(), whole, metav1.UpdateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				s.until(t, true, account, ask)
+			})
+		}
+	}
+	t.Run("with all of them, each of which is used", func(t *testing.T) {
+		seen, config := watched(t, config)
+		d, code := w.Run(t, config, s.environ(t), "sweep")
+		if code != gc.ExitDone || d.Summary.Delete == 0 {
+			t.Errorf("exit code %d, %+v", code, d.Outcomes)
+		}
+		w.OnlyStaying(t, before)
+		granted := map[string]bool{}
+		for _, rule := range role.Rules {
+			for _, verb := range rule.Verbs {
+				granted[verb+" "+rule.Resources[0]] = true
+			}
+		}
+		if used := seen(); !maps.Equal(used, granted) {
+			t.Errorf("the Role grants %v; used was %v", slices.Sorted(maps.Keys(granted)), slices.Sorted(maps.Keys(used)))
+		}
+	})
+	t.Run("cancelling is one Deployment's matter", func(t *testing.T) {
+		batcher := authorizationv1.ResourceAttributes{Group: "apps", Resource: "deployments", Verb: "patch", Name: "cray-cfs-batcher"}
+		s.until(t, false, account, batcher)
+		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "cancel.enabled=true")
+		s.until(t, true, account, batcher)
+		batcher.Name = "cray-bos"
+		s.until(t, false, account, batcher)
+		batcher.Name = ""
+		s.until(t, false, account, batcher)
+	})
+	t.Run("from a namespace of its own", func(t *testing.T) {
+		if _, err := Helm(t, s.kubeconfig, "install", "bosgc-2", Dir(), "-n", "tools", "--create-namespace"); err != nil {
+			t.Fatal(err)
+		}
+		ask := authorizationv1.ResourceAttributes{Verb: "delete", Group: "batch", Resource: "jobs"}
+		s.until(t, true, "tools:bosgc-2", ask)
+		ask.Namespace = "tools"
+		s.until(t, false, "tools:bosgc-2", ask)
+	})
+}

@@ -1,0 +1,265 @@
+package chart
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"bosgc/config"
+	"bosgc/kube"
+)
+
+// newest is what "the newest Kubernetes" is to a chart that is only rendered.
+const newest = "1.36"
+
+func template(t *testing.T, args ...string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := Helm(t, "", append([]string{"template", "bosgc", Dir(), "-n", "services"}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []*unstructured.Unstructured
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(out), 4096)
+	for {
+		o := &unstructured.Unstructured{}
+		err := decoder.Decode(&o.Object)
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(o.Object) > 0 {
+			objects = append(objects, o)
+		}
+	}
+}
+
+// of gives the one object of a kind as its type.
+func of[T any](t *testing.T, objects []*unstructured.Unstructured, kind string) *T {
+	t.Helper()
+	var found []*T
+	for _, o := range objects {
+		if o.GetKind() == kind {
+			into := new(T)
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, into, true); err != nil {
+				t.Fatalf("%s: %v", kind, err)
+			}
+			found = append(found, into)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d objects of kind %s, want one", len(found), kind)
+	}
+	return found[0]
+}
+
+func environ(pod corev1.PodSpec) []string {
+	var lines []string
+	for _, v := range pod.Containers[0].Env {
+		lines = append(lines, v.Name+"="+v.Value)
+	}
+	return lines
+}
+
+func TestEveryKubernetesOfCSM(t *testing.T) {
+	for version, want := range map[string]string{
+		"1.19": "batch/v1beta1", "1.20": "batch/v1beta1", "1.21": "batch/v1", "1.22": "batch/v1",
+		"1.24": "batch/v1", "1.25": "batch/v1", newest: "batch/v1", "v1.20.13-vendor.2": "batch/v1beta1",
+	} {
+		kinds := map[string]int{}
+		for _, o := range template(t, "--kube-version", version, "--set", "networkPolicy.enabled=true") {
+			kinds[o.GetKind()]++
+			if o.GetKind() == "CronJob" && o.GetAPIVersion() != want {
+				t.Errorf("Kubernetes %s: the CronJob is %s, want %s", version, o.GetAPIVersion(), want)
+			}
+		}
+		all := map[string]int{"ServiceAccount": 1, "Role": 1, "RoleBinding": 1, "NetworkPolicy": 1, "CronJob": 1}
+		if !maps.Equal(kinds, all) {
+			t.Errorf("Kubernetes %s: %v, want %v", version, kinds, all)
+		}
+	}
+	if _, err := Helm(t, "", "template", Dir(), "--kube-version", "1.18"); err == nil {
+		t.Error("Kubernetes 1.18 is accepted")
+	}
+}
+
+// TestRoleIsWhatTheProgramAsksFor holds the Role against the table that the program itself checks at start.
+func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
+	for _, tt := range []struct {
+		set  string
+		want func(kube.Permission) bool
+	}{
+		{"config.dryRun=false", func(kube.Permission) bool { return true }},
+		{"config.dryRun=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
+		{"config.dryRun=true,cancel.enabled=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
+	} {
+		t.Run(tt.set, func(t *testing.T) {
+			var got, want []string
+			role := of[rbacv1.Role](t, template(t, "--kube-version", newest, "--set", tt.set), "Role")
+			for _, rule := range role.Rules {
+				for _, verb := range rule.Verbs {
+					got = append(got, fmt.Sprint(rule.APIGroups, rule.Resources, verb, rule.ResourceNames))
+				}
+			}
+			for _, p := range kube.Permissions() {
+				if tt.want(p) {
+					want = append(want, fmt.Sprint([]string{p.Group}, []string{p.Resource}, p.Verb, []string(nil)))
+				}
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("the Role has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+// given names the settings that the chart never has as a value of its own.
+var given = map[string]bool{"BOSGC_CLIENT_SECRET": true}
+
+// TestEverySettingIsAValue sets every value of config and lets the program read what arrives in the Pod.
+func TestEverySettingIsAValue(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"secret", "file"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile("testdata/every-setting.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := filepath.Join(dir, "values.yaml")
+	if err := os.WriteFile(values, bytes.ReplaceAll(text, []byte("/DIR"), []byte(dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cron := of[batchv1.CronJob](t, template(t, "--kube-version", newest, "-f", values), "CronJob")
+	lines := environ(cron.Spec.JobTemplate.Spec.Template.Spec)
+	c, err := config.Load(lines)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, s := range c.Settings(lines) {
+		switch {
+		case given[s.Name]:
+		case s.Origin == "default":
+			t.Errorf("%s does not arrive", s.Name)
+		case s.Value == s.Default:
+			t.Errorf("%s arrives as its default %q, which proves nothing", s.Name, s.Value)
+		}
+	}
+	known := map[string]bool{}
+	for _, s := range c.Settings(nil) {
+		known[s.Name] = true
+	}
+	for _, line := range lines {
+		if name, _, _ := strings.Cut(line, "="); !known[name] {
+			t.Errorf("%s is no setting of the program", name)
+		}
+	}
+}
+
+// TestDocumentedDefaults holds what values.yaml says of each setting against the program.
+func TestDocumentedDefaults(t *testing.T) {
+	snake := regexp.MustCompile(`([a-z])([A-Z])|([A-Z])([A-Z][a-z])`)
+	documented := map[string]value{}
+	for _, v := range values(t) {
+		if key, ok := strings.CutPrefix(v.key, "config."); ok {
+			documented["BOSGC_"+strings.ToUpper(snake.ReplaceAllString(key, "${1}${3}_${2}${4}"))] = v
+		}
+	}
+	for _, s := range (config.Config{}).Settings(nil) {
+		v, ok := documented[s.Name]
+		if given[s.Name] {
+			continue
+		} else if !ok {
+			t.Errorf("%s is not documented", s.Name)
+			continue
+		}
+		delete(documented, s.Name)
+		_, said, ok := strings.Cut(v.comment, "Default: ")
+		if want := "`" + s.Default + "`"; !ok || s.Default != "" && said != want {
+			t.Errorf("%s: its default is said to be %q, and is %s", v.key, said, want)
+		}
+		if got := cmp.Or(v.set, s.Default); got != s.Default {
+			t.Errorf("%s: the chart sets %q, the program's default is %q", v.key, got, s.Default)
+		}
+	}
+	for name, v := range documented {
+		t.Errorf("%s (%s) is no setting of the program", v.key, name)
+	}
+}
+
+func TestBadValuesAreRefusedByName(t *testing.T) {
+	for set, key := range map[string]string{
+		"config.sessionTTL=7":                           "/config/sessionTTL",
+		"config.sessionTTL=7 d":                         "/config/sessionTTL",
+		"config.sessionTTL=-7d":                         "/config/sessionTTL",
+		"config.sessionTTL=7y":                          "/config/sessionTTL",
+		"config.sessionTTL=7d7d":                        "/config/sessionTTL",
+		"config.sessionTTL=d":                           "/config/sessionTTL",
+		"config.sessionTTL=1.5d":                        "/config/sessionTTL",
+		"config.sessionTtl=7d":                          "'sessionTtl'",
+		"config.clientSecret=x":                         "'clientSecret'",
+		"config.deadline=0s":                            "/config/deadline",
+		"config.deadline=null":                          "'deadline'",
+		"config.requestTimeout=0s":                      "/config/requestTimeout",
+		"config.keepLast=-1":                            "/config/keepLast",
+		"config.keepLast=some":                          "/config/keepLast",
+		"config.maxDeletes=0":                           "/config/maxDeletes",
+		"config.maxOrphanPercent=101":                   "/config/maxOrphanPercent",
+		"config.kubeConcurrency=0":                      "/config/kubeConcurrency",
+		"config.dryRun=yes":                             "/config/dryRun",
+		"config.cfs=all":                                "/config/cfs",
+		"config.cfsLink=loose":                          "/config/cfsLink",
+		"config.keepTemplates=golden-*":                 "/config/keepTemplates",
+		"config.bosURL=cray-bos":                        "/config/bosURL",
+		"config.tokenURL=https://user:password@gateway": "/config/tokenURL",
+		"config.namespace=Services":                     "/config/namespace",
+		"config.batcher=":                               "/config/batcher",
+		"config.metricsAddr=9090":                       "/config/metricsAddr",
+		"config.caFile=ca.crt":                          "/config/caFile",
+		"config.logLevel=verbose":                       "/config/logLevel",
+		"mode=daemon":                                   "/mode",
+		"modus=serve":                                   "'modus'",
+		"image.digest=latest":                           "/image/digest",
+		"image.pullPolicy=never":                        "/image/pullPolicy",
+		"cronjob.schedule=hourly":                       "/cronjob/schedule",
+		"cronjob.apiVersion=batch/v2":                   "/cronjob/apiVersion",
+		"cronjob.activeDeadlineSeconds=20m":             "/cronjob/activeDeadlineSeconds",
+		"cronjob.suspended=true":                        "'suspended'",
+		"istio.inject=enabled":                          "/istio/inject",
+		"cancel.enabled=1":                              "/cancel/enabled",
+		"networkPolicy.dns=null,networkPolicy.bos=":     "/networkPolicy/bos",
+		"podLabels.rank=1":                              "/podLabels/rank",
+		"serviceAccount.name=Bosgc":                     "/serviceAccount/name",
+		"serviceAccount.create=false":                   "serviceAccount.name",
+		"cronjob.activeDeadlineSeconds=900":             "cronjob.activeDeadlineSeconds",
+		"extraEnv[0].value=x":                           "/extraEnv/0",
+	} {
+		_, err := Helm(t, "", "template", Dir(), "--kube-version", newest, "--set", set)
+		if err == nil {
+			t.Errorf("%s is accepted", set)
+		} else if !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %q is not in the message: %v", set, key, err)
+		}
+	}
+}
