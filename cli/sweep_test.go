@@ -399,6 +399,107 @@ func TestWhatIsStartedDuringTheSweepIsSeen(t *testing.T) {
 	}
 }
 
+// The lists that are read again before deletes fail: nothing is tried, nothing is hammered.
+func TestWithoutASecondLookNothingGoes(t *testing.T) {
+	var s *system
+	var deleted, refused atomic.Bool
+	var lists atomic.Int32
+	s = start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+		kubernetes := strings.HasPrefix(r.URL.Path, "/api")
+		switch {
+		case r.Method == http.MethodDelete && !strings.HasPrefix(r.URL.Path, "/v2/"):
+			deleted.Store(true)
+		case strings.HasSuffix(r.URL.Path, "/pods") && refused.Load():
+			lists.Add(1)
+		case kubernetes && strings.Contains(r.URL.Path, "/configmaps/") && refused.CompareAndSwap(false, true):
+			// The first body is read: by now the plan has its lists.
+			if err := s.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Path: "/pods"}); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	d, code := s.document([]string{"sweep"})
+	if code != gc.ExitIncomplete || deleted.Load() {
+		t.Errorf("exit code %d, something of Kubernetes or BOS v1 was deleted: %v", code, deleted.Load())
+	}
+	if n := lists.Load(); n != 1 {
+		t.Errorf("Pods were listed %d times more", n)
+	}
+	if count(d, outcome(gc.Waiting)) == 0 || count(d, outcome(gc.Failed)) > 0 {
+		t.Errorf("outcomes %v", d.Outcomes)
+	}
+}
+
+// Objects that fail leave their place to others: else the same old ones would keep all that
+// is younger from ever being collected.
+func TestFailuresDoNotUseUpTheLimit(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "cfs", Method: "DELETE"}}})
+	d, code := s.document([]string{"sweep"}, "BOSGC_MAX_DELETES=20")
+	if n := count(d, outcome(gc.Deleted)); code != gc.ExitPartial || n < 19 || n > 20 || count(d, outcome(gc.Failed)) == 0 {
+		t.Errorf("exit code %d, outcomes %v", code, d.Outcomes)
+	}
+}
+
+func TestSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
+	var victims []string
+	for _, o := range s.World.Truth() {
+		if o.Kind == lab.KindSession && o.Reason == "completed-expired" && len(victims) < 4 {
+			victims = append(victims, o.Name)
+		}
+	}
+	if err := s.AddFault(lab.Fault{Kind: lab.FaultHang, System: "bos", Path: "^/v1/session/(" + strings.Join(victims, "|") + ")"}); err != nil {
+		t.Fatal(err)
+	}
+	deleted := 0
+	for range 4 {
+		d, _ := s.document([]string{"sweep"}, "BOSGC_REQUEST_TIMEOUT=1s")
+		deleted += count(d, outcome(gc.Deleted))
+	}
+	planned := 0
+	for _, o := range s.World.Truth() {
+		if o.Goes() {
+			planned++
+		}
+	}
+	if deleted < planned/2 {
+		t.Errorf("%d of %d deleted in four sweeps", deleted, planned)
+	}
+}
+
+// A proxy's 404 for a ConfigMap says nothing about it, and what leads to it stays.
+func TestAForeign404LosesNothing(t *testing.T) {
+	for _, method := range []string{http.MethodDelete, http.MethodGet} {
+		s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
+		want := s.stays()
+		if err := s.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 404, System: "kube", Method: method, Path: "/configmaps/", Header: map[string]string{"Content-Type": "text/html"}, Body: "<h1>404</h1>"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, code := s.document([]string{"sweep"}); code == gc.ExitDone {
+			t.Errorf("%s: exit code %d", method, code)
+		}
+		s.ClearFaults()
+		if _, code := s.document([]string{"sweep"}); code != gc.ExitDone {
+			t.Errorf("the next sweep: exit code %d", code)
+		}
+		s.same("after the next sweep", s.exist(), want)
+	}
+}
+
+// Whatever the limit, sweep after sweep ends where an undisturbed one does.
+func TestAnyLimitEndsInTheSame(t *testing.T) {
+	for _, limit := range []string{"2", "3", "7"} {
+		s := start(t, lab.Options{CSM: "1.2", Sessions: 40, Seed: 1}, lab.ServerOptions{})
+		want := s.stays()
+		for range 200 {
+			if d, code := s.document([]string{"sweep", "--max-deletes", limit}); code != gc.ExitDone || d.Summary.Delete == 0 {
+				break
+			}
+		}
+		s.same("with a limit of "+limit, s.exist(), want)
+	}
+}
+
 // One record that cannot be read is that record's fault; all of them are BOS's.
 func TestABOSThatCannotReadAnyRecordIsIncomplete(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 40}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "bos", Path: "^/v1/session/"}}})

@@ -120,13 +120,13 @@ func (x *execution) units(objects []Object, from, budget int) (units []*unit, re
 		}
 		last := len(units) - 1
 		begins := o.Session == "" || last < 0 || units[last].id != o.Session
-		// A session without its ConfigMap, or the other way round, is what no run should
-		// leave without need: they go together, if they fit in at all.
+		// Of a session that goes before its ConfigMap, because that alone tells its age, the
+		// ConfigMap must not be left for another run: nothing would lead there any more.
 		together := 1
-		if o.Kind != policy.CFSSession && (begins || units[last].objects[len(units[last].objects)-1].Kind == policy.CFSSession) {
-			together = restOfSession(objects[i:])
+		if o.Kind == policy.Session {
+			together = withConfigMaps(objects[i:])
 		}
-		if budget == 0 || together > budget && len(units) > 0 {
+		if budget == 0 || together > budget && together <= x.limits.MaxDeletes {
 			return units, i
 		}
 		budget--
@@ -139,18 +139,18 @@ func (x *execution) units(objects []Object, from, budget int) (units []*unit, re
 	return units, len(objects)
 }
 
-// restOfSession counts what goes from the first object on and is of the same session.
-func restOfSession(objects []Object) int {
-	n := 0
-	for _, o := range objects {
-		if o.Session != objects[0].Session || o.Session == "" {
+// withConfigMaps counts a session and the ConfigMaps of it that go after it.
+func withConfigMaps(objects []Object) int {
+	n := 1
+	for _, o := range objects[1:] {
+		if o.Session != objects[0].Session || o.Kind != policy.ConfigMap {
 			break
 		}
 		if o.Verdict == policy.Delete {
 			n++
 		}
 	}
-	return max(n, 1)
+	return n
 }
 
 // leave lets wait what there was no budget or no time for.

@@ -41,8 +41,8 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{Kind: policy.Job, Name: "2", Session: "a", Verdict: policy.Delete},
 		{Kind: policy.CFSSession, Name: "3", Verdict: policy.Delete},
 		{Kind: policy.CFSSession, Name: "4", Verdict: policy.Delete},
-		{Kind: policy.ConfigMap, Name: "5", Session: "b", Verdict: policy.Delete},
-		{Kind: policy.Session, Name: "6", Session: "b", Verdict: policy.Delete},
+		{Kind: policy.Session, Name: "5", Session: "b", Verdict: policy.Delete},
+		{Kind: policy.ConfigMap, Name: "6", Session: "b", Verdict: policy.Delete},
 	}
 	show := func(units []*unit) (text []string) {
 		for _, u := range units {
@@ -55,20 +55,21 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		return text
 	}
 	for _, tt := range []struct {
-		from, budget int
-		want         string
-		rest         int
+		from, budget, limit int
+		want                string
+		rest                int
 	}{
-		{0, 4, "[a:12 :3 :4]", 5},
-		{0, 1, "[a:1]", 2}, // nothing else would fit in at all
-		{3, 2, "[:3 :4]", 5},
-		{4, 2, "[:4]", 5}, // b and its ConfigMap go together, next time
-		{4, 3, "[:4 b:56]", 7},
-		{5, 1, "[b:5]", 6},
-		{0, 100, "[a:12 :3 :4 b:56]", 7},
-		{7, 5, "[]", 7},
+		{0, 4, 4, "[a:12 :3 :4]", 5},
+		{0, 1, 1, "[a:1]", 2},
+		{0, 1, 5, "[a:1]", 2},
+		{3, 2, 2, "[:3 :4]", 5},
+		{4, 2, 2, "[:4]", 5}, // b and its ConfigMap go together, next time
+		{4, 3, 3, "[:4 b:56]", 7},
+		{5, 1, 1, "[b:5]", 6}, // they would never fit in
+		{0, 100, 100, "[a:12 :3 :4 b:56]", 7},
+		{7, 5, 5, "[]", 7},
 	} {
-		units, rest := (&execution{}).units(objects, tt.from, tt.budget)
+		units, rest := (&execution{limits: Limits{MaxDeletes: tt.limit}}).units(objects, tt.from, tt.budget)
 		if got := fmt.Sprint(show(units)); got != tt.want || rest != tt.rest {
 			t.Errorf("from %d, budget %d: %s, rest %d; want %s, %d", tt.from, tt.budget, got, rest, tt.want, tt.rest)
 		}
