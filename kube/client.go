@@ -166,18 +166,21 @@ func (c *Client) ask(ctx context.Context, request func(context.Context) error) e
 	return err
 }
 
-// pages runs a list to its end. begin drops what earlier pages gave; page asks for one and
-// returns where the next begins. It gives the number of requests.
-func (c *Client) pages(ctx context.Context, begin func(), page func(context.Context, metav1.ListOptions) (string, error)) (requests int, err error) {
+// pages runs a list to its end. page asks for one page, adds it to the listing and says where the
+// next one begins.
+func (c *Client) pages(ctx context.Context, page func(context.Context, metav1.ListOptions, *Listing) (string, error)) (Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.ListTimeout)
 	defer cancel()
+	var l Listing
+	var err error
+	requests := 0
 	for range restarts + 1 {
-		begin()
+		l = Listing{} // what an expired list has given is dropped
 		next := metav1.ListOptions{Limit: pageSize}
 		for {
 			requests++
 			err = c.ask(ctx, func(ctx context.Context) error {
-				after, err := page(ctx, next)
+				after, err := page(ctx, next, &l)
 				// Only now: a try that fails must ask for the same page again, and not
 				// for the first.
 				if err == nil {
@@ -189,9 +192,10 @@ func (c *Client) pages(ctx context.Context, begin func(), page func(context.Cont
 				break
 			}
 		}
+		l.Requests = requests
 		if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
-			return requests, err
+			return l, err
 		}
 	}
-	return requests, fmt.Errorf("the list expired %d times before its end: %w", restarts+1, err)
+	return l, fmt.Errorf("the list expired %d times before its end: %w", restarts+1, err)
 }

@@ -25,8 +25,7 @@ type Listing struct {
 
 // Jobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
 func (c *Client) Jobs(ctx context.Context) (Listing, error) {
-	var l Listing
-	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
 		list, err := c.batch.Jobs(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
@@ -36,7 +35,6 @@ func (c *Client) Jobs(ctx context.Context) (Listing, error) {
 		}
 		return list.Continue, nil
 	})
-	l.Requests = requests
 	return l, explain("list Jobs", c.options.Namespace, err)
 }
 
@@ -50,19 +48,16 @@ func (l *Listing) addJob(job *batchv1.Job) {
 }
 
 // Pods lists the Pods of BOA Jobs, and what all Pods refer to.
-func (c *Client) Pods(ctx context.Context) (Listing, error) {
-	return c.pods(ctx, metav1.ListOptions{})
-}
+func (c *Client) Pods(ctx context.Context) (Listing, error) { return c.pods(ctx, "") }
 
 // PodsOf lists the Pods of one Job.
 func (c *Client) PodsOf(ctx context.Context, job string) (Listing, error) {
-	return c.pods(ctx, metav1.ListOptions{LabelSelector: "job-name=" + job})
+	return c.pods(ctx, jobNameLabel+"="+job)
 }
 
-func (c *Client) pods(ctx context.Context, only metav1.ListOptions) (Listing, error) {
-	var l Listing
-	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
-		opts.LabelSelector = only.LabelSelector
+func (c *Client) pods(ctx context.Context, selector string) (Listing, error) {
+	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
+		opts.LabelSelector = selector
 		list, err := c.core.Pods(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
@@ -72,7 +67,6 @@ func (c *Client) pods(ctx context.Context, only metav1.ListOptions) (Listing, er
 		}
 		return list.Continue, nil
 	})
-	l.Requests = requests
 	return l, explain("list Pods", c.options.Namespace, err)
 }
 
@@ -88,18 +82,7 @@ func (l *Listing) addPod(pod *corev1.Pod) {
 // CronJobs lists what the templates of all CronJobs refer to. Kubernetes 1.19 and 1.20 (CSM
 // 1.0 and 1.2) have them as batch/v1beta1 only.
 func (c *Client) CronJobs(ctx context.Context) (Listing, error) {
-	l, err := c.cronJobs(ctx)
-	if apierrors.IsNotFound(err) {
-		older, olderErr := c.cronJobsBeta(ctx)
-		older.Requests += l.Requests
-		l, err = older, olderErr
-	}
-	return l, explain("list CronJobs", c.options.Namespace, err)
-}
-
-func (c *Client) cronJobs(ctx context.Context) (Listing, error) {
-	var l Listing
-	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
 		list, err := c.batch.CronJobs(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
@@ -109,13 +92,16 @@ func (c *Client) cronJobs(ctx context.Context) (Listing, error) {
 		}
 		return list.Continue, nil
 	})
-	l.Requests = requests
-	return l, err
+	if apierrors.IsNotFound(err) {
+		requests := l.Requests
+		l, err = c.cronJobsBeta(ctx)
+		l.Requests += requests
+	}
+	return l, explain("list CronJobs", c.options.Namespace, err)
 }
 
 func (c *Client) cronJobsBeta(ctx context.Context) (Listing, error) {
-	var l Listing
-	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+	return c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
 		list, err := c.beta.CronJobs(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
@@ -125,8 +111,6 @@ func (c *Client) cronJobsBeta(ctx context.Context) (Listing, error) {
 		}
 		return list.Continue, nil
 	})
-	l.Requests = requests
-	return l, err
 }
 
 func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
@@ -137,23 +121,25 @@ func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
 // ConfigMaps lists those that are named like a session, by their metadata alone: a body can
 // be a mebibyte, and there are thousands that are nobody's business.
 func (c *Client) ConfigMaps(ctx context.Context) (Listing, error) {
-	var l Listing
-	requests, err := c.pages(ctx, func() { l = Listing{} }, func(ctx context.Context, opts metav1.ListOptions) (string, error) {
+	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
 		list, err := c.meta.Resource(configMapResource).Namespace(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
 		}
 		for i := range list.Items {
-			l.Count++
-			l.CA = l.CA || list.Items[i].Name == caConfigMap
-			if inventory.IsSessionID(list.Items[i].Name) {
-				l.ConfigMaps = append(l.ConfigMaps, projectConfigMap(&list.Items[i].ObjectMeta))
-			}
+			l.addConfigMap(&list.Items[i].ObjectMeta)
 		}
 		return list.Continue, nil
 	})
-	l.Requests = requests
 	return l, explain("list ConfigMaps", c.options.Namespace, err)
+}
+
+func (l *Listing) addConfigMap(meta *metav1.ObjectMeta) {
+	l.Count++
+	l.CA = l.CA || meta.Name == caConfigMap
+	if inventory.IsSessionID(meta.Name) {
+		l.ConfigMaps = append(l.ConfigMaps, projectConfigMap(meta))
+	}
 }
 
 // explain says what was being done and, where a permission is missing, what would grant it.
