@@ -44,7 +44,7 @@ test: test-unit test-control-plane test-chart test-node ## run every test
 
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) ./...
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 ./... # many only wait for a deadline
 
 # Those below have no race detector: the same code has been through it above, and compiling all
 # of Kubernetes' libraries a second time costs minutes.

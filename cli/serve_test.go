@@ -61,6 +61,7 @@ func eventually(t *testing.T, check func() error) {
 }
 
 func TestServeSweepsAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
 	want := s.stays()
 	goes := 0
@@ -124,6 +125,7 @@ func TestServeSweepsAgainAndAgain(t *testing.T) {
 }
 
 func TestServeSaysWhereItCannotListen(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 5}, lab.ServerOptions{})
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -35,6 +35,7 @@ func eachRelease(t *testing.T, test func(t *testing.T, options lab.Options)) {
 }
 
 func TestPlanAgreesWithTheTruthAndDeletesNothing(t *testing.T) {
+	t.Parallel()
 	eachRelease(t, func(t *testing.T, options lab.Options) {
 		s := start(t, options, lab.ServerOptions{})
 		before := s.exist()
@@ -54,6 +55,7 @@ func TestPlanAgreesWithTheTruthAndDeletesNothing(t *testing.T) {
 }
 
 func TestSweepLeavesExactlyWhatStays(t *testing.T) {
+	t.Parallel()
 	eachRelease(t, func(t *testing.T, options lab.Options) {
 		s := start(t, options, lab.ServerOptions{})
 		want := s.stays()
@@ -76,6 +78,7 @@ func TestSweepLeavesExactlyWhatStays(t *testing.T) {
 }
 
 func TestDryRunSweepIsAPlan(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 40}, lab.ServerOptions{})
 	before := s.exist()
 	d, code := s.document([]string{"sweep"}, "BOSGC_DRY_RUN=true")
@@ -86,6 +89,7 @@ func TestDryRunSweepIsAPlan(t *testing.T) {
 }
 
 func TestMaxDeletesTricklesOldestFirst(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{})
 	want := s.stays()
 	first, code := s.document([]string{"sweep"}, "BOSGC_MAX_DELETES=7")
@@ -122,6 +126,7 @@ func TestMaxDeletesTricklesOldestFirst(t *testing.T) {
 // With a part of the systems away, what depends on it stays, the rest goes on, and the exit
 // code says so.
 func TestSourceThatFails(t *testing.T) {
+	t.Parallel()
 	list := func(resource string) lab.Fault {
 		return lab.Fault{
 			Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "GET", Path: "/namespaces/services/" + resource + `(\?|$)`,
@@ -210,6 +215,7 @@ func TestSourceThatFails(t *testing.T) {
 
 // An object that changes between the reading and the delete is kept.
 func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
+	t.Parallel()
 	var s *system
 	var once atomic.Bool
 	var changed string
@@ -249,6 +255,7 @@ func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
 
 // Protection that comes while a sweep is under way protects what is still there.
 func TestProtectionDuringTheSweep(t *testing.T) {
+	t.Parallel()
 	t.Run("before anything of the session goes", func(t *testing.T) {
 		var s *system
 		var once atomic.Bool
@@ -301,6 +308,7 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 
 // In a namespace without anything of BOS nothing tells that a session runs.
 func TestTheWrongNamespaceIsNoEvidence(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
 	before := s.exist()
 	d, code := s.document([]string{"sweep"}, "BOSGC_NAMESPACE=service")
@@ -317,6 +325,7 @@ func TestTheWrongNamespaceIsNoEvidence(t *testing.T) {
 
 // A database that was wiped does not make everything an orphan.
 func TestAnEmptyListBesideManyJobsIsSuspicious(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{})
 	for _, id := range s.BOS.IDs() {
 		s.BOS.Remove(id)
@@ -331,6 +340,7 @@ func TestAnEmptyListBesideManyJobsIsSuspicious(t *testing.T) {
 }
 
 func TestALoginPageDeletesNothing(t *testing.T) {
+	t.Parallel()
 	for _, system := range []string{"bos", "cfs"} {
 		s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultHTML, System: system, Method: "DELETE"}}})
 		d, code := s.document([]string{"sweep"})
@@ -347,6 +357,7 @@ func TestALoginPageDeletesNothing(t *testing.T) {
 }
 
 func TestOneSessionThatHangsDoesNotBlockTheOthers(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
 	want := s.stays()
 	var victim string
@@ -372,6 +383,7 @@ func TestOneSessionThatHangsDoesNotBlockTheOthers(t *testing.T) {
 
 // A Pod that a person starts for an old session, while a sweep is under way, holds it.
 func TestWhatIsStartedDuringTheSweepIsSeen(t *testing.T) {
+	t.Parallel()
 	var s *system
 	var once atomic.Bool
 	var victim gc.Object
@@ -401,6 +413,7 @@ func TestWhatIsStartedDuringTheSweepIsSeen(t *testing.T) {
 
 // The lists that are read again before deletes fail: nothing is tried, nothing is hammered.
 func TestWithoutASecondLookNothingGoes(t *testing.T) {
+	t.Parallel()
 	var s *system
 	var deleted, refused atomic.Bool
 	var lists atomic.Int32
@@ -433,6 +446,7 @@ func TestWithoutASecondLookNothingGoes(t *testing.T) {
 // Objects that fail leave their place to others: else the same old ones would keep all that
 // is younger from ever being collected.
 func TestFailuresDoNotUseUpTheLimit(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "cfs", Method: "DELETE"}}})
 	d, code := s.document([]string{"sweep"}, "BOSGC_MAX_DELETES=20")
 	if n := count(d, outcome(gc.Deleted)); code != gc.ExitPartial || n < 19 || n > 20 || count(d, outcome(gc.Failed)) == 0 {
@@ -441,6 +455,7 @@ func TestFailuresDoNotUseUpTheLimit(t *testing.T) {
 }
 
 func TestSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
 	var victims []string
 	for _, o := range s.World.Truth() {
@@ -469,6 +484,7 @@ func TestSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
 
 // A proxy's 404 for a ConfigMap says nothing about it, and what leads to it stays.
 func TestAForeign404LosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{http.MethodDelete, http.MethodGet} {
 		s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
 		want := s.stays()
@@ -488,6 +504,7 @@ func TestAForeign404LosesNothing(t *testing.T) {
 
 // Whatever the limit, sweep after sweep ends where an undisturbed one does.
 func TestAnyLimitEndsInTheSame(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []string{"2", "3", "7"} {
 		s := start(t, lab.Options{CSM: "1.2", Sessions: 40, Seed: 1}, lab.ServerOptions{})
 		want := s.stays()
@@ -502,6 +519,7 @@ func TestAnyLimitEndsInTheSame(t *testing.T) {
 
 // One record that cannot be read is that record's fault; all of them are BOS's.
 func TestABOSThatCannotReadAnyRecordIsIncomplete(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 40}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "bos", Path: "^/v1/session/"}}})
 	if d, code := s.document([]string{"plan"}); code != gc.ExitIncomplete {
 		t.Errorf("exit code %d, sources %+v", code, d.Sources)
@@ -509,6 +527,7 @@ func TestABOSThatCannotReadAnyRecordIsIncomplete(t *testing.T) {
 }
 
 func TestAConfigMapThatVanishesMeanwhileIsNoFailure(t *testing.T) {
+	t.Parallel()
 	var s *system
 	var once atomic.Bool
 	s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
@@ -523,6 +542,7 @@ func TestAConfigMapThatVanishesMeanwhileIsNoFailure(t *testing.T) {
 
 // A list that cannot reach BOS yet is asked for again: nothing has hurt BOS then.
 func TestBOSThatComesUpLate(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{})
 	listener := freeAddress(t)
 	time.AfterFunc(700*time.Millisecond, func() {
@@ -548,6 +568,7 @@ func must[T any](value T, err error) T {
 }
 
 func TestAFailingObjectStopsNoOther(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
 	plan, _ := s.document([]string{"plan"})
 	var victim gc.Object
@@ -580,6 +601,7 @@ func TestAFailingObjectStopsNoOther(t *testing.T) {
 
 // A delete whose answer is lost was carried out all the same.
 func TestALostAnswerIsLookedAfter(t *testing.T) {
+	t.Parallel()
 	for _, system := range []string{"bos", "cfs", "kube"} {
 		t.Run(system, func(t *testing.T) {
 			s := start(t, lab.Options{CSM: "1.2", Sessions: 40, Seed: 3}, lab.ServerOptions{})
@@ -598,6 +620,7 @@ func TestALostAnswerIsLookedAfter(t *testing.T) {
 
 // A run that is told to stop leaves the rest to the next one, and says what it did.
 func TestStoppedInTheMiddle(t *testing.T) {
+	t.Parallel()
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	var deletes atomic.Int32
@@ -630,6 +653,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 
 // The deadline ends a sweep cleanly: what is not done by then waits.
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultDelay, Delay: lab.Duration(time.Second), Method: "DELETE"}}})
 	want := s.stays()
 	d, code := s.document([]string{"sweep"}, "BOSGC_DEADLINE=5s")
@@ -648,6 +672,7 @@ func TestDeadline(t *testing.T) {
 
 // A system too slow to be read in one run is collected bit by bit, instead of never.
 func TestASlowBOSIsCollectedBitByBit(t *testing.T) {
+	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{ServiceTime: map[string]time.Duration{"bos": 100 * time.Millisecond}})
 	want := s.stays()
 	d, code := s.document([]string{"sweep"}, "BOSGC_DEADLINE=4s")
@@ -663,6 +688,7 @@ func TestASlowBOSIsCollectedBitByBit(t *testing.T) {
 }
 
 func TestThroughTheGateway(t *testing.T) {
+	t.Parallel()
 	for _, csm := range []string{"1.0", "1.5"} {
 		t.Run(csm, func(t *testing.T) {
 			s := start(t, lab.Options{CSM: csm, Sessions: 40}, lab.ServerOptions{Gateway: true, TokenLife: time.Hour})

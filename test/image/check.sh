@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile with buildah, for amd64 and arm64, and looks at what came of it. Its base may be out of
+# Builds the Dockerfile with buildah, for ARCHS (amd64 and arm64), and looks at what came of it. Its base may be out of
 # reach, so a local one takes its name: busybox as the shell, and this machine's certificates, Go and Go's caches.
 # Arguments: a file for the image of this machine's architecture, as an OCI archive; may be left out.
 set -euo pipefail
@@ -39,7 +39,7 @@ buildah rm "$base" >/dev/null
 mkdir -p "$(go env GOCACHE)" "$(go env GOMODCACHE)"
 mounts=(--volume "$(go env GOROOT):/usr/local/go:ro" --volume "$(go env GOCACHE):/caches/build" --volume "$(go env GOMODCACHE):/caches/mod")
 
-for arch in amd64 arm64; do
+for arch in ${ARCHS:-amd64 arm64}; do
 	image=localhost/bosgc:test-$arch
 	IMAGE=$image PLATFORM=linux/$arch ENGINE=buildah test/image/build.sh --pull=never "${mounts[@]}" >"$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; fail "the Dockerfile does not build for $arch"; }
