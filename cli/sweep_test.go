@@ -716,3 +716,38 @@ func TestThroughTheGateway(t *testing.T) {
 		}
 	})
 }
+
+// A ConfigMap of another name hangs on its session by the Job alone. If the Job vanishes during
+// the sweep, the ConfigMap is not gone, and the session that leads to it stays.
+func TestAJobThatVanishesTakesNoConfigMapOutOfSight(t *testing.T) {
+	t.Parallel()
+	var s *system
+	var once atomic.Bool
+	s = start(t, lab.Options{CSM: "1.0", Sessions: 8, Only: []string{"names-differ"}}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+		if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/configmaps/") || !once.CompareAndSwap(false, true) {
+			return
+		}
+		for _, job := range s.Kube.Names("jobs", lab.Namespace) {
+			s.Kube.Remove("jobs", lab.Namespace, job)
+		}
+	}})
+	d, _ := s.document([]string{"sweep"})
+	left := s.exist()
+	planned := 0
+	for _, o := range d.Objects {
+		if o.Kind != policy.ConfigMap || o.Verdict != policy.Delete {
+			continue
+		}
+		planned++
+		there := left[name(lab.KindConfigMap, o.Name)]
+		if there && (o.Outcome == gc.Gone || o.Outcome == gc.Deleted) {
+			t.Errorf("ConfigMap %s is reported as %s and still there", o.Name, o.Outcome)
+		}
+		if there && !left[name(lab.KindSession, o.Session)] {
+			t.Errorf("session %s is gone, and nothing leads to its ConfigMap %s any more", o.Session, o.Name)
+		}
+	}
+	if planned == 0 || !once.Load() {
+		t.Error("no ConfigMap was planned to go: this test shows nothing")
+	}
+}
