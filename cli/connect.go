@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 
@@ -13,11 +14,19 @@ import (
 	"bosgc/transport"
 )
 
-// connect makes the three clients. Nothing is sent yet; an error is one of configuration.
-func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (systems gc.Systems, cluster string, err error) {
+// connection is the way to all that a command talks to.
+type connection struct {
+	systems gc.Systems
+	cluster string      // where the API server is
+	own     *kube.Store // the namespace with the state, the lock and the journal
+	release *kube.Store // the namespace of the Pod that this runs in, where its CronJob is
+}
+
+// connect makes the clients. Nothing is sent yet; an error is one of configuration.
+func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*connection, error) {
 	restConfig, err := kube.Config(a.kubeconfig, a.context)
 	if err != nil {
-		return systems, "", err
+		return nil, err
 	}
 	kubeClient, err := kube.New(restConfig, kube.Options{
 		Namespace:      c.Namespace,
@@ -27,7 +36,7 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (sy
 		Observe:        m.Request("kube"),
 	})
 	if err != nil {
-		return systems, "", err
+		return nil, err
 	}
 	options := transport.Options{
 		CAFile:         c.CAFile,
@@ -41,19 +50,28 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (sy
 	options.Concurrency, options.Observe = c.BOSConcurrency, m.Request("bos")
 	toBOS, err := transport.New(c.BOSURL, options)
 	if err != nil {
-		return systems, "", fmt.Errorf("BOSGC_BOS_URL: %w", err)
+		return nil, fmt.Errorf("BOSGC_BOS_URL: %w", err)
 	}
 	options.Concurrency, options.Observe = c.CFSConcurrency, m.Request("cfs")
 	toCFS, err := transport.New(c.CFSURL, options)
 	if err != nil {
-		return systems, "", fmt.Errorf("BOSGC_CFS_URL: %w", err)
+		return nil, fmt.Errorf("BOSGC_CFS_URL: %w", err)
 	}
-	return gc.Systems{
+	systems := gc.Systems{
 		BOS:             bos.New(toBOS, c.ListTimeout.D()),
 		CFS:             cfs.New(toCFS, c.ListTimeout.D()),
 		Kube:            kubeClient,
 		Log:             log,
 		BOSConcurrency:  c.BOSConcurrency,
 		KubeConcurrency: c.KubeConcurrency,
-	}, restConfig.Host, nil
+	}
+	// Outside a Pod the swept namespace, and not the one that a kubeconfig happens to be set to:
+	// a lock that is somewhere else keeps nobody out.
+	home := cmp.Or(kube.PodNamespace(restConfig), c.Namespace)
+	return &connection{
+		systems: systems,
+		cluster: restConfig.Host,
+		own:     kubeClient.Store(cmp.Or(c.StateNamespace, home)),
+		release: kubeClient.Store(home),
+	}, nil
 }

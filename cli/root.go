@@ -31,6 +31,8 @@ Exit codes:
   1  the run failed as a whole, or was stopped before its end
   2  bad configuration or usage; nothing was contacted
   3  finished, but some objects failed
+  4  too many objects look orphaned; none of those was deleted
+  5  another run holds the lock
   6  a source could not be read completely; what depends on it was left alone`
 
 // app is what commands share: where they read from and write to.
@@ -127,7 +129,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table or json")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(a.plan(), a.sweep(), a.serve(), a.config(), a.version())
+	root.AddCommand(a.plan(), a.sweep(), a.serve(), a.exporter(), a.config(), a.version())
 	return root
 }
 

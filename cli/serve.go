@@ -3,10 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +11,7 @@ import (
 	"bosgc/config"
 	"bosgc/gc"
 	"bosgc/metrics"
+	"bosgc/state"
 )
 
 func (a *app) serve() *cobra.Command {
@@ -37,42 +35,50 @@ the next one comes all the same. SIGTERM ends it cleanly: what is under way is f
 
 // sweeping serves metrics while it sweeps, until the context ends. That is its normal end.
 func (a *app) sweeping(ctx context.Context, settings config.Config, log *slog.Logger) error {
-	m := metrics.New(Version, Commit)
-	if _, _, err := a.connect(settings, m, log); err != nil {
+	ledger, err := metrics.NewLedger(Version, Commit)
+	if err != nil {
+		return &exitError{gc.ExitFailed, err}
+	}
+	to, err := a.connect(settings, metrics.New(Version, Commit), log)
+	if err != nil {
 		return &exitError{gc.ExitUsage, err} // the next sweep would not know better
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", settings.MetricsAddr)
+	server, err := metrics.Listen(ctx, settings.MetricsAddr, ledger)
 	if err != nil {
-		return &exitError{gc.ExitFailed, fmt.Errorf("serve metrics at BOSGC_METRICS_ADDR=%q: %w", settings.MetricsAddr, err)}
+		return &exitError{gc.ExitFailed, err}
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", m.Handler())
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	log.Info("serving", "address", listener.Addr().String(), "interval", settings.Interval.String())
+	log.Info("serving", "address", server.Address(), "interval", settings.Interval.String())
+	a.resume(ctx, settings, to, ledger, log)
 
 	// An interval, not a pause: it is counted from start to start. A tick that comes while a
 	// sweep still runs is kept, and a second one is dropped, so that sweeps never pile up.
 	next := time.NewTicker(settings.Interval.D())
 	defer next.Stop()
 	for {
-		a.sweepAndCount(ctx, m, log)
+		a.sweepAgain(ctx, ledger, log)
 		select {
 		case <-next.C:
 		case <-ctx.Done():
-			return shutDown(server)
-		case err := <-served:
-			return &exitError{gc.ExitFailed, fmt.Errorf("serve metrics: %w", err)}
-		}
-		if ctx.Err() != nil {
-			return shutDown(server)
+			if err := server.Close(); err != nil {
+				return &exitError{gc.ExitFailed, err}
+			}
+			return nil
+		case err := <-server.Failed():
+			return &exitError{gc.ExitFailed, err}
 		}
 	}
 }
 
-func (a *app) sweepAndCount(ctx context.Context, m *metrics.Metrics, log *slog.Logger) {
+// resume goes on counting where the last process has ended.
+func (a *app) resume(ctx context.Context, settings config.Config, to *connection, ledger *metrics.Ledger, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+	defer cancel()
+	if err := ledger.Begin(ctx, state.NewStore(to.own, settings.StateName)); err != nil {
+		log.Warn("what earlier sweeps counted cannot be read", "error", err.Error())
+	}
+}
+
+func (a *app) sweepAgain(ctx context.Context, ledger *metrics.Ledger, log *slog.Logger) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -80,25 +86,23 @@ func (a *app) sweepAndCount(ctx context.Context, m *metrics.Metrics, log *slog.L
 	settings, err := config.Load(a.environ)
 	if err != nil {
 		log.Error("sweep failed", "error", err.Error(), "exitCode", gc.ExitUsage)
-		m.Failed(gc.ExitUsage, time.Now())
+		a.notBegun(ledger, log)
 		return
 	}
-	d, err := a.once(ctx, settings, m, log)
-	var exit *exitError
-	if errors.As(err, &exit) {
-		log.Error("sweep failed", "error", err.Error(), "exitCode", exit.code)
-		m.Failed(exit.code, time.Now())
-		return
+	if _, err := a.sweepAndReport(ctx, a.begin(settings, log), ledger); err != nil {
+		code := gc.ExitFailed
+		if exit := (*exitError)(nil); errors.As(err, &exit) {
+			code = exit.code
+		}
+		log.Error("sweep failed", "error", err.Error(), "exitCode", code)
+		if code == gc.ExitUsage { // nothing was contacted, not even for the report
+			a.notBegun(ledger, log)
+		}
 	}
-	m.Swept(d, time.Now())
 }
 
-// shutDown lets a scrape that is under way come to its end.
-func shutDown(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return &exitError{gc.ExitFailed, fmt.Errorf("stop serving metrics: %w", err)}
+func (a *app) notBegun(ledger *metrics.Ledger, log *slog.Logger) {
+	if err := ledger.Failed(gc.ExitUsage, time.Now()); err != nil {
+		log.Error("the failure is not counted", "error", err.Error())
 	}
-	return nil
 }

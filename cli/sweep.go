@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -23,7 +24,17 @@ func (a *app) plan() *cobra.Command {
 		Short: "Show what a sweep would delete, and why; delete nothing",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.run(cmd.Context(), 0, true)
+			defer a.quitMesh()
+			settings, log, err := a.load()
+			if err != nil {
+				return err
+			}
+			settings.DryRun = true
+			d, err := a.once(cmd.Context(), a.begin(settings, log))
+			if err != nil {
+				return err
+			}
+			return a.show(d)
 		},
 	}
 }
@@ -38,46 +49,89 @@ func (a *app) sweep() *cobra.Command {
 			if cmd.Flags().Changed("max-deletes") && maxDeletes < 1 {
 				return fmt.Errorf("--max-deletes is %d; expected at least 1", maxDeletes)
 			}
-			return a.run(cmd.Context(), maxDeletes, false)
+			defer a.quitMesh() // also after a mistake in the settings: else the Pod would never end
+			settings, log, err := a.load()
+			if err != nil {
+				return err
+			}
+			if maxDeletes > 0 {
+				settings.MaxDeletes = maxDeletes
+			}
+			return a.sweepAndShow(cmd.Context(), settings, log)
 		},
 	}
 	cmd.Flags().IntVar(&maxDeletes, "max-deletes", 0, "objects to delete at most in this run (default: BOSGC_MAX_DELETES)")
 	return cmd
 }
 
-// run does one sweep and shows what came of it.
-func (a *app) run(ctx context.Context, maxDeletes int, lookOnly bool) error {
-	defer a.quitMesh() // also after a mistake in the settings: else the Pod would never end
-	settings, log, err := a.load()
+// sweepAndShow does one sweep, and shows what came of it before it lingers for a scrape.
+func (a *app) sweepAndShow(ctx context.Context, settings config.Config, log *slog.Logger) error {
+	ledger, err := metrics.NewLedger(Version, Commit)
 	if err != nil {
+		return &exitError{gc.ExitFailed, err}
+	}
+	d, err := a.sweepAndReport(ctx, a.begin(settings, log), ledger)
+	var exit *exitError
+	if errors.As(err, &exit) && exit.code == gc.ExitUsage {
 		return err
 	}
-	if maxDeletes > 0 {
-		settings.MaxDeletes = maxDeletes
+	if err == nil {
+		err = a.show(d)
 	}
-	settings.DryRun = settings.DryRun || lookOnly
-	d, err := a.once(ctx, settings, metrics.New(Version, Commit), log)
-	if err != nil {
-		return err
-	}
-	return a.show(d)
+	a.linger(ctx, settings, ledger, log)
+	return err
 }
 
-// once plans and, unless told to look only, carries out. A plan and a sweep differ in one call.
-func (a *app) once(ctx context.Context, settings config.Config, m *metrics.Metrics, log *slog.Logger) (gc.Document, error) {
-	systems, cluster, err := a.connect(settings, m, log)
+// oneRun is one run, from its settings to its end.
+type oneRun struct {
+	id       string
+	begun    time.Time
+	settings config.Config
+	log      *slog.Logger
+	metrics  *metrics.Metrics
+}
+
+func (a *app) begin(settings config.Config, log *slog.Logger) *oneRun {
+	now := time.Now().UTC()
+	return &oneRun{id: gc.RunID(now), begun: now, settings: settings, log: log, metrics: metrics.New(Version, Commit)}
+}
+
+// sweepAndReport does one sweep and reports it wherever it is to be reported, whatever became
+// of it.
+func (a *app) sweepAndReport(ctx context.Context, r *oneRun, ledger *metrics.Ledger) (gc.Document, error) {
+	to, err := a.connect(r.settings, r.metrics, r.log)
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitUsage, err}
 	}
+	d, err := a.connected(ctx, r, to)
+	r.report(ctx, to, ledger, d, err)
+	return d, err
+}
+
+// once is a run that nobody is told of but who started it.
+func (a *app) once(ctx context.Context, r *oneRun) (gc.Document, error) {
+	to, err := a.connect(r.settings, r.metrics, r.log)
+	if err != nil {
+		return gc.Document{}, &exitError{gc.ExitUsage, err}
+	}
+	return a.connected(ctx, r, to)
+}
+
+// connected plans and, unless told to look only, carries out. A plan and a sweep differ in one
+// call.
+func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Document, error) {
+	settings := r.settings
 	tooLate := fmt.Errorf("the run took longer than %s (BOSGC_DEADLINE)", settings.Deadline)
 	ctx, cancel := context.WithTimeoutCause(ctx, settings.Deadline.D(), tooLate)
 	defer cancel()
 
-	waitForMesh(ctx, settings.MeshQuitURL, meshPatience, log)
-	if err := preflight(ctx, systems.Kube, settings, log); err != nil {
+	waitForMesh(ctx, settings.MeshQuitURL, meshPatience, r.log)
+	if err := preflight(ctx, to.systems.Kube, settings, r.log); err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
-	plan, err := gc.MakePlan(ctx, systems, settings.Policy(), cluster, time.Now().UTC(), settings.Deadline.D()/2)
+	plan, err := gc.MakePlan(ctx, to.systems, gc.Run{
+		ID: r.id, Settings: settings.Policy(), Cluster: to.cluster, Now: r.begun, Reading: settings.Deadline.D() / 2,
+	})
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
 	}
@@ -88,6 +142,6 @@ func (a *app) once(ctx context.Context, settings config.Config, m *metrics.Metri
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
-	log.Info("sweep ended", "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
+	r.log.Info("sweep ended", "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
 	return report.Document, nil
 }

@@ -60,11 +60,12 @@ type Config struct {
 
 	Interval       Age    `env:"BOSGC_INTERVAL" envDefault:"1h" check:"positive"`
 	MetricsAddr    string `env:"BOSGC_METRICS_ADDR" envDefault:":9090"`
-	MetricsLinger  Age    `env:"BOSGC_METRICS_LINGER" envDefault:"0s" later:"true"`
-	PushURL        string `env:"BOSGC_PUSH_URL" check:"url" later:"true"`
-	Textfile       string `env:"BOSGC_TEXTFILE" later:"true"`
-	StateNamespace string `env:"BOSGC_STATE_NAMESPACE" check:"label" later:"true"`
-	StateName      string `env:"BOSGC_STATE_NAME" envDefault:"bosgc" check:"label" later:"true"`
+	MetricsLinger  Age    `env:"BOSGC_METRICS_LINGER" envDefault:"0s"`
+	PushURL        string `env:"BOSGC_PUSH_URL" check:"url"`
+	Textfile       string `env:"BOSGC_TEXTFILE"`
+	StateNamespace string `env:"BOSGC_STATE_NAMESPACE" check:"label"`
+	StateName      string `env:"BOSGC_STATE_NAME" envDefault:"bosgc" check:"label"`
+	CronJob        string `env:"BOSGC_CRONJOB" check:"label"`
 	JournalDir     string `env:"BOSGC_JOURNAL_DIR" later:"true"`
 	JournalRuns    int    `env:"BOSGC_JOURNAL_RUNS" envDefault:"20" min:"1" later:"true"`
 

@@ -82,25 +82,33 @@ type Plan struct {
 
 	systems *Systems // nil once it has been carried out
 	world   *world
-	now     time.Time
 }
 
-// MakePlan reads everything, for at most as long as reading says, and judges it. It deletes
-// nothing. The error is that of the context: everything else that goes wrong is in the plan.
-func MakePlan(ctx context.Context, systems Systems, settings policy.Settings, cluster string, now time.Time, reading time.Duration) (*Plan, error) {
-	w, err := systems.collect(ctx, settings, now, reading)
+// Run is what one plan is made for.
+type Run struct {
+	ID       string // see RunID
+	Settings policy.Settings
+	Cluster  string // where the API server is
+	Now      time.Time
+	Reading  time.Duration // how long reading may take
+}
+
+// MakePlan reads everything and judges it. It deletes nothing. The error is that of the context:
+// everything else that goes wrong is in the plan.
+func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
+	w, err := systems.collect(ctx, r.Settings, r.Now, r.Reading)
 	if err != nil {
 		return nil, err
 	}
-	expires := now.Add(planLife)
-	p := &Plan{systems: &systems, world: w, now: now, Document: Document{
+	expires := r.Now.Add(planLife)
+	p := &Plan{systems: &systems, world: w, Document: Document{
 		APIVersion: APIVersion,
 		Kind:       "Plan",
-		Run:        runID(now),
-		CreatedAt:  now,
+		Run:        r.ID,
+		CreatedAt:  r.Now,
 		ExpiresAt:  &expires,
-		PolicyHash: hash(settings),
-		Cluster:    cluster,
+		PolicyHash: hash(r.Settings),
+		Cluster:    r.Cluster,
 		Sources:    w.sources,
 		Objects:    []Object{},
 	}}
@@ -142,6 +150,8 @@ const (
 	ExitFailed     = 1
 	ExitUsage      = 2
 	ExitPartial    = 3
+	ExitRefused    = 4
+	ExitLocked     = 5
 	ExitIncomplete = 6
 )
 
@@ -162,8 +172,8 @@ func (d *Document) exitCode() int {
 	return ExitDone
 }
 
-// runID names a run: sortable by time, and unlike any other.
-func runID(now time.Time) string {
+// RunID names a run: sortable by time, and unlike any other.
+func RunID(now time.Time) string {
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails: see crypto/rand
 	return now.UTC().Format("20060102t150405z") + "-" + hex.EncodeToString(random[:])

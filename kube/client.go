@@ -1,5 +1,6 @@
-// Package kube reads and deletes Jobs, Pods and ConfigMaps of one namespace. It hides how
-// Kubernetes lists, pages and deletes, on every release that CSM ran.
+// Package kube reads and deletes Jobs, Pods and ConfigMaps of one namespace, and keeps bosgc's
+// own objects in another. It hides how Kubernetes lists, pages and deletes, on every release
+// that CSM ran.
 package kube
 
 import (
@@ -7,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +21,7 @@ import (
 	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 	batchv1beta1client "k8s.io/client-go/kubernetes/typed/batch/v1beta1"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -55,6 +60,7 @@ type Client struct {
 	batch   batchv1client.BatchV1Interface
 	beta    batchv1beta1client.BatchV1beta1Interface // CronJobs before Kubernetes 1.21
 	meta    metadata.Interface
+	leases  coordinationv1client.LeasesGetter
 	access  authorizationv1client.SelfSubjectAccessReviewsGetter
 	options Options
 	slots   chan struct{}
@@ -71,6 +77,20 @@ func Config(kubeconfig, kubeContext string) (*rest.Config, error) {
 		return nil, fmt.Errorf("no way to the Kubernetes API: %w; give --kubeconfig or KUBECONFIG, or run in a Pod with a service account", err)
 	}
 	return config, nil
+}
+
+// PodNamespace is the namespace of the Pod this runs in; empty if the configuration is not that of
+// a Pod's service account.
+func PodNamespace(config *rest.Config) string {
+	if config.BearerTokenFile == "" {
+		return ""
+	}
+	// It lies beside the token in every Pod, and in no other place that a token comes from.
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(config.BearerTokenFile), "namespace"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // New makes a client. The configuration is copied.
@@ -117,12 +137,13 @@ func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Cli
 	batch, batchErr := batchv1client.NewForConfigAndClient(config, httpClient)
 	beta, betaErr := batchv1beta1client.NewForConfigAndClient(config, httpClient)
 	meta, metaErr := metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient)
+	leases, leasesErr := coordinationv1client.NewForConfigAndClient(config, httpClient)
 	access, accessErr := authorizationv1client.NewForConfigAndClient(config, httpClient)
-	if err := errors.Join(coreErr, batchErr, betaErr, metaErr, accessErr); err != nil {
+	if err := errors.Join(coreErr, batchErr, betaErr, metaErr, leasesErr, accessErr); err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
 	return &Client{
-		core: core, batch: batch, beta: beta, meta: meta, access: access,
+		core: core, batch: batch, beta: beta, meta: meta, leases: leases, access: access,
 		options: options, slots: make(chan struct{}, options.Concurrency),
 	}, nil
 }

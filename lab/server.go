@@ -248,7 +248,7 @@ func (s *Server) Requests() []Request { return s.log.all() }
 func (s *Server) Danger() []string { return slices.Concat(s.CFS.Danger(), s.Kube.Danger()) }
 
 // Objects returns what exists now: sessions (ghosts too), and all Jobs, ConfigMaps and CFS
-// sessions, judged or not.
+// sessions, judged or not. What a sweeper keeps for itself is not among them.
 func (s *Server) Objects() []Object {
 	var objects []Object
 	for kind, names := range map[string][]string{
@@ -256,6 +256,9 @@ func (s *Server) Objects() []Object {
 		KindConfigMap: s.Kube.Names("configmaps", Namespace), KindCFSSession: s.CFS.Names(),
 	} {
 		for _, name := range names {
+			if kind == KindConfigMap && s.Kube.Label("configmaps", Namespace, name, "app.kubernetes.io/managed-by") == "bosgc" {
+				continue
+			}
 			objects = append(objects, Object{Kind: kind, Name: name})
 		}
 	}

@@ -1,6 +1,7 @@
-// Package metrics keeps the Prometheus metrics of bosgc. Every series is there from the
-// beginning, at zero where that is what it counts: an alert on a series that appears only with
-// the first failure would miss that failure.
+// Package metrics keeps the Prometheus metrics of bosgc (docs/metrics.md), and knows the ways out
+// of a process that ends. Every series is there from the beginning, at zero where that is what
+// it counts: an alert on a series that appears only with the first failure would miss that
+// failure.
 package metrics
 
 import (
@@ -10,16 +11,19 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"bosgc/gc"
 	"bosgc/inventory"
 	"bosgc/policy"
 )
 
-// Metrics is one registry.
+// Metrics is the registry of one sweep. Its counters begin at zero; package state adds them up.
 type Metrics struct {
-	registry *prometheus.Registry
+	registry  *prometheus.Registry
+	swept     bool // a sweep came to a result, so that gauges say something
+	listed    bool // BOS answered with its list
+	succeeded bool
 
 	objects        *prometheus.GaugeVec
 	orphans        *prometheus.GaugeVec
@@ -35,6 +39,8 @@ type Metrics struct {
 	lastSweep      prometheus.Gauge
 	lastSuccess    prometheus.Gauge
 	lastExitCode   prometheus.Gauge
+	stateOK        prometheus.Gauge
+	setAside       prometheus.Gauge
 	requests       *prometheus.CounterVec
 	requestTime    *prometheus.HistogramVec
 }
@@ -60,6 +66,8 @@ func New(version, commit string) *Metrics {
 		lastSweep:      gauge("last_sweep_timestamp_seconds", "When the last sweep ended, in seconds since 1970."),
 		lastSuccess:    gauge("last_success_timestamp_seconds", "When the last sweep that ended with exit code 0 ended, in seconds since 1970."),
 		lastExitCode:   gauge("last_exit_code", "Exit code of the last sweep."),
+		stateOK:        gauge("state_ok", "Whether the state that sweeps leave for each other could be read and written."),
+		setAside:       gauge("state_set_aside_timestamp_seconds", "When a state that could not be understood was last set aside and begun anew, in seconds since 1970; 0 is never."),
 		requests:       counters("requests_total", "Requests sent, every try counted; code 0 is no answer.", "system", "verb", "code"),
 		requestTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "bosgc", Name: "request_duration_seconds", Help: "Time until a request was answered.",
@@ -69,7 +77,8 @@ func New(version, commit string) *Metrics {
 	info := gauges("build_info", "A constant 1, labelled by what was built.", "version", "commit", "goversion")
 	info.WithLabelValues(version, commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.objects, m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog, m.deleted, m.failures,
-		m.sessions, m.listOK, m.complete, m.duration, m.lastSweep, m.lastSuccess, m.lastExitCode, m.requests, m.requestTime, info)
+		m.sessions, m.listOK, m.complete, m.duration, m.lastSweep, m.lastSuccess, m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, info)
+	m.stateOK.Set(1)
 	m.zero()
 	return m
 }
@@ -100,15 +109,33 @@ func (m *Metrics) zero() {
 	}
 }
 
-// Handler serves the metrics.
-func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+// Gather gives all metrics of this sweep.
+func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gather() }
+
+// Fresh says of a gauge whether this sweep has something new to say. One that failed before it saw
+// anything has not: the last one that did goes on standing for what there is.
+func (m *Metrics) Fresh(name string) bool {
+	switch name {
+	case "bosgc_last_success_timestamp_seconds":
+		return m.succeeded
+	case "bosgc_bos_sessions":
+		return m.listed
+	case "bosgc_last_exit_code", "bosgc_last_sweep_timestamp_seconds", "bosgc_sweep_duration_seconds", "bosgc_build_info",
+		"bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds":
+		return true
+	default:
+		return m.swept
+	}
 }
 
 // Request is told of every request that a system was sent; status 0 is no answer.
 func (m *Metrics) Request(system string) func(method string, status int, took time.Duration) {
 	return func(method string, status int, took time.Duration) {
-		m.requests.WithLabelValues(system, method, strconv.Itoa(status)).Inc()
+		code := strconv.Itoa(status)
+		if status != 0 && http.StatusText(status) == "" {
+			code = "other" // a server that makes up codes must not make up series
+		}
+		m.requests.WithLabelValues(system, method, code).Inc()
 		m.requestTime.WithLabelValues(system, method).Observe(took.Seconds())
 	}
 }
@@ -149,11 +176,12 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 			m.listOK.Set(number(source.Listed))
 			if source.Listed {
 				m.sessions.Set(float64(source.Count))
+				m.listed = true
 			}
 		}
 	}
-	m.duration.Set(now.Sub(d.CreatedAt).Seconds())
-	m.ended(d.ExitCode, now)
+	m.swept = true
+	m.ended(d.ExitCode, d.CreatedAt, now)
 }
 
 func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
@@ -170,26 +198,39 @@ func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
 		m.deleted.WithLabelValues(kind, string(o.Reason)).Inc()
 	case gc.Failed:
 		m.failures.WithLabelValues(kind).Inc()
-	case gc.Waiting:
-		t.backlog++
 	default:
 	}
-	left := o.Verdict == policy.Delete && o.Outcome != gc.Deleted && o.Outcome != gc.Gone
-	if left && o.EligibleAt != nil {
+	if o.Verdict != policy.Delete || o.Outcome == gc.Deleted || o.Outcome == gc.Gone || o.Outcome == gc.Skipped {
+		return
+	}
+	t.backlog++
+	if o.EligibleAt != nil {
 		t.eligible = max(t.eligible, now.Sub(*o.EligibleAt))
 	}
 }
 
 // Failed notes a sweep that came to no result.
-func (m *Metrics) Failed(exitCode int, now time.Time) { m.ended(exitCode, now) }
+func (m *Metrics) Failed(exitCode int, begun, now time.Time) { m.ended(exitCode, begun, now) }
 
-func (m *Metrics) ended(exitCode int, now time.Time) {
+func (m *Metrics) ended(exitCode int, begun, now time.Time) {
+	m.duration.Set(now.Sub(begun).Seconds())
 	m.lastExitCode.Set(float64(exitCode))
 	m.lastSweep.Set(float64(now.Unix()))
 	if exitCode == gc.ExitDone {
 		m.lastSuccess.Set(float64(now.Unix()))
+		m.succeeded = true
 	}
 }
+
+// SetAside notes when a state was last set aside; the zero time is never.
+func (m *Metrics) SetAside(at time.Time) {
+	if !at.IsZero() {
+		m.setAside.Set(float64(at.Unix()))
+	}
+}
+
+// StateOK notes whether the state could be read and written.
+func (m *Metrics) StateOK(ok bool) { m.stateOK.Set(number(ok)) }
 
 func number(b bool) float64 {
 	if b {

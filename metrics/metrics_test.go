@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"bosgc/gc"
@@ -18,12 +19,12 @@ var names = []string{
 	"bosgc_objects", "bosgc_orphans", "bosgc_oldest_orphan_age_seconds", "bosgc_oldest_eligible_age_seconds", "bosgc_backlog",
 	"bosgc_deleted_total", "bosgc_delete_failures_total", "bosgc_bos_sessions", "bosgc_bos_list_ok", "bosgc_source_complete",
 	"bosgc_sweep_duration_seconds", "bosgc_last_sweep_timestamp_seconds", "bosgc_last_success_timestamp_seconds",
-	"bosgc_last_exit_code", "bosgc_requests_total", "bosgc_request_duration_seconds", "bosgc_build_info",
+	"bosgc_last_exit_code", "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds", "bosgc_requests_total", "bosgc_request_duration_seconds", "bosgc_build_info",
 }
 
 func scrape(m *Metrics) string {
 	recorder := httptest.NewRecorder()
-	m.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	return recorder.Body.String()
 }
 
@@ -81,7 +82,7 @@ func TestSweepsAreCounted(t *testing.T) {
 		`bosgc_deleted_total{kind="Session",reason="ghost"} 2`, // counters go on rising
 		`bosgc_delete_failures_total{kind="Job"} 2`,
 		`bosgc_objects{kind="Session",reason="ghost",verdict="delete"} 1`, // gauges are of the last sweep
-		`bosgc_backlog{kind="Job"} 1`,
+		`bosgc_backlog{kind="Job"} 2`,
 		`bosgc_orphans{kind="ConfigMap"} 1`,
 		`bosgc_oldest_eligible_age_seconds{kind="Job"} 3600`,
 		`bosgc_oldest_eligible_age_seconds{kind="Session"} 0`, // it is gone
@@ -95,7 +96,7 @@ func TestSweepsAreCounted(t *testing.T) {
 			t.Errorf("missing: %s", series)
 		}
 	}
-	m.Failed(gc.ExitFailed, now)
+	m.Failed(gc.ExitFailed, now, now)
 	if text := scrape(m); !strings.Contains(text, "bosgc_last_exit_code 1\n") {
 		t.Error("a failed sweep is not noted")
 	}

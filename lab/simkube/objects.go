@@ -94,6 +94,13 @@ func (s *Server) Has(resource, namespace, name string) bool {
 	return ok
 }
 
+// Label gives the value of an object's label; empty if it has none.
+func (s *Server) Label(resource, namespace, name, label string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[key{resource, namespace, name}].labels()[label]
+}
+
 // Names returns the names of the objects of one resource in a namespace, sorted.
 func (s *Server) Names(resource, namespace string) []string {
 	s.mu.Lock()
