@@ -238,12 +238,18 @@ func (c *Client) isMissing(ctx context.Context, path string) error {
 // whose record BOS cannot read (HTTP 500, or silence while BOS is well) is Unknown and
 // Broken, and is no error, because it says nothing about other sessions. An error means that BOS did not answer.
 func (c *Client) Get(ctx context.Context, id string) (inventory.Record, error) {
+	record, _, err := c.Whole(ctx, id)
+	return record, err
+}
+
+// Whole is Get, and gives what BOS answered, word for word; nothing if it has no record.
+func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.RawMessage, error) {
 	path, err := sessionPath(id)
 	if err != nil {
-		return inventory.Record{}, err
+		return inventory.Record{}, nil, err
 	}
 	if err := c.worthAsking(id); err != nil {
-		return inventory.Record{}, err
+		return inventory.Record{}, nil, err
 	}
 	answer, err := c.get(ctx, path)
 	switch status(err) {
@@ -252,24 +258,24 @@ func (c *Client) Get(ctx context.Context, id string) (inventory.Record, error) {
 		// is about the path, or from something in between.
 		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 {
 			c.answered.Store(id, true)
-			return inventory.Record{Presence: inventory.Absent}, nil
+			return inventory.Record{Presence: inventory.Absent}, nil, nil
 		}
-		return inventory.Record{}, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session ({} is), so the session may exist: check the BOS URL", err)
+		return inventory.Record{}, nil, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session ({} is), so the session may exist: check the BOS URL", err)
 	case http.StatusInternalServerError:
-		return inventory.Record{Err: err.Error(), Broken: true}, nil
+		return inventory.Record{Err: err.Error(), Broken: true}, nil, nil
 	}
 	if errors.Is(err, errStuck) {
-		return inventory.Record{Err: err.Error(), Broken: true}, nil
+		return inventory.Record{Err: err.Error(), Broken: true}, nil, nil
 	}
 	if err != nil {
-		return inventory.Record{}, err
+		return inventory.Record{}, nil, err
 	}
 	record, err := decodeRecord(answer.Body)
 	if err != nil {
-		return inventory.Record{}, fmt.Errorf("GET %s: %w", path, err)
+		return inventory.Record{}, nil, fmt.Errorf("GET %s: %w", path, err)
 	}
 	c.answered.Store(id, true)
-	return record, nil
+	return record, answer.Body, nil
 }
 
 // worthAsking refuses to try further sessions once some hang: each costs BOS a worker, and

@@ -154,17 +154,23 @@ func (c *Client) pages(ctx context.Context, keep func(inventory.CFSSession)) err
 // Session returns one CFS session. Absent means that CFS itself says so about this name;
 // Unknown comes with an error.
 func (c *Client) Session(ctx context.Context, name string) (inventory.CFSSession, inventory.Presence, error) {
+	session, _, presence, err := c.Whole(ctx, name)
+	return session, presence, err
+}
+
+// Whole is Session, and gives what CFS answered, word for word.
+func (c *Client) Whole(ctx context.Context, name string) (inventory.CFSSession, json.RawMessage, inventory.Presence, error) {
 	none := inventory.CFSSession{}
 	path, err := c.path(ctx, name)
 	if err != nil {
-		return none, inventory.Unknown, err
+		return none, nil, inventory.Unknown, err
 	}
 	answer, err := c.get(ctx, transport.Request{Path: path})
 	if transport.NotFoundTitle(err) != "" {
-		return none, inventory.Absent, nil
+		return none, nil, inventory.Absent, nil
 	}
 	if err != nil {
-		return none, inventory.Unknown, err
+		return none, nil, inventory.Unknown, err
 	}
 	session, err := decodeSession(answer.Body)
 	if err == nil && session.Name != name {
@@ -172,9 +178,9 @@ func (c *Client) Session(ctx context.Context, name string) (inventory.CFSSession
 		err = fmt.Errorf("the answer is about CFS session %q", transport.Printable(session.Name, 80))
 	}
 	if err != nil {
-		return none, inventory.Unknown, fmt.Errorf("GET %s: %w", path, err)
+		return none, nil, inventory.Unknown, fmt.Errorf("GET %s: %w", path, err)
 	}
-	return session, inventory.Present, nil
+	return session, answer.Body, inventory.Present, nil
 }
 
 // Delete removes one CFS session, and says whether there was one; gone already is no

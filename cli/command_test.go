@@ -87,8 +87,8 @@ func TestNoWayToKubernetes(t *testing.T) {
 
 func TestSettingsWithoutEffectAreReported(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 5}, lab.ServerOptions{})
-	_, _, stderr := s.run([]string{"plan"}, "BOSGC_LOG_LEVEL=info", "BOSGC_JOURNAL_DIR=/tmp")
-	if !strings.Contains(stderr, "BOSGC_JOURNAL_DIR") || !strings.Contains(stderr, "no effect") {
+	_, _, stderr := s.run([]string{"plan"}, "BOSGC_LOG_LEVEL=info", "BOSGC_BATCHER=other")
+	if !strings.Contains(stderr, "BOSGC_BATCHER") || !strings.Contains(stderr, "no effect") {
 		t.Errorf("stderr %q", stderr)
 	}
 }

@@ -34,6 +34,7 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		RequestTimeout: c.RequestTimeout.D(),
 		ListTimeout:    c.ListTimeout.D(),
 		Observe:        m.Request("kube"),
+		Now:            a.now,
 	})
 	if err != nil {
 		return nil, err

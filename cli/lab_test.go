@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,9 @@ type system struct {
 	environ []string
 }
 
+// manySightings keeps orphans out of tests of something else, however often they sweep.
+const manySightings = "BOSGC_ORPHAN_SIGHTINGS=99"
+
 func start(t *testing.T, options lab.Options, serve lab.ServerOptions) *system {
 	t.Helper()
 	if options.Now.IsZero() {
@@ -47,7 +52,7 @@ func start(t *testing.T, options lab.Options, serve lab.ServerOptions) *system {
 			t.Error(err)
 		}
 	})
-	return &system{Server: server, t: t, environ: append(server.Env(), "BOSGC_LOG_LEVEL=error")}
+	return &system{Server: server, t: t, environ: append(server.Env(), "BOSGC_LOG_LEVEL=error", manySightings)}
 }
 
 // run runs a command. The kubeconfig is given as a flag, because client-go reads the
@@ -84,6 +89,11 @@ func (s *system) decode(stdout, stderr string) gc.Document {
 	return d
 }
 
+// readsBody says whether a request is for the content of a ConfigMap of a session.
+func readsBody(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/configmaps/") && !strings.Contains(r.URL.Path, "/bosgc-")
+}
+
 // name is an object as a test compares it.
 func name(kind, name string) string { return kind + " " + name }
 
@@ -100,6 +110,17 @@ func (s *system) stays() map[string]bool {
 	set := s.exist()
 	for _, o := range s.World.Truth() {
 		if o.Goes() {
+			delete(set, name(o.Kind, o.Name))
+		}
+	}
+	return set
+}
+
+// staysConfirmed is what must be left when orphans were confirmed too.
+func (s *system) staysConfirmed() map[string]bool {
+	set := s.exist()
+	for _, o := range s.World.Truth() {
+		if o.GoesConfirmed() {
 			delete(set, name(o.Kind, o.Name))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,29 +15,41 @@ import (
 
 // preflight asks before anything else whether the permissions suffice. Without one to read,
 // the source that needs it is incomplete, and the run goes on; without one to delete, a
-// sweep would take half of what belongs together, so it does not begin.
-func preflight(ctx context.Context, client *kube.Client, settings config.Config, log *slog.Logger) error {
-	var wanted []kube.Permission
-	for _, p := range kube.Permissions() {
-		if !settings.DryRun || !p.ForDeleting() {
-			wanted = append(wanted, p)
+// sweep would take half of what belongs together, and without those for lock and journal it may
+// not begin.
+func preflight(ctx context.Context, to *connection, r *oneRun) error {
+	settings, log := r.settings, r.log
+	swept, state := kube.Permissions(), kube.StatePermissions(!settings.DryRun)
+	if settings.DryRun {
+		swept = slices.DeleteFunc(swept, kube.Permission.ForDeleting)
+	}
+	if !r.reported {
+		state = nil // it works without, only with nothing counted as seen before
+	}
+	var refused []string
+	for _, in := range []struct {
+		namespace string
+		wanted    []kube.Permission
+		needed    func(kube.Permission) bool
+	}{
+		{settings.Namespace, swept, kube.Permission.ForDeleting},
+		{to.own.Namespace(), state, func(kube.Permission) bool { return true }},
+	} {
+		missing, err := to.systems.Kube.Missing(ctx, in.namespace, in.wanted)
+		if err != nil {
+			// The lists that follow will say so better, and each for itself.
+			log.Warn("permissions could not be checked", "error", err.Error())
+			return nil
+		}
+		for _, p := range missing {
+			log.Error("a permission is missing", "permission", p.String(), "namespace", in.namespace)
+			if !settings.DryRun && in.needed(p) {
+				refused = append(refused, fmt.Sprintf("%s in namespace %q", p, in.namespace))
+			}
 		}
 	}
-	missing, err := client.Missing(ctx, wanted)
-	if err != nil {
-		// The lists that follow will say so better, and each for itself.
-		log.Warn("permissions could not be checked", "error", err.Error())
-		return nil
-	}
-	var deletes []string
-	for _, p := range missing {
-		log.Error("a permission is missing", "permission", p.String(), "namespace", settings.Namespace)
-		if p.ForDeleting() {
-			deletes = append(deletes, p.String())
-		}
-	}
-	if len(deletes) > 0 {
-		return fmt.Errorf("not permitted in namespace %q: %s; nothing was deleted: grant it, or set BOSGC_DRY_RUN=true to look only", settings.Namespace, strings.Join(deletes, ", "))
+	if len(refused) > 0 {
+		return fmt.Errorf("not permitted: %s; nothing was deleted: grant it, or set BOSGC_DRY_RUN=true to look only", strings.Join(refused, ", "))
 	}
 	return nil
 }

@@ -26,10 +26,9 @@ const (
 // report tells of a run wherever it is to be told of: in the state first, because that has the
 // totals which the others give on. That one of them fails is no failure of the run: the others
 // tell of it, and the log does.
-func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Ledger, d gc.Document, failure error) {
+func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Ledger, now time.Time, d gc.Document, failure error) {
 	// A run that was told to stop, or took too long, is one that has to be reported.
 	ctx = context.WithoutCancel(ctx)
-	now := time.Now().UTC()
 	exitCode := d.ExitCode
 	var exit *exitError
 	if errors.As(failure, &exit) {
@@ -38,7 +37,13 @@ func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Led
 	} else {
 		r.metrics.Swept(d, now)
 	}
-	r.keep(ctx, to, ledger, r.summary(d, exitCode, failure, now))
+	summary := r.summary(d, exitCode, failure, now)
+	r.keep(ctx, to, ledger, func(s *state.State) {
+		s.Last = &summary
+		if !r.settings.DryRun && exit == nil {
+			s.Sightings = d.Sighted(s.Sightings, now)
+		}
+	})
 
 	ctx, cancel := context.WithTimeout(ctx, toldWithin)
 	defer cancel()
@@ -73,11 +78,11 @@ func (r *oneRun) warn(what, setting string, err error) {
 }
 
 // keep books the run in the state.
-func (r *oneRun) keep(ctx context.Context, to *connection, ledger *metrics.Ledger, summary state.Run) {
+func (r *oneRun) keep(ctx context.Context, to *connection, ledger *metrics.Ledger, change func(*state.State)) {
 	ctx, cancel := context.WithTimeout(ctx, stateWithin)
 	defer cancel()
 	store := state.NewStore(to.own, r.settings.StateName)
-	err := ledger.Book(ctx, store, r.id, r.metrics, func(s *state.State) { s.Last = &summary })
+	err := ledger.Book(ctx, store, r.id, r.metrics, change)
 	if err != nil {
 		r.log.Warn("the state was not written; the next sweep does not know of this one", "error", err.Error())
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -40,6 +41,7 @@ type app struct {
 	environ []string
 	stdout  io.Writer
 	stderr  io.Writer
+	now     func() time.Time
 
 	output     string
 	kubeconfig string
@@ -64,7 +66,11 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Run runs one command and gives its exit code.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	a := &app{environ: environ, stdout: stdout, stderr: stderr}
+	return runAt(ctx, time.Now, args, environ, stdout, stderr)
+}
+
+func runAt(ctx context.Context, now func() time.Time, args, environ []string, stdout, stderr io.Writer) int {
+	a := &app{environ: environ, stdout: stdout, stderr: stderr, now: now}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -129,7 +135,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table or json")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(a.plan(), a.sweep(), a.serve(), a.exporter(), a.config(), a.version())
+	root.AddCommand(a.plan(), a.sweep(), a.serve(), a.exporter(), a.restore(), a.config(), a.version())
 	return root
 }
 

@@ -5,18 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"bosgc/config"
 	"bosgc/gc"
+	"bosgc/journal"
 	"bosgc/metrics"
+	"bosgc/state"
 )
 
-// grace is what requests under way get when a run is told to stop. Kubernetes gives a Pod 30
-// seconds by default, and the report has to be written within them too.
-const grace = 20 * time.Second
+// grace is what requests under way get when a run is told to stop, or has lost its lock. Kubernetes
+// gives a Pod 30 seconds by default, and the report has to be written within them too.
+const grace = gc.LockGrace
 
 func (a *app) plan() *cobra.Command {
 	return &cobra.Command{
@@ -89,10 +93,12 @@ type oneRun struct {
 	settings config.Config
 	log      *slog.Logger
 	metrics  *metrics.Metrics
+	reported bool     // it is told of in the state
+	lock     *gc.Lock // while it is held
 }
 
 func (a *app) begin(settings config.Config, log *slog.Logger) *oneRun {
-	now := time.Now().UTC()
+	now := a.now().UTC()
 	return &oneRun{id: gc.RunID(now), begun: now, settings: settings, log: log, metrics: metrics.New(Version, Commit)}
 }
 
@@ -103,8 +109,11 @@ func (a *app) sweepAndReport(ctx context.Context, r *oneRun, ledger *metrics.Led
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitUsage, err}
 	}
+	r.reported = true
 	d, err := a.connected(ctx, r, to)
-	r.report(ctx, to, ledger, d, err)
+	r.report(ctx, to, ledger, a.now().UTC(), d, err)
+	// Only now: the next run is to know of this one.
+	r.unlock(ctx)
 	return d, err
 }
 
@@ -126,11 +135,16 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 	defer cancel()
 
 	waitForMesh(ctx, settings.MeshQuitURL, meshPatience, r.log)
-	if err := preflight(ctx, to.systems.Kube, settings, r.log); err != nil {
+	if err := preflight(ctx, to, r); err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
+	}
+	ctx, unlocked, err := a.takeLock(ctx, r, to)
+	if err != nil {
+		return gc.Document{}, err
 	}
 	plan, err := gc.MakePlan(ctx, to.systems, gc.Run{
 		ID: r.id, Settings: settings.Policy(), Cluster: to.cluster, Now: r.begun, Reading: settings.Deadline.D() / 2,
+		Sightings: r.sightings(ctx, to),
 	})
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
@@ -138,10 +152,79 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 	if settings.DryRun {
 		return plan.Document, nil
 	}
-	report, err := plan.Execute(ctx, gc.Limits{MaxDeletes: settings.MaxDeletes, Grace: min(settings.RequestTimeout.D(), grace)})
+	report, err := r.execute(ctx, to, plan, unlocked)
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
 	r.log.Info("sweep ended", "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
 	return report.Document, nil
+}
+
+// execute carries a plan out, unless something is missing without which nothing may be deleted.
+func (r *oneRun) execute(ctx context.Context, to *connection, plan *gc.Plan, missing error) (*gc.Report, error) {
+	limits := gc.Limits{MaxDeletes: r.settings.MaxDeletes, Grace: min(r.settings.RequestTimeout.D(), grace)}
+	if missing == nil && plan.Summary.Delete > 0 {
+		if limits.Journal, missing = r.openJournal(ctx, to); missing == nil {
+			defer limits.Journal.Close()
+		}
+	}
+	if missing != nil {
+		r.log.Error("nothing is deleted", "error", missing.Error())
+		return plan.Postpone(missing), nil
+	}
+	return plan.Execute(ctx, limits)
+}
+
+// takeLock keeps everybody else from deleting. Who only looks needs no lock. The context that comes
+// back ends when the lock is lost. unlocked is why it could not be asked for: then everything
+// is looked at all the same, to tell what else cannot be reached.
+func (a *app) takeLock(ctx context.Context, r *oneRun, to *connection) (held context.Context, unlocked, err error) {
+	if r.settings.DryRun {
+		return ctx, nil, nil
+	}
+	host, _ := os.Hostname() // in a Pod its name; without one the run's ID still tells holders apart
+	lock, held, err := gc.TakeLock(ctx, to.own, r.settings.StateName, strings.TrimPrefix(host+"_"+r.id, "_"), a.now, r.log)
+	switch {
+	case errors.Is(err, gc.ErrLocked):
+		return nil, nil, &exitError{gc.ExitLocked, fmt.Errorf("%w; nothing was deleted: wait for its end (Lease %s in namespace %q)", err, r.settings.StateName, to.own.Namespace())}
+	case err != nil:
+		return ctx, fmt.Errorf("the lock could not be taken: %w", err), nil
+	}
+	r.lock = lock
+	return held, nil, nil
+}
+
+func (r *oneRun) unlock(ctx context.Context) {
+	if r.lock == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), toldWithin)
+	defer cancel()
+	r.lock.Release(ctx)
+}
+
+// sightings reads how often earlier sweeps have seen what looks orphaned. If that is not known,
+// nothing counts as seen.
+func (r *oneRun) sightings(ctx context.Context, to *connection) map[string]int {
+	ctx, cancel := context.WithTimeout(ctx, stateWithin)
+	defer cancel()
+	kept, err := state.NewStore(to.own, r.settings.StateName).Read(ctx)
+	if err != nil {
+		r.log.Warn("what earlier sweeps have seen cannot be read; nothing counts as seen before", "error", err.Error())
+	}
+	times := map[string]int{}
+	for uid, s := range kept.Sightings {
+		times[uid] = s.Times
+	}
+	return times
+}
+
+func (r *oneRun) openJournal(ctx context.Context, to *connection) (*journal.Journal, error) {
+	j, err := journal.Open(ctx, journal.Options{
+		Store: to.own, Name: r.settings.StateName, Run: r.id, Dir: r.settings.JournalDir, Runs: r.settings.JournalRuns,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the journal cannot be written: %w", err)
+	}
+	return j, nil
 }

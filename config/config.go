@@ -42,13 +42,13 @@ type Config struct {
 	KeepLast        int            `env:"BOSGC_KEEP_LAST" envDefault:"1" min:"0"`
 	KeepTemplates   List           `env:"BOSGC_KEEP_TEMPLATES" check:"globs"`
 	OrphanGrace     Age            `env:"BOSGC_ORPHAN_GRACE" envDefault:"24h"`
-	OrphanSightings int            `env:"BOSGC_ORPHAN_SIGHTINGS" envDefault:"2" min:"1" later:"true"`
+	OrphanSightings int            `env:"BOSGC_ORPHAN_SIGHTINGS" envDefault:"2" min:"1"`
 	CFS             policy.CFSMode `env:"BOSGC_CFS" envDefault:"old" oneof:"off linked old"`
 	CFSTTL          Age            `env:"BOSGC_CFS_TTL" envDefault:"7d"`
 	CFSLink         string         `env:"BOSGC_CFS_LINK" envDefault:"exact" oneof:"exact inferred" later:"true"`
 
 	MaxDeletes       int  `env:"BOSGC_MAX_DELETES" envDefault:"1000" min:"1"`
-	MaxOrphanPercent int  `env:"BOSGC_MAX_ORPHAN_PERCENT" envDefault:"50" min:"0" max:"100" later:"true"`
+	MaxOrphanPercent int  `env:"BOSGC_MAX_ORPHAN_PERCENT" envDefault:"50" min:"0" max:"100"`
 	DryRun           bool `env:"BOSGC_DRY_RUN" envDefault:"false"`
 
 	BOSConcurrency  int `env:"BOSGC_BOS_CONCURRENCY" envDefault:"2" min:"1" max:"64"`
@@ -66,8 +66,8 @@ type Config struct {
 	StateNamespace string `env:"BOSGC_STATE_NAMESPACE" check:"label"`
 	StateName      string `env:"BOSGC_STATE_NAME" envDefault:"bosgc" check:"label"`
 	CronJob        string `env:"BOSGC_CRONJOB" check:"label"`
-	JournalDir     string `env:"BOSGC_JOURNAL_DIR" later:"true"`
-	JournalRuns    int    `env:"BOSGC_JOURNAL_RUNS" envDefault:"20" min:"1" later:"true"`
+	JournalDir     string `env:"BOSGC_JOURNAL_DIR"`
+	JournalRuns    int    `env:"BOSGC_JOURNAL_RUNS" envDefault:"20" min:"1"`
 
 	MeshQuitURL string `env:"BOSGC_MESH_QUIT_URL" check:"url"`
 	LogLevel    string `env:"BOSGC_LOG_LEVEL" envDefault:"info" oneof:"debug info warn error"`
@@ -217,13 +217,14 @@ func (c *Config) readSecret() error {
 // Policy gives the settings that the rules use.
 func (c Config) Policy() policy.Settings {
 	return policy.Settings{
-		SessionTTL:    c.SessionTTL.D(),
-		FailedTTL:     c.FailedTTL.D(),
-		AbandonedTTL:  c.AbandonedTTL.D(),
-		KeepLast:      c.KeepLast,
-		KeepTemplates: c.KeepTemplates,
-		OrphanGrace:   c.OrphanGrace.D(),
-		CFS:           c.CFS,
-		CFSTTL:        c.CFSTTL.D(),
+		SessionTTL:      c.SessionTTL.D(),
+		FailedTTL:       c.FailedTTL.D(),
+		AbandonedTTL:    c.AbandonedTTL.D(),
+		KeepLast:        c.KeepLast,
+		KeepTemplates:   c.KeepTemplates,
+		OrphanGrace:     c.OrphanGrace.D(),
+		OrphanSightings: c.OrphanSightings, MaxOrphanPercent: c.MaxOrphanPercent,
+		CFS:    c.CFS,
+		CFSTTL: c.CFSTTL.D(),
 	}
 }

@@ -135,7 +135,7 @@ func TestSecretIsReadFromItsFileAndNeverShown(t *testing.T) {
 }
 
 func TestOriginAndEffect(t *testing.T) {
-	environ := []string{"BOSGC_SESSION_TTL=1w", "BOSGC_CFS=", "BOSGC_JOURNAL_DIR=/tmp", "BOSGC_INTERVAL=1h"}
+	environ := []string{"BOSGC_SESSION_TTL=1w", "BOSGC_CFS=", "BOSGC_BATCHER=other", "BOSGC_INTERVAL=1h"}
 	c, err := Load(environ)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestOriginAndEffect(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(c.WithoutEffect(environ), " "); got != "BOSGC_JOURNAL_DIR" {
+	if got := strings.Join(c.WithoutEffect(environ), " "); got != "BOSGC_BATCHER" {
 		t.Errorf("without effect: %q", got)
 	}
 }

@@ -47,12 +47,12 @@ type world struct {
 // or is too slow, is not an error: it is recorded as incomplete, and what depends on it is
 // left alone. So a system that is too slow to be read in one run is still collected bit by
 // bit. The error is that of the context.
-func (s Systems) collect(ctx context.Context, settings policy.Settings, now time.Time, limit time.Duration) (*world, error) {
-	begun := time.Now()
+func (s Systems) collect(ctx context.Context, r Run) (*world, error) {
+	begun, limit := time.Now(), r.Reading
 	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
 	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true}
+	c := &collection{systems: s, settings: r.Settings, now: r.Now, sources: map[string]*inventory.Source{}, hasBOSv1: true}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
@@ -67,9 +67,11 @@ func (s Systems) collect(ctx context.Context, settings policy.Settings, now time
 	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
 	c.records(recording, w.snapshot)
 	enough()
-	w.judge = policy.NewJudge(w.snapshot, settings, now)
+	memory := policy.Memory{Sightings: r.Sightings, ClockDoubt: s.Kube.ClockDoubt()}
+	w.judge = policy.NewJudge(w.snapshot, r.Settings, r.Now, memory)
 	c.bodies(reading, w)
 	c.sessionsOfV2(reading, w)
+	w.judge.Guard(w.snapshot)
 	for _, name := range SourceNames() {
 		w.sources = append(w.sources, *c.sources[name])
 	}
@@ -166,7 +168,10 @@ func (c *collection) listSessions(ctx context.Context) {
 	}
 	c.answered(inventory.SourceSessions, len(ids), 0, err)
 	if err == nil {
-		c.seen.SessionIDs, c.seen.Unlisted = ids, inventory.Absent
+		c.seen.SessionIDs, c.seen.Unlisted, c.seen.V1 = ids, inventory.Absent, inventory.Present
+	}
+	if !c.hasBOSv1 {
+		c.seen.V1 = inventory.Absent
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bosgc/inventory"
+	"bosgc/journal"
 	"bosgc/kube"
 	"bosgc/policy"
 	"bosgc/transport"
@@ -24,6 +25,9 @@ type Limits struct {
 	// Grace is how long a request that is under way may still take once the run has been
 	// told to stop.
 	Grace time.Duration
+	// Journal gets the whole of every object before it is deleted. Only a plan without deletes
+	// needs none.
+	Journal *journal.Journal
 }
 
 // unit is what is deleted one after the other: the objects of one session, or a single
@@ -34,7 +38,9 @@ type unit struct {
 
 	record     inventory.Record
 	recordRead time.Time
-	deleted    map[string]bool // ConfigMaps
+	deleted    map[string]bool      // ConfigMaps
+	journal    map[*Object]recorded // what the journal has
+	recorded   inventory.Record     // the record that it has
 }
 
 // Execute carries the plan out, once. In this order:
@@ -44,7 +50,9 @@ type unit struct {
 //  2. Sessions are taken oldest first, several at a time. Of each, its CFS sessions go, then its
 //     ConfigMaps, then the session in BOS, its Jobs last. If a ConfigMap or the session
 //     fails, what comes after it waits: it is what the next run will find the rest by.
-//  3. Directly before each of them its session is read again, from Kubernetes and BOS, and it is judged
+//  3. Before the first of them all of them are written to the journal. If that fails, the execution
+//     ends: no journal, no delete.
+//  4. Directly before each of them its session is read again, from Kubernetes and BOS, and it is judged
 //     again by the same rules: what is no longer to go is skipped.
 //
 // When the context ends, requests under way are finished and everything else waits.
@@ -52,7 +60,12 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	if p.systems == nil {
 		return nil, errors.New("this plan has been carried out already")
 	}
-	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits}
+	if p.Summary.Delete > 0 && limits.Journal == nil {
+		return nil, errors.New("there is no journal to write to before something is deleted")
+	}
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort}
 	p.systems = nil
 
 	report := &Report{Document: p.Document}
@@ -84,6 +97,24 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	return report, nil
 }
 
+// Postpone leaves everything to the next sweep, because of something without which nothing may be
+// deleted. A plan that had a source that is incomplete says so by its exit code; otherwise the run
+// has failed.
+func (p *Plan) Postpone(why error) *Report {
+	report := &Report{Document: p.Document}
+	report.Kind, report.ExpiresAt = "Report", nil
+	for i := range report.Objects {
+		if o := &report.Objects[i]; o.Verdict == policy.Delete {
+			o.Outcome, o.Detail = Waiting, why.Error()
+		}
+	}
+	if report.complete() {
+		report.Stopped = why.Error()
+	}
+	report.finish(time.Now().UTC())
+	return report
+}
+
 // Report is what became of a plan.
 type Report struct{ Document }
 
@@ -103,6 +134,7 @@ type execution struct {
 	world   *world
 	live    *live
 	limits  Limits
+	abort   context.CancelCauseFunc
 	spent   atomic.Int32 // deletes that were carried out, or may have been
 	stopped atomic.Bool  // something was left because the context had ended
 
@@ -171,6 +203,12 @@ func (x *execution) run(ctx context.Context, u *unit) {
 	// then whether it was carried out.
 	bounded, cancel := graceful(ctx, x.limits.Grace)
 	defer cancel()
+	if ctx.Err() == nil {
+		if err := x.record(bounded, u); err != nil && ctx.Err() == nil {
+			x.systems.Log.Error("the journal cannot be written; nothing more is deleted", "error", err.Error())
+			x.abort(fmt.Errorf("the journal cannot be written, and nothing is deleted without it: %w", err))
+		}
+	}
 	for i, o := range u.objects {
 		if ctx.Err() != nil {
 			x.stop(u.objects[i:])
@@ -239,7 +277,7 @@ func (x *execution) one(ctx context.Context, u *unit, o *Object) {
 	}
 	for _, d := range x.world.judge.Group(now) {
 		if d.Kind == o.Kind && d.Name == o.Name {
-			x.carryOut(ctx, u, o, d)
+			x.carryOut(ctx, u, o, d, inventory.CFSSession{})
 			return
 		}
 	}
@@ -277,14 +315,23 @@ func (x *execution) cfsSession(ctx context.Context, u *unit, g *inventory.Group,
 	case presence == inventory.Absent:
 		o.Outcome = Gone
 	default:
-		x.carryOut(ctx, u, o, x.world.judge.CFSSession(g, c))
+		x.carryOut(ctx, u, o, x.world.judge.CFSSession(g, c), c)
 	}
 }
 
-// carryOut deletes an object if the fresh verdict is still to delete it.
-func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.Decision) {
+// carryOut deletes an object if the fresh verdict is still to delete it, and the journal has it as
+// it is; c is how it is, if it is a CFS session.
+func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.Decision, c inventory.CFSSession) {
 	if d.Verdict != policy.Delete {
 		o.Outcome, o.Detail = Skipped, fmt.Sprintf("now %s (%s): %s", d.Verdict, d.Reason, d.Detail)
+		return
+	}
+	if r, ok := u.journal[o]; ok && r.err != nil {
+		x.notTried(o, r.err)
+		return
+	}
+	if why := u.unrecorded(o, c); why != "" {
+		o.Outcome, o.Detail = Skipped, why
 		return
 	}
 	var existed bool

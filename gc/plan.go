@@ -91,12 +91,14 @@ type Run struct {
 	Cluster  string // where the API server is
 	Now      time.Time
 	Reading  time.Duration // how long reading may take
+	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
+	Sightings map[string]int
 }
 
 // MakePlan reads everything and judges it. It deletes nothing. The error is that of the context:
 // everything else that goes wrong is in the plan.
 func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
-	w, err := systems.collect(ctx, r.Settings, r.Now, r.Reading)
+	w, err := systems.collect(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +158,7 @@ const (
 )
 
 // exitCode gives the first that applies of: stopped early, a source incomplete, an object
-// failed.
+// failed, the orphan guard refused.
 func (d *Document) exitCode() int {
 	if d.Stopped != "" {
 		return ExitFailed
@@ -168,6 +170,11 @@ func (d *Document) exitCode() int {
 	}
 	if d.Outcomes[Failed] > 0 {
 		return ExitPartial
+	}
+	for _, o := range d.Objects {
+		if o.Reason == policy.OrphanGuard {
+			return ExitRefused
+		}
 	}
 	return ExitDone
 }

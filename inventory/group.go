@@ -32,6 +32,7 @@ type Group struct {
 	ID     string
 	Listed Presence // whether it is in BOS v1's list
 	Record Record   // BOS v1's answer for this ID alone; Presence Unknown if it was not asked
+	V1     Presence // BOS v1 itself, see Seen
 	V2     Presence // whether BOS v2 has a session of this name; Unknown if it was not asked
 	CFS    []CFSSession
 

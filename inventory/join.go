@@ -11,6 +11,7 @@ type Seen struct {
 	// Unlisted is what an ID's missing from SessionIDs means: Absent if BOS answered
 	// completely (or is positively known to be gone), else Unknown.
 	Unlisted   Presence
+	V1         Presence // BOS v1 itself; Absent only if it is positively known to have been removed
 	Jobs       []Job
 	Pods       []Pod
 	ConfigMaps []ConfigMap
@@ -67,7 +68,7 @@ type joiner struct {
 func (j *joiner) group(id string) *Group {
 	g := j.groups[id]
 	if g == nil {
-		g = &Group{ID: id, Listed: j.seen.Unlisted, evidence: j.seen.Evidence}
+		g = &Group{ID: id, Listed: j.seen.Unlisted, V1: j.seen.V1, evidence: j.seen.Evidence}
 		j.groups[id] = g
 	}
 	return g

@@ -44,16 +44,36 @@ func Permissions() []Permission {
 	}
 }
 
-// Missing asks which of the permissions this client does not have. That question itself
-// needs none. The error says that the server could not be asked.
-func (c *Client) Missing(ctx context.Context, wanted []Permission) ([]Permission, error) {
+// StatePermissions is all that bosgc needs where it keeps state, lock and journal. Without
+// deleting, that is the state alone.
+func StatePermissions(deleting bool) []Permission {
+	state := []Permission{
+		{"", "configmaps", "get"},
+		{"", "configmaps", "create"},
+		{"", "configmaps", "update"},
+	}
+	if !deleting {
+		return state
+	}
+	return append(state,
+		Permission{"", "configmaps", "list"},
+		Permission{"", "configmaps", "delete"},
+		Permission{"coordination.k8s.io", "leases", "get"},
+		Permission{"coordination.k8s.io", "leases", "create"},
+		Permission{"coordination.k8s.io", "leases", "update"},
+	)
+}
+
+// Missing asks which of the permissions this client does not have in a namespace. That question
+// itself needs none. The error says that the server could not be asked.
+func (c *Client) Missing(ctx context.Context, namespace string, wanted []Permission) ([]Permission, error) {
 	allowed := make([]bool, len(wanted))
 	all, ctx := errgroup.WithContext(ctx)
 	for i, p := range wanted {
 		all.Go(func() error {
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: c.options.Namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb,
+					Namespace: namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb,
 				},
 			}}
 			return c.ask(ctx, func(ctx context.Context) error {
@@ -66,7 +86,7 @@ func (c *Client) Missing(ctx context.Context, wanted []Permission) ([]Permission
 		})
 	}
 	if err := all.Wait(); err != nil {
-		return nil, fmt.Errorf("ask for permissions in namespace %q: %w", c.options.Namespace, err)
+		return nil, fmt.Errorf("ask for permissions in namespace %q: %w", namespace, err)
 	}
 	var missing []Permission
 	for i, p := range wanted {

@@ -52,6 +52,8 @@ type Options struct {
 	// Observe is told of every request: its status (0 if there was no answer) and the time
 	// until the answer's header. It may be called from several goroutines at once.
 	Observe func(method string, status int, took time.Duration)
+	// Now is this machine's clock; time.Now if it is nil.
+	Now func() time.Time
 }
 
 // Client talks to one namespace.
@@ -64,6 +66,7 @@ type Client struct {
 	access  authorizationv1client.SelfSubjectAccessReviewsGetter
 	options Options
 	slots   chan struct{}
+	clock   *clock
 }
 
 // Config finds the API server: an explicit kubeconfig, $KUBECONFIG and the default file, or
@@ -104,29 +107,41 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	// JSON, which is easier to read in an audit log or a capture.
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	config.ContentType = "application/json"
-	if options.Observe != nil {
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return observed{next, options.Observe} })
+	if options.Observe == nil {
+		options.Observe = func(string, int, time.Duration) {}
 	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	clock := &clock{}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return observed{next, options, clock} })
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
-	return newFor(config, httpClient, options)
+	client, err := newFor(config, httpClient, options)
+	if err != nil {
+		return nil, err
+	}
+	client.clock = clock
+	return client, nil
 }
 
 type observed struct {
 	next    http.RoundTripper
-	observe func(method string, status int, took time.Duration)
+	options Options
+	clock   *clock
 }
 
 func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
-	begun := time.Now()
+	begun, sent := time.Now(), o.options.Now()
 	response, err := o.next.RoundTrip(r)
 	status := 0
 	if err == nil {
 		status = response.StatusCode
+		o.clock.note(response.Header, sent, o.options.Now())
 	}
-	o.observe(r.Method, status, time.Since(begun))
+	o.options.Observe(r.Method, status, time.Since(begun))
 	return response, err
 }
 

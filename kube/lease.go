@@ -23,6 +23,13 @@ type Lease struct {
 	transitions     int32
 }
 
+// For is the lease as another holder takes it over.
+func (l Lease) For(holder string, now time.Time, lasts time.Duration) Lease {
+	l.Holder, l.Renewed, l.Acquired, l.Lasts = holder, now, now, lasts
+	l.transitions++
+	return l
+}
+
 // Lease reads a lock.
 func (s *Store) Lease(ctx context.Context, name string) (Lease, inventory.Presence, error) {
 	var found Lease

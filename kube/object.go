@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,6 +28,48 @@ func (c *Client) Job(ctx context.Context, name string) (found inventory.Job, pre
 	})
 	presence, err = presenceOf(err)
 	return found, presence, explain("get Job "+name, c.options.Namespace, err)
+}
+
+// WholeJob gives a Job as the API server has it.
+func (c *Client) WholeJob(ctx context.Context, name string) (Whole, inventory.Presence, error) {
+	var found *batchv1.Job
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		found, err = c.batch.Jobs(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	if presence, err := presenceOf(err); presence != inventory.Present {
+		return Whole{}, presence, explain("get Job "+name, c.options.Namespace, err)
+	}
+	found.APIVersion, found.Kind = "batch/v1", "Job"
+	return whole(&found.ObjectMeta, found)
+}
+
+// WholeConfigMap gives a ConfigMap as the API server has it.
+func (c *Client) WholeConfigMap(ctx context.Context, name string) (Whole, inventory.Presence, error) {
+	var found *corev1.ConfigMap
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		found, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	if presence, err := presenceOf(err); presence != inventory.Present {
+		return Whole{}, presence, explain("get ConfigMap "+name, c.options.Namespace, err)
+	}
+	found.APIVersion, found.Kind = "v1", "ConfigMap"
+	return whole(&found.ObjectMeta, found)
+}
+
+// Whole is one object with everything in it.
+type Whole struct {
+	UID, ResourceVersion string
+	Manifest             json.RawMessage
+}
+
+func whole(meta *metav1.ObjectMeta, object any) (Whole, inventory.Presence, error) {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return Whole{}, inventory.Unknown, fmt.Errorf("encode %s: %w", meta.Name, err)
+	}
+	return Whole{UID: string(meta.UID), ResourceVersion: meta.ResourceVersion, Manifest: text}, inventory.Present, nil
 }
 
 // Body reads a ConfigMap's content and says whether it is what BOS v1 makes. If it has gone

@@ -38,6 +38,9 @@ type ServerOptions struct {
 	// OnRequest is called before each request is served, with its number counted over all
 	// systems from 1.
 	OnRequest func(n int, r *http.Request)
+	// Clock is what the API server takes for the time, in its answers' Date and in what is made
+	// there; time.Now if it is nil.
+	Clock func() time.Time
 	// Listen opens the ports of BOS and CFS where others than this machine reach them; without
 	// it they are on loopback, as all others always are.
 	Listen func(context.Context) (net.Listener, error)
@@ -119,7 +122,7 @@ func (s *Server) populate() {
 	}
 	s.Kube = simkube.New(simkube.Options{
 		GitVersion: p.Kubernetes, CronJobV1: p.CronJobV1, Token: kubeToken, Namespaces: []string{"default", Namespace, "user"},
-		Born: w.Options.Now.Add(-500 * day),
+		Born: w.Options.Now.Add(-500 * day), Now: s.options.Clock,
 	})
 	for _, o := range w.objects {
 		s.Kube.Add(o.resource, o.object)
@@ -199,6 +202,9 @@ func (s *Server) wrap(system string, inner http.Handler) http.Handler {
 		}
 		if slow > 0 {
 			time.Sleep(slow)
+		}
+		if s.options.Clock != nil && system == "kube" {
+			w.Header().Set("Date", s.options.Clock().UTC().Format(http.TimeFormat))
 		}
 		if f, ok := s.faults.match(system, r); ok {
 			f.happen(noted, r, inner, s.closed)

@@ -21,11 +21,17 @@ type Object struct {
 	Name    string `json:"name"`
 	Verdict string `json:"verdict,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	// Confirmed is the reason by which an orphan, or what goes with it, goes once enough sweeps
+	// have seen it as one; empty for everything else.
+	Confirmed string `json:"confirmed,omitempty"`
 	Story   string `json:"-"` // the story that made it
 }
 
-// Goes says whether the object is to be deleted.
+// Goes says whether the object is to be deleted by the first sweep.
 func (o Object) Goes() bool { return o.Verdict == verdictDelete }
+
+// GoesConfirmed says whether it is to be deleted by the first sweep or by the one that confirms it.
+func (o Object) GoesConfirmed() bool { return o.Goes() || o.Confirmed != "" }
 
 const verdictDelete = "delete"
 
@@ -105,6 +111,9 @@ func settle(families []*family, alone []member) []Object {
 			case m.says == withOwnerByBody && follows == ownerCollected:
 				m.says = notOurs
 			case m.says == withOwner, m.says == withOwnerByBody:
+				if f.head == awaitingConfirmation && m.says == withOwner {
+					m.object.Confirmed = ownerCollected.reason
+				}
 				m.says = follows
 			}
 			truth = append(truth, m.told())
@@ -120,6 +129,9 @@ func settle(families []*family, alone []member) []Object {
 func (m member) told() Object {
 	o := m.object
 	o.Verdict, o.Reason = m.says.verdict, m.says.reason
+	if m.says == awaitingConfirmation {
+		o.Confirmed = "orphaned"
+	}
 	return o
 }
 

@@ -187,11 +187,9 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
 	kind := string(o.Kind)
 	t.verdicts[o.Verdict][o.Reason]++
-	switch o.Reason {
-	case policy.Orphaned, policy.AwaitingConfirmation, policy.OrphanGuard:
+	if o.Reason.LooksOrphaned() {
 		t.orphans++
 		t.orphan = max(t.orphan, now.Sub(o.Since()))
-	default:
 	}
 	switch o.Outcome {
 	case gc.Deleted:

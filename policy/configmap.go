@@ -30,7 +30,7 @@ func (j *Judge) configMap(f facts, session Decision, jobs []Decision, cm invento
 	if r == nil {
 		r = j.orphan(f, cm)
 	}
-	if r.verdict == Delete || r.reason == AwaitingConfirmation {
+	if r.verdict == Delete || r.reason == AwaitingConfirmation || r.reason == OrphanGuard {
 		if look := body(cm); look != nil {
 			return look
 		}
@@ -75,7 +75,7 @@ func (j *Judge) orphan(f facts, cm inventory.ConfigMap) *ruling {
 	if r := j.young(cm.Created.At, j.settings.OrphanGrace, "created"); r != nil {
 		return r
 	}
-	return awaiting("no session, no Job and no Pod of that ID", cm.Created.At)
+	return j.orphaned(ConfigMap, cm.UID, "no session, no Job and no Pod of that ID", cm.Created.At)
 }
 
 // body looks at the content of a ConfigMap that would go. A name is not enough: nothing

@@ -105,6 +105,13 @@ func randomWorld(r *rand.Rand) *world {
 	if one(10) {
 		w.Unlisted, w.SessionIDs = inventory.Unknown, nil
 	}
+	w.memory.Sightings = map[string]int{}
+	for _, job := range w.Jobs {
+		w.memory.Sightings[job.UID] = r.IntN(3)
+	}
+	for _, cm := range w.ConfigMaps {
+		w.memory.Sightings[cm.UID] = r.IntN(3)
+	}
 	return w
 }
 
@@ -238,6 +245,8 @@ func TestLessEvidenceNeverDeletesMore(t *testing.T) {
 		"no maps":  func(w *world) { w.ConfigMaps, w.Evidence.ConfigMaps = nil, false },
 		"no crons": func(w *world) { w.Evidence.CronJobs = false },
 		"no v2":    func(w *world) { w.v2 = nil },
+		"no state": func(w *world) { w.memory.Sightings = nil },
+		"no clock": func(w *world) { w.memory.ClockDoubt = "it is wrong" },
 		"no records": func(w *world) {
 			for id := range w.records {
 				w.records[id] = inventory.Record{Err: "no answer"}
@@ -275,13 +284,15 @@ func TestRecordsThatAreNotNeededChangeNothing(t *testing.T) {
 		all := w.snapshot()
 		some := w.snapshot()
 		for _, g := range some.Groups {
-			if g.Listed == inventory.Present && !NeedsRecord(g, settings, now) {
+			unasked := *g
+			unasked.Record = inventory.Record{}
+			if g.Listed == inventory.Present && !NeedsRecord(&unasked, settings, now) {
 				g.Record = inventory.Record{}
 				spared++
 			}
 		}
-		asked := NewJudge(all, settings, now).All(all)
-		unasked := NewJudge(some, settings, now).All(some)
+		asked := NewJudge(all, settings, now, Memory{}).All(all)
+		unasked := NewJudge(some, settings, now, Memory{}).All(some)
 		want := map[string]Reason{}
 		for _, d := range asked {
 			want[string(d.Kind)+d.Name] = d.Reason

@@ -1,10 +1,6 @@
 package policy
 
-import (
-	"time"
-
-	"bosgc/inventory"
-)
+import "bosgc/inventory"
 
 func (j *Judge) jobs(f facts, session Decision) []Decision {
 	jobs, _ := f.group.Jobs()
@@ -42,7 +38,7 @@ func (j *Judge) job(f facts, session Decision, job inventory.Job) *ruling {
 	if f.group.Listed == inventory.Present {
 		return goesWith(session, "session "+session.Name)
 	}
-	return j.unlistedJob(f)
+	return j.unlistedJob(f, job.UID)
 }
 
 // goesWith ties an object to its owner's verdict.
@@ -63,6 +59,8 @@ func ownerUnsure(f facts) *ruling {
 		return unknown(EvidenceIncomplete, "BOS does not list its session, and yet has a record of it")
 	case f.group.Record.Err != "":
 		return unknown(EvidenceIncomplete, "BOS does not list its session, and did not answer for it: "+f.group.Record.Err)
+	case f.group.Record.Presence != inventory.Absent && f.group.V1 != inventory.Absent:
+		return unknown(EvidenceIncomplete, "BOS does not list its session, and was not asked for it")
 	}
 	return nil
 }
@@ -71,7 +69,7 @@ func ownerUnsure(f facts) *ruling {
 // session is kept, it goes on its own evidence: that is also how the next run finishes one
 // that was killed between its last two deletes. If it finished more lately than that, it only seems
 // to belong to nobody.
-func (j *Judge) unlistedJob(f facts) *ruling {
+func (j *Judge) unlistedJob(f facts, uid string) *ruling {
 	if r := ownerUnsure(f); r != nil {
 		return r
 	}
@@ -96,11 +94,5 @@ func (j *Judge) unlistedJob(f facts) *ruling {
 	if eligible := finished.Add(ttl); !j.now.Before(eligible) {
 		return remove(f.expiry(), eligible, f.outcome()+" "+stamp(finished)+"; its session is gone from BOS")
 	}
-	return awaiting("its session is gone from BOS", finished)
-}
-
-// awaiting keeps an orphan. One run's absence is never enough: it is deleted only after
-// earlier runs have seen it as one too, and those are not remembered yet.
-func awaiting(why string, since time.Time) *ruling {
-	return &ruling{verdict: Keep, reason: AwaitingConfirmation, detail: "looks orphaned since " + stamp(since) + ": " + why, since: since}
+	return j.orphaned(Job, uid, "its session is gone from BOS", finished)
 }

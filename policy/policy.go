@@ -19,8 +19,20 @@ type Settings struct {
 	KeepLast      int
 	KeepTemplates []string // globs of path.Match
 	OrphanGrace   time.Duration
-	CFS           CFSMode
-	CFSTTL        time.Duration
+	// OrphanSightings is how many sweeps must have seen an orphan as one before it goes.
+	OrphanSightings int
+	// MaxOrphanPercent is the share of a kind that may look orphaned.
+	MaxOrphanPercent int
+	CFS              CFSMode
+	CFSTTL           time.Duration
+}
+
+// Memory is what a judge knows besides what there is now.
+type Memory struct {
+	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
+	Sightings map[string]int
+	// ClockDoubt is why the clock cannot be trusted; empty if it can.
+	ClockDoubt string
 }
 
 // CFSMode says how far CFS sessions are collected.
@@ -71,13 +83,15 @@ type Decision struct {
 type Judge struct {
 	settings Settings
 	now      time.Time
+	memory   Memory
 	keptLast map[string]bool
+	guarded  map[Kind]string // why no orphan of a kind may go
 }
 
 // NewJudge prepares to judge the groups of one snapshot. The rule that keeps the newest
 // sessions of a template needs all of them, which is why it is worked out here.
-func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time) *Judge {
-	j := &Judge{settings: settings, now: now}
+func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time, memory Memory) *Judge {
+	j := &Judge{settings: settings, now: now, memory: memory}
 	j.keptLast = j.newest(s)
 	return j
 }

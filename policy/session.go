@@ -23,10 +23,6 @@ var sessionRules = []func(*Judge, facts) *ruling{
 	(*Judge).abandoned,
 }
 
-// decidedWithoutRecord is how many of the rules need nothing from BOS but the ID, once the
-// template is known.
-const decidedWithoutRecord = 5
-
 func (j *Judge) session(f facts) Decision {
 	d := Decision{Kind: Session, Name: f.group.ID, Session: f.group.ID}
 	for _, rule := range sessionRules {
@@ -52,15 +48,13 @@ func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	if f.life.running != "" || !j.depends(g) {
 		return false
 	}
-	if f.template == "" {
-		return true
+	if f.template == "" || g.Listed != inventory.Present {
+		return true // that it is not listed proves nothing: only the answer for it alone does
 	}
-	for _, rule := range sessionRules[:decidedWithoutRecord] {
-		if rule(j, f) != nil {
-			return false
-		}
+	if settings.KeepLast == 0 && j.keptByRule(f) != nil {
+		return false // else its end still counts for its place among the newest
 	}
-	return true
+	return j.finishedLately(f) == nil && j.clusterUnread(f) == nil
 }
 
 // depends says whether any verdict hangs on the session: of one that only CFS sessions name, those
@@ -100,8 +94,12 @@ func (j *Judge) finishedLately(f facts) *ruling {
 	return j.young(f.life.finished, f.ttl(j.settings), "finished")
 }
 
-// young keeps what is younger than an age.
+// young keeps what is younger than an age, and what cannot be said to be older: every rule that
+// lets something go for its age asks here first.
 func (j *Judge) young(since time.Time, ttl time.Duration, what string) *ruling {
+	if j.memory.ClockDoubt != "" {
+		return unknown(ClockSkew, j.memory.ClockDoubt)
+	}
 	if eligible := since.Add(ttl); j.now.Before(eligible) {
 		return keepUntil(TooYoung, eligible, fmt.Sprintf("%s %s; kept until %s", what, stamp(since), stamp(eligible)))
 	}

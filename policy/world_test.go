@@ -15,7 +15,7 @@ const day = 24 * time.Hour
 
 var defaults = Settings{
 	SessionTTL: 7 * day, FailedTTL: 14 * day, AbandonedTTL: 14 * day,
-	KeepLast: 0, OrphanGrace: day, CFS: CFSOld, CFSTTL: 7 * day,
+	KeepLast: 0, OrphanGrace: day, OrphanSightings: 2, MaxOrphanPercent: 50, CFS: CFSOld, CFSTTL: 7 * day,
 }
 
 var allRead = inventory.Evidence{Jobs: true, Pods: true, ConfigMaps: true, CronJobs: true}
@@ -36,11 +36,12 @@ type world struct {
 	inventory.Seen
 	records map[string]inventory.Record
 	v2      map[string]inventory.Presence
+	memory  Memory
 }
 
 func newWorld(listed ...string) *world {
 	w := &world{records: map[string]inventory.Record{}, v2: map[string]inventory.Presence{}}
-	w.SessionIDs, w.Unlisted, w.Evidence = listed, inventory.Absent, allRead
+	w.SessionIDs, w.Unlisted, w.Evidence, w.V1 = listed, inventory.Absent, allRead, inventory.Present
 	return w
 }
 
@@ -115,13 +116,18 @@ func (w *world) snapshot() *inventory.Snapshot {
 	s := inventory.Join(w.Seen)
 	for _, g := range s.Groups {
 		g.Record, g.V2 = w.records[g.ID], w.v2[g.ID]
+		if _, said := w.records[g.ID]; !said && g.Listed == inventory.Absent && w.V1 == inventory.Present {
+			g.Record.Presence = inventory.Absent // it is asked for each such ID
+		}
 	}
 	return s
 }
 
 func (w *world) judge(settings Settings) []Decision {
 	s := w.snapshot()
-	return NewJudge(s, settings, now).All(s)
+	j := NewJudge(s, settings, now, w.memory)
+	j.Guard(s)
+	return j.All(s)
 }
 
 // want is a line "Kind name: verdict reason"; names are given as they are.

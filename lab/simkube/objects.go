@@ -126,7 +126,7 @@ func (s *Server) put(k key, o object) object {
 		fields["uid"] = uuid.NewString()
 	}
 	if o.meta("creationTimestamp") == "" {
-		fields["creationTimestamp"] = time.Now().UTC().Format(time.RFC3339)
+		fields["creationTimestamp"] = s.options.Now().UTC().Format(time.RFC3339)
 	}
 	o = o.with(fields)
 	s.disown(k)

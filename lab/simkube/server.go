@@ -23,7 +23,8 @@ type Options struct {
 	CronJobV1  bool   // batch/v1 has CronJobs: from Kubernetes 1.21
 	Token      string // the bearer token that is let in
 	Namespaces []string
-	Born       time.Time // when the namespaces were made
+	Born       time.Time        // when the namespaces were made
+	Now        func() time.Time // time.Now if it is nil
 }
 
 // Server is a running API server, to be served by net/http.
@@ -48,6 +49,9 @@ type snapshot struct {
 
 // New makes an API server that has nothing but namespaces.
 func New(options Options) *Server {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
 	s := &Server{
 		options:   options,
 		resources: resources(options.CronJobV1),

@@ -1,0 +1,220 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// cut makes chunks out of entries, without a cluster.
+func cut(t testing.TB, entries []Entry, limit int) []part {
+	t.Helper()
+	var parts []part
+	var c *chunk
+	flush := func() {
+		if c != nil {
+			if err := c.compress(); err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, part{chunkName("j", "r", len(parts)), len(parts), c.body})
+		}
+		c = &chunk{}
+	}
+	for _, e := range entries {
+		e.Run = "r"
+		line, err := encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, piece := range pieces(line, limit) {
+			if !c.takes(piece, limits{raw: limit, puts: 1}) {
+				flush()
+			}
+			c.raw = append(c.raw, piece...)
+		}
+	}
+	flush()
+	return parts
+}
+
+func some(random *rand.Rand, n, longest int) []Entry {
+	var all []Entry
+	for i := range n {
+		e := entry(fmt.Sprint(i), fmt.Sprintf("%q", strings.Repeat("x", random.IntN(longest+1))))
+		e.Run = "r"
+		all = append(all, e)
+	}
+	return all
+}
+
+// Whatever the sizes: no chunk is over the limit, and all of them together are the entries. With
+// one missing or damaged, all entries that lie outside of it are still read, none is made up, and
+// the damage is named.
+func TestChunking(t *testing.T) {
+	for seed := range uint64(40) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		limit := 80 + random.IntN(2000)
+		want := some(random, 1+random.IntN(40), 1+random.IntN(3*limit))
+		parts := cut(t, want, limit)
+		for _, p := range parts {
+			if raw, err := gunzip(p.body); err != nil || len(raw) > limit {
+				t.Fatalf("seed %d: %v, chunk of %d bytes", seed, err, len(raw))
+			}
+		}
+		got, err := decode("j", "r", parts)
+		if err != nil || !slices.EqualFunc(got, want, func(a, b Entry) bool { return reflect.DeepEqual(a, b) }) {
+			t.Fatalf("seed %d: %v, %d entries, want %d", seed, err, len(got), len(want))
+		}
+		if len(parts) < 2 {
+			continue
+		}
+		lost := random.IntN(len(parts) - 1)
+		body := slices.Clone(parts[lost].body)
+		without := slices.Delete(slices.Clone(parts), lost, lost+1)
+		damaged := slices.Clone(parts)
+		damaged[lost].body = body[:random.IntN(len(body))]
+		for what, rest := range map[string][]part{"missing": without, "cannot be read": damaged} {
+			got, err := decode("j", "r", rest)
+			var damage *DamageError
+			if !errors.As(err, &damage) || len(damage.Faults) != 1 || !strings.Contains(damage.Faults[0], parts[lost].name) || !strings.Contains(damage.Faults[0], what) {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			i := 0
+			for _, e := range got {
+				for i < len(want) && !reflect.DeepEqual(want[i], e) {
+					i++
+				}
+				if i == len(want) {
+					t.Fatalf("seed %d: %s was made up", seed, e.Name)
+				}
+			}
+			if outside(t, parts, lost) > len(got) {
+				t.Fatalf("seed %d: %d entries lie outside of %s, %d were read", seed, outside(t, parts, lost), parts[lost].name, len(got))
+			}
+		}
+	}
+}
+
+// outside counts the entries that no part of lies in one chunk.
+func outside(t *testing.T, parts []part, lost int) int {
+	before, _ := decode("j", "r", parts[:max(lost, 0)])
+	var rest []byte
+	for _, p := range parts[lost:] {
+		raw, err := gunzip(p.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.number == lost {
+			if !bytes.HasSuffix(raw, []byte("\n")) {
+				rest = []byte("split")
+			}
+			continue
+		}
+		rest = append(rest, raw...)
+	}
+	n := len(before)
+	if lost == 0 {
+		n = 0
+	}
+	n += bytes.Count(rest, []byte("\n"))
+	if bytes.HasPrefix(rest, []byte("split")) {
+		n--
+	}
+	return n
+}
+
+func TestAnEntryWithoutItsEndWasNeverConfirmed(t *testing.T) {
+	parts := cut(t, []Entry{entry("a", "{}"), entry("b", `"`+strings.Repeat("x", 1000)+`"`)}, 300)
+	got, err := decode("j", "r", parts[:len(parts)-1])
+	if err != nil || len(got) != 1 || got[0].Name != "a" {
+		t.Errorf("%v, %v", err, names(got))
+	}
+}
+
+func TestDamage(t *testing.T) {
+	good := cut(t, []Entry{entry("a", "{}")}, 300)[0].body
+	zip := func(text string) []byte {
+		c := &chunk{raw: []byte(text)}
+		_ = c.compress()
+		return c.body
+	}
+	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<20))
+	flipped := slices.Clone(good)
+	flipped[len(flipped)-5]++ // the checksum
+	for name, tt := range map[string]struct {
+		bodies [][]byte
+		want   string // part of the error
+		read   int
+	}{
+		"none":            {nil, "0000 is missing", 0},
+		"empty":           {[][]byte{{}, good}, "0000 cannot be read", 1},
+		"no gzip":         {[][]byte{[]byte("no gzip at all"), good}, "0000 cannot be read", 1},
+		"checksum":        {[][]byte{flipped, good}, "checksum", 2},
+		"something after": {[][]byte{append(slices.Clone(good), 0), good}, "follows", 2},
+		"two streams":     {[][]byte{append(slices.Clone(good), good...)}, "follows", 1},
+		"no JSON":         {[][]byte{good, zip("hello\n"), good}, "0001 cannot be understood", 2},
+		"of another run":  {[][]byte{zip(`{"run":"q","kind":"Job","name":"n"}` + "\n")}, "another run", 0},
+		"null":            {[][]byte{zip("null\n")}, "another run", 0},
+		"bomb":            {[][]byte{bomb, good}, "more than 1048576 bytes", 1},
+	} {
+		var parts []part
+		for i, body := range tt.bodies {
+			parts = append(parts, part{chunkName("j", "r", i), i, body})
+		}
+		got, err := decode("j", "r", parts)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || len(got) != tt.read || len(err.Error()) > 4000 {
+			t.Errorf("%s: %d entries, %v", name, len(got), err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(cut(f, []Entry{entry("a", "{}")}, 300)[0].body, []byte{})
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		for _, body := range [][]byte{first, second} {
+			if raw, _ := gunzip(body); len(raw) > readLimit {
+				t.Fatalf("%d bytes", len(raw))
+			}
+		}
+		parts := []part{{"first", 0, first}, {"second", 1, second}}
+		entries, err := decode("j", "r", parts)
+		for _, e := range entries {
+			if e.Run != "r" {
+				t.Fatalf("%+v", e)
+			}
+		}
+		var damage *DamageError
+		if err != nil && (!errors.As(err, &damage) || len(damage.Faults) > maxFaults) {
+			t.Fatal(err)
+		}
+		// What was read can be written, and read again.
+		again, err := decode("j", "r", cut(t, entries, 500))
+		if err != nil && len(entries) > 0 || len(again) != len(entries) {
+			t.Fatalf("%v: %d entries, and then %d", err, len(entries), len(again))
+		}
+	})
+}
+
+// FuzzLines is the same below the compression, where a fuzzer gets further.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte(`{"run":"r","kind":"Job","name":"n"}`+"\n"), 7)
+	f.Fuzz(func(t *testing.T, raw []byte, at int) {
+		if len(raw) > readLimit {
+			return
+		}
+		whole := decoder{run: "r", damage: &DamageError{}}
+		whole.lines("x", raw)
+		at = min(max(at, 0), len(raw))
+		cut := decoder{run: "r", damage: &DamageError{}}
+		cut.lines("x", bytes.Clone(raw[:at]))
+		cut.lines("y", bytes.Clone(raw[at:]))
+		if !reflect.DeepEqual(whole.entries, cut.entries) || len(whole.damage.Faults) != len(cut.damage.Faults) {
+			t.Fatalf("cut at %d: %+v %q, whole %+v %q", at, cut.entries, cut.damage, whole.entries, whole.damage)
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package kube
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// maxSkew is how far this machine's clock may be from the API server's. Servers of one CSM
+// system are kept together by chrony to milliseconds; beyond a minute something is broken, and
+// who knows which of the two it is.
+const maxSkew = time.Minute
+
+// clock compares this machine's clock with the Date of the API server's answers. Each answer
+// gives a bound: the server wrote its Date, which is cut off to seconds, between the moments
+// at which the request was sent and the answer came. However slow the way is, that makes the
+// skew look smaller and never larger.
+type clock struct {
+	mu       sync.Mutex
+	measured bool
+	skew     time.Duration // the largest seen; positive if this machine is ahead
+}
+
+func (c *clock) note(header http.Header, sent, received time.Time) {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return
+	}
+	var skew time.Duration
+	switch {
+	case received.Before(date):
+		skew = received.Sub(date)
+	case sent.After(date.Add(time.Second)):
+		skew = sent.Sub(date.Add(time.Second))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.measured = true
+	if skew.Abs() > c.skew.Abs() {
+		c.skew = skew
+	}
+}
+
+// Skew is how far this machine's clock is ahead of the API server's, as far as answers have
+// shown so far; negative if it is behind. It is not known before the first answer.
+func (c *Client) Skew() (skew time.Duration, known bool) {
+	c.clock.mu.Lock()
+	defer c.clock.mu.Unlock()
+	return c.clock.skew, c.clock.measured
+}
+
+// ClockDoubt says why no age can be trusted; empty if it can.
+func (c *Client) ClockDoubt() string {
+	skew, known := c.Skew()
+	switch {
+	case !known:
+		return "the API server has not said what time it is"
+	case skew > maxSkew:
+		return fmt.Sprintf("this machine's clock is at least %s ahead of the API server's", skew.Round(time.Second))
+	case skew < -maxSkew:
+		return fmt.Sprintf("this machine's clock is at least %s behind the API server's", (-skew).Round(time.Second))
+	}
+	return ""
+}

@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	"bosgc/inventory"
+)
+
+// orphaned judges an object that seems to belong to nobody. One sweep's absence is never
+// enough: earlier ones must have seen it as an orphan too, this very object and no other of
+// its name.
+func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time) *ruling {
+	r := &ruling{verdict: Keep, eligible: since.Add(j.settings.OrphanGrace), since: since}
+	seen := "looks orphaned since " + stamp(since) + ": " + why
+	times := 1 // this one
+	if uid != "" {
+		times += j.memory.Sightings[uid]
+	}
+	if because := j.guarded[kind]; because != "" {
+		r.reason, r.detail = OrphanGuard, seen+"; "+because
+		return r
+	}
+	if times < j.settings.OrphanSightings {
+		r.reason, r.detail = AwaitingConfirmation, fmt.Sprintf("%s; seen by %d of %d sweeps (BOSGC_ORPHAN_SIGHTINGS)", seen, times, j.settings.OrphanSightings)
+		return r
+	}
+	r.verdict, r.reason, r.detail = Delete, Orphaned, fmt.Sprintf("%s; seen by %d sweeps", seen, times)
+	return r
+}
+
+// LooksOrphaned says whether the object looks like an orphan, whatever is done about it.
+func (r Reason) LooksOrphaned() bool {
+	return r == Orphaned || r == AwaitingConfirmation || r == OrphanGuard
+}
+
+// guardFloor is how many objects of a kind there must be before a share of them says anything:
+// on a small system a single leftover would be most of them.
+const guardFloor = 20
+
+// Guard looks at all orphans at once, once everything that is to be known of them is in the
+// snapshot. Where too large a share of a kind looks orphaned, it is more likely that whoever
+// knows the owners is wrong, a database restored from an old copy for instance, and no orphan
+// of that kind goes. Where BOS v1 has been removed everything it left is an orphan, and that
+// is no sign of anything.
+func (j *Judge) Guard(s *inventory.Snapshot) {
+	all, orphans := map[Kind]int{}, map[Kind]int{}
+	removed := false
+	for _, d := range j.All(s) {
+		all[d.Kind]++
+		if d.Reason.LooksOrphaned() {
+			orphans[d.Kind]++
+		}
+	}
+	for _, g := range s.Groups {
+		removed = removed || g.V1 == inventory.Absent
+	}
+	j.guarded = map[Kind]string{}
+	for kind, n := range orphans {
+		if !removed && all[kind] >= guardFloor && n*100 > j.settings.MaxOrphanPercent*all[kind] {
+			j.guarded[kind] = fmt.Sprintf("so do %d of %d, more than %d %% (BOSGC_MAX_ORPHAN_PERCENT)", n, all[kind], j.settings.MaxOrphanPercent)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package policy
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"bosgc/inventory"
+)
+
+func sighted(w *world, times int) *world {
+	w.memory.Sightings = map[string]int{}
+	for _, cm := range w.ConfigMaps {
+		w.memory.Sightings[cm.UID] = times
+	}
+	for _, job := range w.Jobs {
+		w.memory.Sightings[job.UID] = times
+	}
+	return w
+}
+
+func TestOrphansNeedSightings(t *testing.T) {
+	lately := ended(2*day, false) // longer ago than the grace, less long than the TTL
+	for name, tt := range map[string]struct {
+		world    *world
+		settings Settings
+		want     []string
+	}{
+		"never seen before":                {newWorld().configMap(s1, 3*day, nil), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
+		"seen once before":                 {sighted(newWorld().configMap(s1, 3*day, nil), 1), defaults, []string{cm(s1, "delete orphaned")}},
+		"one short":                        {sighted(newWorld().configMap(s1, 3*day, nil), 1), with(defaults, func(s *Settings) { s.OrphanSightings = 3 }), []string{cm(s1, "keep awaiting-confirmation")}},
+		"one is enough":                    {newWorld().configMap(s1, 3*day, nil), with(defaults, func(s *Settings) { s.OrphanSightings = 1 }), []string{cm(s1, "delete orphaned")}},
+		"seen, but younger than the grace": {sighted(newWorld().configMap(s1, 23*time.Hour, nil), 9), defaults, []string{cm(s1, "keep too-young")}},
+		"seen, but an owner has appeared":  {sighted(newWorld(s1).record(s1, "compute", 3*day, 2*day).configMap(s1, 3*day, nil), 9), defaults, []string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")}},
+		"seen, but in use": {func() *world {
+			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
+			w.References = []inventory.Reference{{ConfigMap: s1, Kind: "CronJob", Name: "weekly"}}
+			return w
+		}(), defaults, []string{cm(s1, "keep in-use")}},
+		"seen, but of another shape": {sighted(newWorld().configMap(s1, 3*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyOther; c.BodyFault = "odd" }), 9), defaults, []string{cm(s1, "keep not-ours")}},
+		"another object of its name was seen": {func() *world {
+			w := newWorld().configMap(s1, 3*day, nil)
+			w.memory.Sightings = map[string]int{"uid-of-yesterday": 9}
+			return w
+		}(), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
+		"without a UID nothing is known of it": {func() *world {
+			w := newWorld().configMap(s1, 3*day, func(c *inventory.ConfigMap) { c.UID = "" })
+			w.memory.Sightings = map[string]int{"": 9}
+			return w
+		}(), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
+		"a Job and its ConfigMap, first seen": {newWorld().job(s1, lately).configMap(s1, 3*day, nil), defaults, []string{job(s1, "keep awaiting-confirmation"), cm(s1, "keep owner-kept")}},
+		"a Job and its ConfigMap, confirmed":  {sighted(newWorld().job(s1, lately).configMap(s1, 3*day, nil), 1), defaults, []string{job(s1, "delete orphaned"), cm(s1, "delete owner-collected")}},
+		"BOS did not answer for it": {func() *world {
+			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
+			w.records[s1] = inventory.Record{Err: "no answer"}
+			return w
+		}(), defaults, []string{cm(s1, "unknown evidence-incomplete")}},
+		"BOS was not asked for it": {func() *world {
+			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
+			w.records[s1] = inventory.Record{}
+			return w
+		}(), defaults, []string{cm(s1, "unknown evidence-incomplete")}},
+		"BOS v1 has been removed, first seen": {removed(newWorld().configMap(s1, 3*day, nil)), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
+		"BOS v1 has been removed, confirmed":  {removed(sighted(newWorld().configMap(s1, 3*day, nil), 1)), defaults, []string{cm(s1, "delete orphaned")}},
+		"not all Pods were read": {func() *world {
+			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
+			w.Evidence.Pods = false
+			return w
+		}(), defaults, []string{cm(s1, "unknown evidence-incomplete")}},
+		"not all CronJobs were read": {func() *world {
+			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
+			w.Evidence.CronJobs = false
+			return w
+		}(), defaults, []string{cm(s1, "unknown evidence-incomplete")}},
+	} {
+		t.Run(name, func(t *testing.T) { check(t, tt.world.judge(tt.settings), tt.want...) })
+	}
+}
+
+func removed(w *world) *world {
+	w.V1 = inventory.Absent
+	return w
+}
+
+// guardWorld has so many ConfigMaps, of which so many are orphans that were seen before.
+func guardWorld(all, orphans int) *world {
+	w := newWorld()
+	for n := range all {
+		if n >= orphans {
+			w.SessionIDs = append(w.SessionIDs, id(n))
+			w.record(id(n), "compute", 3*day, 2*day)
+		}
+		w.configMap(id(n), 3*day, nil)
+	}
+	return sighted(w, 1)
+}
+
+func TestTheGuardIsExact(t *testing.T) {
+	for _, tt := range []struct {
+		all, orphans, percent int
+		refused               bool
+	}{
+		{20, 10, 50, false},
+		{20, 11, 50, true},
+		{21, 10, 50, false},
+		{21, 11, 50, true},
+		{200, 100, 50, false},
+		{200, 101, 50, true},
+		{19, 19, 50, false}, // below the floor a share says nothing
+		{20, 20, 100, false},
+		{20, 1, 0, true},
+		{300, 1, 0, true},
+		{300, 100, 33, true}, // a third is more than 33 %
+		{300, 99, 33, false},
+	} {
+		t.Run(fmt.Sprintf("%d of %d, %d %%", tt.orphans, tt.all, tt.percent), func(t *testing.T) {
+			counts := map[Reason]int{}
+			for _, d := range guardWorld(tt.all, tt.orphans).judge(with(defaults, func(s *Settings) { s.MaxOrphanPercent = tt.percent })) {
+				if d.Kind == ConfigMap && d.Reason.LooksOrphaned() {
+					counts[d.Reason]++
+				}
+			}
+			want := map[Reason]int{Orphaned: tt.orphans}
+			if tt.refused {
+				want = map[Reason]int{OrphanGuard: tt.orphans}
+			}
+			if fmt.Sprint(counts) != fmt.Sprint(want) {
+				t.Errorf("%v, want %v", counts, want)
+			}
+		})
+	}
+}
+
+// The guard looks at each kind by itself, and at what is not yet confirmed too.
+func TestTheGuardOfOneKind(t *testing.T) {
+	w := guardWorld(20, 11)
+	w.memory.Sightings = nil
+	w.job(id(100), ended(2*day, false))
+	w.memory.Sightings = map[string]int{"uid-job-" + id(100): 1}
+	counts := map[string]int{}
+	for _, d := range w.judge(defaults) {
+		if d.Reason.LooksOrphaned() {
+			counts[string(d.Kind)+" "+string(d.Reason)]++
+		}
+	}
+	if want := map[string]int{"ConfigMap orphan-guard": 11, "Job orphaned": 1}; fmt.Sprint(counts) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", counts, want)
+	}
+}
+
+// A Job that the guard keeps keeps its ConfigMap too.
+func TestWhatTheGuardKeepsKeepsItsOwn(t *testing.T) {
+	w := newWorld()
+	for n := range 25 {
+		w.job(id(n), ended(2*day, false)).configMap(id(n), 3*day, nil)
+	}
+	for _, d := range sighted(w, 5).judge(defaults) {
+		if d.Verdict != Keep || d.Kind == Job && d.Reason != OrphanGuard || d.Kind == ConfigMap && d.Reason != OwnerKept {
+			t.Errorf("%s %s: %s %s", d.Kind, d.Name, d.Verdict, d.Reason)
+		}
+	}
+}
+
+func TestTheGuardKnowsThatBOSWasRemoved(t *testing.T) {
+	for _, d := range removed(guardWorld(40, 40)).judge(defaults) {
+		if d.Reason != Orphaned {
+			t.Errorf("%s %s: %s %s (%s)", d.Kind, d.Name, d.Verdict, d.Reason, d.Detail)
+		}
+	}
+}
+
+// With a clock that nobody can trust nothing goes for its age; what needs no age is judged as ever.
+func TestAClockThatIsWrong(t *testing.T) {
+	w := newWorld(s1, s2, s3).
+		record(s1, "compute", 90*day, 80*day).configMap(s1, 90*day, nil).
+		record(s3, "compute", 90*day, 0).job(s3, nil).
+		configMap(id(7), 90*day, nil).job(id(8), ended(80*day, false)).
+		cfs("", 90*day, nil).cfs(s1, 90*day, nil)
+	w.records[s2] = inventory.Record{Presence: inventory.Absent}
+	w = sighted(w, 9)
+	w.memory.ClockDoubt = "it is 5m0s ahead of the API server's"
+	check(t, w.judge(defaults),
+		session(s1, "unknown clock-skew"), cm(s1, "keep owner-kept"), cfs(1, "keep owner-kept"),
+		session(s2, "delete ghost"),
+		session(s3, "keep running"), job(s3, "keep running"),
+		cm(id(7), "unknown clock-skew"), job(id(8), "unknown clock-skew"), cfs(0, "unknown clock-skew"))
+}
