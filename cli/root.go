@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -107,7 +108,11 @@ type failure struct {
 // complain says on stderr what went wrong, and on stdout if a program is listening there: it
 // has been promised one document, whatever happens.
 func (a *app) complain(exit *exitError) {
-	fmt.Fprintln(a.stderr, "bosgc:", exit.err)
+	// Line by line: an error may hold what a server has said, and that must not reach a terminal as
+	// anything but text.
+	for line := range strings.Lines("bosgc: " + exit.Error()) {
+		fmt.Fprintln(a.stderr, report.Clean(strings.TrimSuffix(line, "\n")))
+	}
 	if a.output != "json" {
 		return
 	}

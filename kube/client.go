@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,11 +28,16 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 )
 
 // pageSize is how many objects a list asks for at once: the size that kubectl uses. It
 // bounds what one answer holds in memory, whatever the namespace holds.
 const pageSize = 500
+
+// maxBody is what one answer may weigh, in bytes: a page of 500 Pods has 10 MiB at most where
+// everything is well. What is more than this, or never ends, must not eat the memory.
+const maxBody = 128 << 20
 
 // restarts is how often a list begins again after the server has forgotten its place in it
 // (410 Gone). Each time everything seen is dropped: a list patched together from two
@@ -96,8 +103,16 @@ func PodNamespace(config *rest.Config) string {
 	return strings.TrimSpace(string(text))
 }
 
+// quiet keeps the client library from writing to stderr by itself, past the log and its form: what it
+// has to say comes back as an error too.
+var quiet = sync.OnceFunc(func() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+})
+
 // New makes a client. The configuration is copied.
 func New(config *rest.Config, options Options) (*Client, error) {
+	quiet()
 	config = rest.CopyConfig(config)
 	// The client's own rate limit is for controllers that never end; here the number of
 	// requests under way is what is limited, and the server's own fairness does the rest.
@@ -139,6 +154,7 @@ func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
 	status := 0
 	if err == nil {
 		status = response.StatusCode
+		response.Body = http.MaxBytesReader(nil, response.Body, maxBody)
 		o.clock.note(response.Header, sent, o.options.Now())
 	}
 	o.options.Observe(r.Method, status, time.Since(begun))

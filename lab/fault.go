@@ -17,6 +17,7 @@ import (
 const (
 	FaultRefuse     = "refuse"      // the connection is closed without an answer, nothing is done
 	FaultHang       = "hang"        // no answer until the client leaves, nothing is done
+	FaultEndless    = "endless"     // 200 and an answer without an end, nothing is done
 	FaultStatus     = "status"      // Status with Body and Header, nothing is done
 	FaultHTML       = "html"        // 200 and a login page, nothing is done
 	FaultTruncate   = "truncate"    // the request is served, its answer breaks off in the middle
@@ -118,7 +119,7 @@ func (f *Fault) set(name, value string) (err error) {
 }
 
 func (f *Fault) compile() (err error) {
-	kinds := []string{FaultRefuse, FaultHang, FaultStatus, FaultHTML, FaultTruncate, FaultMalformed, FaultNull, FaultDelay, FaultLoseAnswer}
+	kinds := []string{FaultRefuse, FaultHang, FaultEndless, FaultStatus, FaultHTML, FaultTruncate, FaultMalformed, FaultNull, FaultDelay, FaultLoseAnswer}
 	known := false
 	for _, kind := range kinds {
 		known = known || f.Kind == kind
@@ -201,6 +202,12 @@ func (f Fault) happen(w http.ResponseWriter, r *http.Request, serve http.Handler
 		case <-closed:
 		}
 		panic(http.ErrAbortHandler)
+	case FaultEndless:
+		w.Header().Set("Content-Type", "application/json")
+		_, err := io.WriteString(w, `["`)
+		for part := bytes.Repeat([]byte("a"), 1<<16); err == nil; {
+			_, err = w.Write(part)
+		}
 	case FaultStatus:
 		w.Header().Set("Content-Type", "text/plain")
 		for name, value := range f.Header {

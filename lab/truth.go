@@ -24,7 +24,7 @@ type Object struct {
 	// Confirmed is the reason by which an orphan, or what goes with it, goes once enough sweeps
 	// have seen it as one; empty for everything else.
 	Confirmed string `json:"confirmed,omitempty"`
-	Story   string `json:"-"` // the story that made it
+	Story     string `json:"-"` // the story that made it
 }
 
 // Goes says whether the object is to be deleted by the first sweep.
