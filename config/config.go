@@ -133,7 +133,7 @@ func Load(environ []string) (Config, error) {
 			problems = append(problems, Problem{s.Name, s.Value, why})
 		}
 	}
-	problems = append(problems, c.contradictions()...)
+	problems = append(problems, c.contradictions(values)...)
 	if len(problems) > 0 {
 		sort.SliceStable(problems, func(a, b int) bool { return problems[a].Name < problems[b].Name })
 		return c, problems
@@ -181,7 +181,54 @@ func (p Problems) has(name string) bool {
 }
 
 // contradictions are settings that are each right and make no sense together.
-func (c Config) contradictions() Problems {
+func (c Config) contradictions(values map[string]string) Problems {
+	p := append(c.clientProblems(), c.etcdProblems()...)
+	problem := func(bad bool, name, value, why string) {
+		if bad {
+			p = append(p, Problem{name, value, why})
+		}
+	}
+	// A short deadline alone is fine: it ends what is longer.
+	for _, limit := range []struct {
+		name string
+		age  Age
+	}{{"BOSGC_REQUEST_TIMEOUT", c.RequestTimeout}, {"BOSGC_LIST_TIMEOUT", c.ListTimeout}} {
+		problem(values[limit.name] != "" && limit.age > c.Deadline, limit.name, values[limit.name],
+			fmt.Sprintf("is longer than the whole run may take (BOSGC_DEADLINE, %s); expected less, at best a tenth of it", c.Deadline))
+	}
+	problem(c.CFSLink == "inferred" && c.CFS == policy.CFSOff, "BOSGC_CFS_LINK", c.CFSLink,
+		"says which links to CFS sessions are acted on, and BOSGC_CFS=off acts on none; expected BOSGC_CFS=linked or old, or no BOSGC_CFS_LINK")
+	problem(c.Textfile != "" && c.Textfile == c.JournalDir, "BOSGC_TEXTFILE", c.Textfile,
+		"is BOSGC_JOURNAL_DIR too; expected a file here and a folder there")
+	return p
+}
+
+func (c Config) etcdProblems() Problems {
+	var p Problems
+	if len(c.EtcdEndpoints) == 0 {
+		for _, s := range []struct{ name, value string }{
+			{"BOSGC_BOS_ETCD_CA_FILE", c.EtcdCAFile},
+			{"BOSGC_BOS_ETCD_CERT_FILE", c.EtcdCertFile},
+			{"BOSGC_BOS_ETCD_KEY_FILE", c.EtcdKeyFile},
+			{"BOSGC_BOS_ETCD_USER", c.EtcdUser},
+			{"BOSGC_BOS_ETCD_PASSWORD_FILE", c.EtcdPasswordFile},
+		} {
+			if s.value != "" {
+				p = append(p, Problem{s.name, s.value, "is set, but BOSGC_BOS_ETCD_ENDPOINTS is empty; expected where etcd is, or none of its settings"})
+			}
+		}
+		return p
+	}
+	if (c.EtcdCertFile == "") != (c.EtcdKeyFile == "") {
+		p = append(p, Problem{"BOSGC_BOS_ETCD_KEY_FILE", c.EtcdKeyFile, "and BOSGC_BOS_ETCD_CERT_FILE belong together; expected both or neither"})
+	}
+	if (c.EtcdUser == "") != (c.EtcdPasswordFile == "") {
+		p = append(p, Problem{"BOSGC_BOS_ETCD_PASSWORD_FILE", c.EtcdPasswordFile, "and BOSGC_BOS_ETCD_USER belong together; expected both or neither"})
+	}
+	return p
+}
+
+func (c Config) clientProblems() Problems {
 	var p Problems
 	if c.ClientSecret != "" && c.ClientSecretFile != "" {
 		p = append(p, Problem{"BOSGC_CLIENT_SECRET_FILE", c.ClientSecretFile, "is set, and so is BOSGC_CLIENT_SECRET; expected only one of them"})

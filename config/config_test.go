@@ -78,27 +78,34 @@ func TestAllProblemsAreNamedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := map[string][]string{ // environment → what the error says
-		"BOSGC_SESSION_TTL=7 BOSGC_CFS=maybe":                           {`BOSGC_SESSION_TTL="7"`, "36h", `BOSGC_CFS="maybe"`, "off, linked, old", "2 of the settings"},
-		"BOSGC_KEEP_LAST=-1":                                            {`BOSGC_KEEP_LAST="-1"`, "at least 0"},
-		"BOSGC_MAX_DELETES=0":                                           {"at least 1"},
-		"BOSGC_MAX_ORPHAN_PERCENT=101":                                  {"at most 100"},
-		"BOSGC_BOS_CONCURRENCY=many":                                    {"whole number"},
-		"BOSGC_DRY_RUN=ja":                                              {"neither true nor false"},
-		"BOSGC_BOS_URL=cray-bos":                                        {`BOSGC_BOS_URL="cray-bos"`, "http://"},
-		"BOSGC_CFS_URL=ftp://cray-cfs-api":                              {"http://"},
-		"BOSGC_CFS_URL=http://u:hunter2@cray":                           {"user or password", `"(hidden)@cray"`},
-		"BOSGC_TOKEN_URL=https://a/t?secret=hunter2":                    {"has a query", `"https://a/t?(hidden)"`},
-		"BOSGC_BOS_ETCD_ENDPOINTS=https://root:hunter2@etcd:2379":       {"user or password"},
-		"BOSGC_BOS_ETCD_ENDPOINTS=etcd:2379":                            {"is not complete"},
-		"BOSGC_NAMESPACE=Services":                                      {"lower-case"},
-		"BOSGC_KEEP_TEMPLATES=ok,[":                                     {`"["`, "malformed"},
-		"BOSGC_CA_FILE=/does/not/exist":                                 {"cannot be read"},
-		"BOSGC_DEADLINE=0s":                                             {"is zero"},
-		"BOSGC_LOG_LEVEL=loud":                                          {"debug, info, warn, error"},
-		"BOSGC_TOKEN_URL=https://api/token":                             {"BOSGC_CLIENT_ID", "BOSGC_CLIENT_SECRET"},
-		"BOSGC_CLIENT_ID=admin-client":                                  {"BOSGC_TOKEN_URL"},
-		"BOSGC_CLIENT_SECRET=hunter2 BOSGC_CLIENT_SECRET_FILE=" + empty: {"only one of them"},
-		"BOSGC_TOKEN_URL=https://a/t BOSGC_CLIENT_ID=a BOSGC_CLIENT_SECRET_FILE=" + empty: {"the file is empty"},
+		"BOSGC_SESSION_TTL=7 BOSGC_CFS=maybe":                     {`BOSGC_SESSION_TTL="7"`, "36h", `BOSGC_CFS="maybe"`, "off, linked, old", "2 of the settings"},
+		"BOSGC_KEEP_LAST=-1":                                      {`BOSGC_KEEP_LAST="-1"`, "at least 0"},
+		"BOSGC_MAX_DELETES=0":                                     {"at least 1"},
+		"BOSGC_MAX_ORPHAN_PERCENT=101":                            {"at most 100"},
+		"BOSGC_BOS_CONCURRENCY=many":                              {"whole number"},
+		"BOSGC_DRY_RUN=ja":                                        {"neither true nor false"},
+		"BOSGC_BOS_URL=cray-bos":                                  {`BOSGC_BOS_URL="cray-bos"`, "http://"},
+		"BOSGC_CFS_URL=ftp://cray-cfs-api":                        {"http://"},
+		"BOSGC_CFS_URL=http://u:hunter2@cray":                     {"user or password", `"(hidden)@cray"`},
+		"BOSGC_TOKEN_URL=https://a/t?secret=hunter2":              {"has a query", `"https://a/t?(hidden)"`},
+		"BOSGC_BOS_ETCD_ENDPOINTS=https://root:hunter2@etcd:2379": {"user or password"},
+		"BOSGC_BOS_ETCD_ENDPOINTS=etcd:2379":                      {"is not complete"},
+		"BOSGC_NAMESPACE=Services":                                {"lower-case"},
+		"BOSGC_KEEP_TEMPLATES=ok,[":                               {`"["`, "malformed"},
+		"BOSGC_CA_FILE=/does/not/exist":                           {"cannot be read"},
+		"BOSGC_DEADLINE=0s":                                       {"is zero"},
+		"BOSGC_LOG_LEVEL=loud":                                    {"debug, info, warn, error"},
+		"BOSGC_TOKEN_URL=https://api/token":                       {"BOSGC_CLIENT_ID", "BOSGC_CLIENT_SECRET"},
+		"BOSGC_CLIENT_ID=admin-client":                            {"BOSGC_TOKEN_URL"},
+		"BOSGC_REQUEST_TIMEOUT=5m BOSGC_DEADLINE=2m":              {`BOSGC_REQUEST_TIMEOUT="5m"`, "BOSGC_DEADLINE", "2m"},
+		"BOSGC_LIST_TIMEOUT=1h":                                   {`BOSGC_LIST_TIMEOUT="1h"`, "15m"},
+		"BOSGC_CFS=off BOSGC_CFS_LINK=inferred":                   {`BOSGC_CFS_LINK="inferred"`, "BOSGC_CFS=off"},
+		"BOSGC_TEXTFILE=/tmp BOSGC_JOURNAL_DIR=/tmp":              {"a file here and a folder there"},
+		"BOSGC_BOS_ETCD_USER=root":                                {"BOSGC_BOS_ETCD_ENDPOINTS"},
+		"BOSGC_BOS_ETCD_ENDPOINTS=https://etcd:2379 BOSGC_BOS_ETCD_CERT_FILE=" + empty:     {"BOSGC_BOS_ETCD_KEY_FILE", "belong together"},
+		"BOSGC_BOS_ETCD_ENDPOINTS=https://etcd:2379 BOSGC_BOS_ETCD_PASSWORD_FILE=" + empty: {"BOSGC_BOS_ETCD_USER", "belong together"},
+		"BOSGC_CLIENT_SECRET=hunter2 BOSGC_CLIENT_SECRET_FILE=" + empty:                    {"only one of them"},
+		"BOSGC_TOKEN_URL=https://a/t BOSGC_CLIENT_ID=a BOSGC_CLIENT_SECRET_FILE=" + empty:  {"the file is empty"},
 	}
 	for environment, want := range tests {
 		_, err := Load(strings.Fields(environment))
@@ -114,6 +121,15 @@ func TestAllProblemsAreNamedAtOnce(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the error shows a secret:\n%v", environment, err)
+		}
+	}
+}
+
+// Whoever sets only a short deadline means that it ends what would take longer.
+func TestDefaultsContradictNothing(t *testing.T) {
+	for _, environ := range [][]string{nil, {"BOSGC_DEADLINE=1s"}, {"BOSGC_CFS=off"}, {"BOSGC_REQUEST_TIMEOUT=1s", "BOSGC_DEADLINE=1s"}} {
+		if _, err := Load(environ); err != nil {
+			t.Errorf("%v: %v", environ, err)
 		}
 	}
 }
