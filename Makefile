@@ -40,7 +40,7 @@ demo: build ## show bosgc at work on a simulated system
 	./lab/demo.sh
 
 .PHONY: test
-test: test-unit test-control-plane test-chart test-node ## run every test
+test: test-unit test-metrics test-control-plane test-chart test-node ## run every test
 
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
@@ -50,7 +50,11 @@ test-unit: bin/gotestsum race ## run the tests that need nothing but Go
 # of Kubernetes' libraries a second time costs minutes.
 .PHONY: test-control-plane
 test-control-plane: control-plane control-plane-1.24 bin/gotestsum ## run the tests against a real Kubernetes control plane
-	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /node$$)
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /metrics$$ -e /node$$)
+
+.PHONY: test-metrics
+test-metrics: bin/helm bin/gotestsum ## run the tests against a real Prometheus and Pushgateway
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./metrics
 
 .PHONY: test-chart
 test-chart: control-plane control-plane-1.24 bin/helm bin/helm-unittest bin/gotestsum ## lint, render and install the Helm chart
