@@ -23,6 +23,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"bosgc/gc"
@@ -66,10 +67,20 @@ func (s *site) kubectl(t *testing.T, args ...string) string {
 	return plane.Kubectl(t, s.kubeconfig, append(args, "-n", lab.Namespace)...)
 }
 
-// have lists the names of what the release has, by kind.
+// monitors are the kinds that operators of monitoring bring along.
+const monitors = "servicemonitors,podmonitors,prometheusrules,vmservicescrapes,vmrules"
+
+// knowMonitoring does what an operator's installation does.
+func (s *site) knowMonitoring(t *testing.T) {
+	t.Helper()
+	s.kubectl(t, "apply", "-f", "testdata/crds.yaml")
+	s.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+}
+
+// have lists the kinds of what the release has.
 func (s *site) have(t *testing.T) string {
 	t.Helper()
-	out := s.kubectl(t, "get", "cronjobs,deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,secrets,configmaps",
+	out := s.kubectl(t, "get", "cronjobs,deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,secrets,configmaps,"+monitors,
 		"-l", "app.kubernetes.io/instance=bosgc", "-o", "name")
 	var kinds []string
 	for line := range strings.Lines(out) {
@@ -125,6 +136,7 @@ func TestInstall(t *testing.T) {
 			t.Parallel()
 			s := start(t, plane.Options{Version: tt.kubernetes})
 			s.refusesWhatIsNotHardened(t)
+			s.knowMonitoring(t)
 			set := []string{"--set", "cronjob.schedule=* * * * *", "--set", "config.namespace=" + lab.Namespace}
 			if tt.api != "batch/v1" {
 				set = append(set, "--set", "cronjob.apiVersion="+tt.api)
@@ -134,10 +146,11 @@ func TestInstall(t *testing.T) {
 			if !strings.Contains(s.helm(t, "get", "manifest", "bosgc"), "apiVersion: "+tt.api+"\nkind: CronJob") {
 				t.Errorf("the CronJob is not %s", tt.api)
 			}
-			const before = "cronjob role rolebinding serviceaccount"
+			const before = "cronjob deployment role role role role rolebinding rolebinding rolebinding rolebinding service serviceaccount serviceaccount"
 			if got := s.have(t); got != before {
 				t.Errorf("installed: %s, want %s", got, before)
 			}
+			t.Run("the exporter", func(t *testing.T) { s.exporterAdmitted(t) })
 			t.Run("the commands of the notes", func(t *testing.T) { s.followNotes(t, notes) })
 			t.Run("everything set", func(t *testing.T) { s.everythingSet(t) })
 			t.Run("by schedule", func(t *testing.T) {
@@ -155,11 +168,12 @@ func TestInstall(t *testing.T) {
 				})
 			})
 			t.Run("upgrade, rollback, uninstall", func(t *testing.T) {
-				s.helm(t, "upgrade", "bosgc", Dir(), "--set", "mode=serve")
-				if got, want := s.have(t), "deployment role rolebinding service serviceaccount"; got != want {
+				s.helm(t, "upgrade", "bosgc", Dir(), "--set", "mode=serve", "--set", everythingOfMonitoring)
+				want := "configmap deployment podmonitor prometheusrule role role rolebinding rolebinding service serviceaccount servicemonitor vmrule vmservicescrape"
+				if got := s.have(t); got != want {
 					t.Errorf("upgraded: %s, want %s", got, want)
 				}
-				s.admitted(t, "app.kubernetes.io/instance=bosgc,pod-template-hash")
+				s.admitted(t, "app.kubernetes.io/component=sweeper,app.kubernetes.io/instance=bosgc,pod-template-hash")
 				s.helm(t, "rollback", "bosgc", "1")
 				if got := s.have(t); got != before {
 					t.Errorf("rolled back: %s, want %s", got, before)
@@ -179,6 +193,37 @@ func TestInstall(t *testing.T) {
 	}
 }
 
+// exporterAdmitted looks at the exporter as the server has it, after every default and every admission.
+func (s *site) exporterAdmitted(t *testing.T) {
+	pod := s.admitted(t, "app.kubernetes.io/instance=bosgc,app.kubernetes.io/component=exporter")
+	if c := pod.Spec.Containers[0]; !slices.Equal(c.Args, []string{"exporter"}) || pod.Spec.ServiceAccountName != "bosgc-exporter" {
+		t.Errorf("it runs %q with the account %s", c.Args, pod.Spec.ServiceAccountName)
+	}
+	if !slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Projected != nil }) {
+		t.Error("it has no token")
+	}
+	const account = lab.Namespace + ":bosgc-exporter"
+	state := authorizationv1.ResourceAttributes{Resource: "configmaps", Name: "bosgc-state", Verb: "get"}
+	s.until(t, true, account, state)
+	for _, ask := range []authorizationv1.ResourceAttributes{
+		{Resource: "configmaps", Name: "bosgc-state"},
+		{Resource: "configmaps"},
+		{Resource: "secrets"},
+		{Resource: "pods"},
+		{Group: "batch", Resource: "jobs"},
+		{Group: "coordination.k8s.io", Resource: "leases"},
+	} {
+		for _, ask.Verb = range []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"} {
+			if ask == state {
+				continue
+			}
+			if allowed, err := s.may(t, account, ask); err != nil || allowed {
+				t.Errorf("it may %s %s %s: %v, error %v", ask.Verb, ask.Resource, ask.Name, allowed, err)
+			}
+		}
+	}
+}
+
 // followNotes does what NOTES.txt tells a newcomer, as far as it can be done without a node.
 func (s *site) followNotes(t *testing.T, notes string) {
 	bin := t.TempDir()
@@ -195,9 +240,13 @@ func (s *site) followNotes(t *testing.T, notes string) {
 		if strings.Contains(command, " logs ") {
 			continue
 		}
+		if before, after, ok := strings.Cut(command, " port-forward "); ok { // there is nothing to forward to
+			service, ports, _ := strings.Cut(after, " ")
+			command = before + " get " + service + " -o jsonpath='{.spec.ports[?(@.port==" + strings.TrimPrefix(ports, "9090:") + ")].name}' | grep -x metrics"
+		}
 		run(t, "KUBECONFIG="+s.kubeconfig+" PATH="+bin+":$PATH; export KUBECONFIG PATH; "+command)
 	}
-	if commands != 3 {
+	if commands != 4 {
 		t.Errorf("%d commands in the notes:\n%s", commands, notes)
 	}
 	if out := s.kubectl(t, "get", "jobs", "-l", "app.kubernetes.io/instance=bosgc,cronjob-name=bosgc", "-o", "name"); strings.Count(out, "job.batch/") < 2 {
@@ -230,12 +279,25 @@ func (s *site) everythingSet(t *testing.T) {
 		if mode == "cronjob" {
 			s.kubectl(t, "create", "job", "--from=cronjob/full-bosgc", "full-by-hand")
 		}
-		pod := s.admitted(t, "app.kubernetes.io/instance=full"+map[string]string{"cronjob": ",job-name", "serve": ",pod-template-hash"}[mode])
+		pod := s.admitted(t, "app.kubernetes.io/instance=full,app.kubernetes.io/component=sweeper"+map[string]string{"cronjob": ",job-name", "serve": ",pod-template-hash"}[mode])
 		if c := pod.Spec.Containers[0]; len(c.Env) < 10 || len(c.VolumeMounts) != 4 || pod.Spec.ServiceAccountName != "sweeper" {
 			t.Errorf("mode %s: %d variables, %d mounts, account %s", mode, len(c.Env), len(c.VolumeMounts), pod.Spec.ServiceAccountName)
 		}
+		if mode == "cronjob" {
+			s.admitted(t, "app.kubernetes.io/instance=full,app.kubernetes.io/component=exporter")
+		}
+		out = s.kubectl(t, "get", monitors, "-l", "app.kubernetes.io/instance=full,release=cray-sysmgmt-health", "-o", "name")
+		if got := strings.Count(out, "/full-bosgc\n"); got != 5 {
+			t.Errorf("mode %s: the cluster has %d of 5 objects for monitoring:\n%s", mode, got, out)
+		}
 	}
 	s.helm(t, "uninstall", "full")
+	out := s.kubectl(t, "get", "all,roles,rolebindings,serviceaccounts,networkpolicies,configmaps,"+monitors, "-l", "app.kubernetes.io/instance=full", "-o", "name")
+	for left := range strings.Lines(out) {
+		if !strings.HasPrefix(left, "pod/") && !strings.HasPrefix(left, "job.batch/") && !strings.HasPrefix(left, "replicaset.apps/") { // the garbage collector's
+			t.Errorf("left behind: %s", left)
+		}
+	}
 }
 
 // may asks the API server what a ServiceAccount may do.
@@ -252,6 +314,18 @@ func (s *site) may(t *testing.T, account string, ask authorizationv1.ResourceAtt
 		return false, err
 	}
 	return review.Status.Allowed, nil
+}
+
+// exactly says that these verbs are all that an account may do with a resource in a namespace.
+func (s *site) exactly(t *testing.T, account, namespace, resource string, verbs ...string) {
+	t.Helper()
+	ask := authorizationv1.ResourceAttributes{Namespace: namespace, Resource: resource}
+	if resource == "leases" {
+		ask.Group = "coordination.k8s.io"
+	}
+	for _, ask.Verb = range []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"} {
+		s.until(t, slices.Contains(verbs, ask.Verb), account, ask)
+	}
 }
 
 // until waits for a change of a Role to be known.
@@ -322,8 +396,13 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	w := world.Load(t, s.Plane, lab.Options{CSM: "1.4", Seed: 7, Sessions: 80})
 	before := w.Exist(t)
 	const account = lab.Namespace + ":bosgc"
+	// Elsewhere, so that one Role does not hide what is missing in the other.
+	const state = "state"
+	s.CreateNamespace(t, state, true)
+	// The sweeps below are many, and none is to be the one that confirms an orphan.
+	const set = "config.orphanSightings=99,config.stateNamespace=" + state
 
-	s.helm(t, "install", "bosgc", Dir(), "--set", "config.dryRun=true")
+	s.helm(t, "install", "bosgc", Dir(), "--set", set+",config.dryRun=true")
 	config := s.ConfigFor(t, lab.Namespace, "bosgc")
 	s.until(t, true, account, authorizationv1.ResourceAttributes{Verb: "list", Resource: "pods"})
 	t.Run("a dry run", func(t *testing.T) {
@@ -341,6 +420,9 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 				}
 			}
 		}
+		s.exactly(t, account, state, "configmaps", "get", "create", "update")
+		s.exactly(t, account, state, "leases")
+		s.exactly(t, account, lab.Namespace, "events", "create")
 		for _, command := range []string{"plan", "sweep"} {
 			d, code := w.Run(t, config, s.environ(t), command)
 			if code != gc.ExitDone || d.Summary.Delete == 0 {
@@ -351,8 +433,12 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 			t.Error("something is gone")
 		}
 	})
-	s.helm(t, "upgrade", "bosgc", Dir(), "--set", "config.dryRun=false")
+	s.helm(t, "upgrade", "bosgc", Dir(), "--set", set+",config.dryRun=false")
 	s.until(t, true, account, authorizationv1.ResourceAttributes{Verb: "delete", Resource: "configmaps"})
+	s.exactly(t, account, state, "configmaps", "get", "list", "create", "update", "delete")
+	s.exactly(t, account, state, "leases", "get", "create", "update")
+	s.exactly(t, account, state, "events")
+	s.exactly(t, account, state, "pods")
 
 	role, err := s.Client.RbacV1().Roles(lab.Namespace).Get(t.Context(), "bosgc", metav1.GetOptions{})
 	if err != nil {
@@ -397,8 +483,30 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 				granted[verb+" "+rule.Resources[0]] = true
 			}
 		}
-		if used := seen(); !maps.Equal(used, granted) {
+		used := seen()
+		for _, notes := range []string{"get cronjobs", "post events"} { // by the Role for Events
+			delete(used, notes)
+		}
+		if !maps.Equal(used, granted) {
 			t.Errorf("the Role grants %v; used was %v", slices.Sorted(maps.Keys(granted)), slices.Sorted(maps.Keys(used)))
+		}
+	})
+	t.Run("the exporter can read what they left", func(t *testing.T) {
+		exporter, err := s.Client.AppsV1().Deployments(lab.Namespace).Get(t.Context(), "bosgc-exporter", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		where := map[string]string{}
+		for _, v := range exporter.Spec.Template.Spec.Containers[0].Env {
+			where[v.Name] = v.Value
+		}
+		login, err := kubernetes.NewForConfig(s.ConfigFor(t, lab.Namespace, exporter.Spec.Template.Spec.ServiceAccountName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left, err := login.CoreV1().ConfigMaps(where["BOSGC_STATE_NAMESPACE"]).Get(t.Context(), where["BOSGC_STATE_NAME"]+"-state", metav1.GetOptions{})
+		if err != nil || len(left.Data)+len(left.BinaryData) == 0 {
+			t.Errorf("it finds %v, error %v", left.Data, err)
 		}
 	})
 	t.Run("cancelling is one Deployment's matter", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,8 @@ var update = flag.Bool("update", false, "write the table of values in the chart'
 type value struct{ key, set, comment string }
 
 // values reads values.yaml: each value with the comment above it. A mapping with a comment of its own and
-// keys below is a chapter: it comes as a value without a setting.
+// keys below is a chapter: it comes as a value without a setting. If only the mapping has a comment, and none
+// of the keys, it is itself the value.
 func values(t *testing.T) []value {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(Dir(), "values.yaml"))
@@ -35,7 +37,8 @@ func values(t *testing.T) []value {
 			key, v := n.Content[i], n.Content[i+1]
 			comment := strings.ReplaceAll(strings.TrimPrefix(strings.ReplaceAll(key.HeadComment, "\n# ", "\n"), "# "), "\n", " ")
 			name := prefix + key.Value
-			if v.Kind == yaml.MappingNode && len(v.Content) > 0 && name != "resources" {
+			explained := func(n *yaml.Node) bool { return n.HeadComment != "" }
+			if v.Kind == yaml.MappingNode && len(v.Content) > 0 && (comment == "" || slices.ContainsFunc(v.Content, explained)) {
 				if comment != "" {
 					all = append(all, value{key: name, comment: comment})
 				}

@@ -30,7 +30,13 @@ const newest = "1.36"
 
 func template(t *testing.T, args ...string) []*unstructured.Unstructured {
 	t.Helper()
-	out, err := Helm(t, "", append([]string{"template", "bosgc", Dir(), "-n", "services"}, args...)...)
+	return templateOf(t, Dir(), args...)
+}
+
+// templateOf renders another folder's chart.
+func templateOf(t *testing.T, chart string, args ...string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := Helm(t, "", append([]string{"template", "bosgc", chart, "-n", "services"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,12 +57,12 @@ func template(t *testing.T, args ...string) []*unstructured.Unstructured {
 	}
 }
 
-// of gives the one object of a kind as its type.
-func of[T any](t *testing.T, objects []*unstructured.Unstructured, kind string) *T {
+// of gives an object as its type.
+func of[T any](t *testing.T, objects []*unstructured.Unstructured, kind, name string) *T {
 	t.Helper()
 	var found []*T
 	for _, o := range objects {
-		if o.GetKind() == kind {
+		if o.GetKind() == kind && o.GetName() == name {
 			into := new(T)
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, into, true); err != nil {
 				t.Fatalf("%s: %v", kind, err)
@@ -65,7 +71,7 @@ func of[T any](t *testing.T, objects []*unstructured.Unstructured, kind string) 
 		}
 	}
 	if len(found) != 1 {
-		t.Fatalf("%d objects of kind %s, want one", len(found), kind)
+		t.Fatalf("%d objects are %s %s, want one", len(found), kind, name)
 	}
 	return found[0]
 }
@@ -78,21 +84,38 @@ func environ(pod corev1.PodSpec) []string {
 	return lines
 }
 
+// everythingOfMonitoring asks for all objects that an operator has to know.
+const everythingOfMonitoring = "config.metricsLinger=45s,monitoring.serviceMonitor.enabled=true,monitoring.vmServiceScrape.enabled=true," +
+	"monitoring.podMonitor.enabled=true,monitoring.prometheusRule.enabled=true,monitoring.vmRule.enabled=true,monitoring.dashboard.enabled=true"
+
 func TestEveryKubernetesOfCSM(t *testing.T) {
+	cronjob := map[string]int{
+		"ServiceAccount": 2, "Role": 4, "RoleBinding": 4, "NetworkPolicy": 2, "CronJob": 1, "Deployment": 1, "Service": 1,
+		"ServiceMonitor": 1, "VMServiceScrape": 1, "PodMonitor": 1, "PrometheusRule": 1, "VMRule": 1, "ConfigMap": 1,
+	}
+	serve := maps.Clone(cronjob)
+	maps.Copy(serve, map[string]int{"ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "NetworkPolicy": 1})
+	delete(serve, "CronJob")
 	for version, want := range map[string]string{
 		"1.19": "batch/v1beta1", "1.20": "batch/v1beta1", "1.21": "batch/v1", "1.22": "batch/v1",
 		"1.24": "batch/v1", "1.25": "batch/v1", newest: "batch/v1", "v1.20.13-vendor.2": "batch/v1beta1",
 	} {
-		kinds := map[string]int{}
-		for _, o := range template(t, "--kube-version", version, "--set", "networkPolicy.enabled=true") {
-			kinds[o.GetKind()]++
-			if o.GetKind() == "CronJob" && o.GetAPIVersion() != want {
-				t.Errorf("Kubernetes %s: the CronJob is %s, want %s", version, o.GetAPIVersion(), want)
+		for mode, all := range map[string]map[string]int{"cronjob": cronjob, "serve": serve} {
+			kinds, names := map[string]int{}, map[string]bool{}
+			for _, o := range template(t, "--kube-version", version, "--set", "networkPolicy.enabled=true,mode="+mode, "--set", everythingOfMonitoring) {
+				kinds[o.GetKind()]++
+				if o.GetKind() == "CronJob" && o.GetAPIVersion() != want {
+					t.Errorf("Kubernetes %s: the CronJob is %s, want %s", version, o.GetAPIVersion(), want)
+				}
+				id := o.GetKind() + " " + o.GetNamespace() + "/" + o.GetName()
+				if names[id] {
+					t.Errorf("%s is there twice", id)
+				}
+				names[id] = true
 			}
-		}
-		all := map[string]int{"ServiceAccount": 1, "Role": 1, "RoleBinding": 1, "NetworkPolicy": 1, "CronJob": 1}
-		if !maps.Equal(kinds, all) {
-			t.Errorf("Kubernetes %s: %v, want %v", version, kinds, all)
+			if !maps.Equal(kinds, all) {
+				t.Errorf("Kubernetes %s, mode %s: %v, want %v", version, mode, kinds, all)
+			}
 		}
 	}
 	if _, err := Helm(t, "", "template", Dir(), "--kube-version", "1.18"); err == nil {
@@ -100,7 +123,38 @@ func TestEveryKubernetesOfCSM(t *testing.T) {
 	}
 }
 
-// TestRoleIsWhatTheProgramAsksFor holds the Role against the table that the program itself checks at start.
+// grants lists what a Role allows, one verb of one resource each.
+func grants(role *rbacv1.Role) []string {
+	var all []string
+	for _, rule := range role.Rules {
+		for _, verb := range rule.Verbs {
+			all = append(all, fmt.Sprint(rule.APIGroups, rule.Resources, verb, rule.ResourceNames))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func sameGrants(t *testing.T, role *rbacv1.Role, want []string) {
+	t.Helper()
+	slices.Sort(want)
+	if got := grants(role); !slices.Equal(got, want) {
+		t.Errorf("the Role %s has\n%s\nwant\n%s", role.Name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// asked writes a permission as grants does.
+func asked(p kube.Permission, names ...string) string {
+	return fmt.Sprint([]string{p.Group}, []string{p.Resource}, p.Verb, names)
+}
+
+// eventPermissions is what noting Events on the release's CronJob takes.
+var eventPermissions = []string{
+	asked(kube.Permission{Group: "batch", Resource: "cronjobs", Verb: "get"}, "bosgc"),
+	asked(kube.Permission{Resource: "events", Verb: "create"}),
+}
+
+// TestRoleIsWhatTheProgramAsksFor holds the Roles against the tables that the program itself checks at start.
 func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 	for _, tt := range []struct {
 		set  string
@@ -111,23 +165,21 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 		{"config.dryRun=true,cancel.enabled=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
-			var got, want []string
-			role := of[rbacv1.Role](t, template(t, "--kube-version", newest, "--set", tt.set), "Role")
-			for _, rule := range role.Rules {
-				for _, verb := range rule.Verbs {
-					got = append(got, fmt.Sprint(rule.APIGroups, rule.Resources, verb, rule.ResourceNames))
-				}
-			}
+			var sweep, state []string
 			for _, p := range kube.Permissions() {
 				if tt.want(p) {
-					want = append(want, fmt.Sprint([]string{p.Group}, []string{p.Resource}, p.Verb, []string(nil)))
+					sweep = append(sweep, asked(p))
 				}
 			}
-			slices.Sort(got)
-			slices.Sort(want)
-			if !slices.Equal(got, want) {
-				t.Errorf("the Role has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			for _, p := range kube.StatePermissions(!strings.Contains(tt.set, "dryRun=true")) {
+				state = append(state, asked(p))
 			}
+			objects := template(t, "--kube-version", newest, "--set", tt.set)
+			sameGrants(t, of[rbacv1.Role](t, objects, "Role", "bosgc"), sweep)
+			sameGrants(t, of[rbacv1.Role](t, objects, "Role", "bosgc-state"), state)
+			sameGrants(t, of[rbacv1.Role](t, objects, "Role", "bosgc-events"), slices.Clone(eventPermissions))
+			sameGrants(t, of[rbacv1.Role](t, objects, "Role", "bosgc-exporter"),
+				[]string{asked(kube.Permission{Resource: "configmaps", Verb: "get"}, "bosgc-state")})
 		})
 	}
 }
@@ -151,7 +203,7 @@ func TestEverySettingIsAValue(t *testing.T) {
 	if err := os.WriteFile(values, bytes.ReplaceAll(text, []byte("/DIR"), []byte(dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cron := of[batchv1.CronJob](t, template(t, "--kube-version", newest, "-f", values), "CronJob")
+	cron := of[batchv1.CronJob](t, template(t, "--kube-version", newest, "-f", values), "CronJob", "bosgc")
 	lines := environ(cron.Spec.JobTemplate.Spec.Template.Spec)
 	c, err := config.Load(lines)
 	if err != nil {
@@ -238,6 +290,27 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"config.metricsAddr=9090":                       "/config/metricsAddr",
 		"config.caFile=ca.crt":                          "/config/caFile",
 		"config.logLevel=verbose":                       "/config/logLevel",
+		"config.stateName=Bosgc":                        "/config/stateName",
+		"config.stateName=null":                         "'stateName'",
+		"config.cronjob=a.b":                            "/config/cronjob",
+		"exporter.enabled=1":                            "/exporter/enabled",
+		"exporter.replicas=2":                           "'replicas'",
+		"exporter.resources.limit.memory=1Gi":           "'limit'",
+		"monitoring.enabled=true":                       "'enabled'",
+		"monitoring.labels.release=1":                   "/monitoring/labels/release",
+		"monitoring.serviceMonitor.interval=1d":         "/monitoring/serviceMonitor/interval",
+		"monitoring.podMonitor.interval=30":             "/monitoring/podMonitor/interval",
+		"monitoring.podMonitor.enabled=true":            "config.metricsLinger is 0s",
+		"monitoring.vmServiceScrape.scrapeTimeout=5s1m": "/monitoring/vmServiceScrape/scrapeTimeout",
+		"monitoring.vmRule.interval=1m":                 "'interval'",
+		"monitoring.rules.missedAfter=3":                "/monitoring/rules/missedAfter",
+		"monitoring.rules.failingAfter=0h":              "/monitoring/rules/failingAfter",
+		"monitoring.rules.eligibleAfter=null":           "'eligibleAfter'",
+		"monitoring.rules.sessionsWarning=0":            "/monitoring/rules/sessionsWarning",
+		"monitoring.rules.sessionsCritical=1.5":         "/monitoring/rules/sessionsCritical",
+		"monitoring.rules.runbookURL=docs/#x":           "/monitoring/rules/runbookURL",
+		"monitoring.rules.runbookURL=a b":               "/monitoring/rules/runbookURL",
+		"monitoring.dashboard.namespace=Grafana":        "/monitoring/dashboard/namespace",
 		"mode=daemon":                                   "/mode",
 		"modus=serve":                                   "'modus'",
 		"image.digest=latest":                           "/image/digest",

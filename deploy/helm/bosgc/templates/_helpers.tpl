@@ -31,15 +31,22 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What never changes in the life of a release: a Deployment's selector cannot. */}}
+{{/*
+What never changes in the life of a release: a Deployment's selector cannot. To be called with
+(list . "sweeper") or (list . "exporter"): without the component, a Service would send requests to
+the other's Pods, and a policy would hold for them.
+*/}}
 {{- define "bosgc.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "bosgc.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "bosgc.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
 {{/*
-The metadata of an object, to be called with (dict "root" . "annotations" …). "namespace" is
-that of the release unless given, "name" that of the release's objects.
+The metadata of an object, to be called with (dict "root" . "labels" … "annotations" …).
+"namespace" is that of the release unless given, "name" that of the release's objects, and
+"component" the sweeper.
 */}}
 {{- define "bosgc.metadata" -}}
 {{- $labels := dict "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63) "app.kubernetes.io/version" (.root.Chart.AppVersion | replace "+" "_" | trunc 63) "app.kubernetes.io/managed-by" .root.Release.Service -}}
@@ -47,7 +54,7 @@ metadata:
   name: {{ default (include "bosgc.fullname" .root) (get . "name") }}
   namespace: {{ default .root.Release.Namespace (get . "namespace") }}
   labels:
-    {{- merge (include "bosgc.selectorLabels" .root | fromYaml) $labels .root.Values.commonLabels | toYaml | nindent 4 }}
+    {{- merge (include "bosgc.selectorLabels" (list .root (default "sweeper" (get . "component"))) | fromYaml) $labels (default (dict) (get . "labels")) .root.Values.commonLabels | toYaml | nindent 4 }}
   {{- with merge (dict) (default (dict) (get . "annotations")) .root.Values.commonAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
@@ -78,9 +85,22 @@ batch/v1beta1
 {{- regexFind "[0-9]+$" .Values.config.metricsAddr -}}
 {{- end -}}
 
-{{/* The settings: config, and what follows from the rest where config does not say. */}}
-{{- define "bosgc.env" -}}
-{{- $settings := dict -}}
+{{- define "bosgc.stateNamespace" -}}
+{{- default .Release.Namespace .Values.config.stateNamespace -}}
+{{- end -}}
+
+{{/* The CronJob on which Events are noted; empty is none. */}}
+{{- define "bosgc.cronJob" -}}
+{{- default (ternary (include "bosgc.fullname" .) "" (eq .Values.mode "cronjob")) .Values.config.cronjob -}}
+{{- end -}}
+
+{{/* The settings as JSON: config, and what follows from the rest where config does not say. */}}
+{{- define "bosgc.settings" -}}
+{{- /* Its permissions are there, and it must not look for its state elsewhere. */ -}}
+{{- $settings := dict "stateNamespace" (include "bosgc.stateNamespace" .) -}}
+{{- with include "bosgc.cronJob" . -}}
+{{- $_ := set $settings "cronjob" . -}}
+{{- end -}}
 {{- if .Values.clientSecret.name -}}
 {{- $_ := set $settings "clientSecretFile" (printf "/etc/bosgc/client/%s" .Values.clientSecret.key) -}}
 {{- end -}}
@@ -98,70 +118,99 @@ batch/v1beta1
 {{- $value = int64 $value -}}{{/* or a million would be 1e+06 */}}
 {{- end -}}
 {{- if not (has (toString $value) (list "" "<nil>")) -}}
-{{- $_ := set $settings $key $value -}}
+{{- $_ := set $settings $key (toString $value) -}}
 {{- end -}}
 {{- end -}}
-{{- range $key, $value := $settings }}
+{{- toJson $settings -}}
+{{- end -}}
+
+{{- define "bosgc.env" -}}
+{{- range $key, $value := . }}
 - name: BOSGC_{{ snakecase $key | upper }}
-  value: {{ toString $value | quote }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* The Pod that both the CronJob and the Deployment run. */}}
-{{- define "bosgc.podTemplate" -}}
-{{- $cronjob := eq .Values.mode "cronjob" -}}
-{{- $labels := dict "sidecar.istio.io/inject" (toString .Values.istio.inject) -}}
-{{- $annotations := dict "sidecar.istio.io/inject" (toString .Values.istio.inject) -}}{{/* before Istio 1.10 there is no label */}}
-{{- if .Values.istio.inject -}}
+{{/* The metadata of a Pod, to be called with (dict "root" . "component" … "labels" … "annotations" …). */}}
+{{- define "bosgc.podMetadata" -}}
+{{- $inject := toString .root.Values.istio.inject -}}
+{{- $labels := dict "sidecar.istio.io/inject" $inject -}}
+{{- $annotations := dict "sidecar.istio.io/inject" $inject -}}{{/* before Istio 1.10 there is no label */}}
+{{- if .root.Values.istio.inject -}}
 {{- $_ := set $annotations "proxy.istio.io/config" "holdApplicationUntilProxyStarts: true" -}}
 {{- end -}}
+labels:
+  {{- merge (include "bosgc.selectorLabels" (list .root .component) | fromYaml) $labels (default (dict) (get . "labels")) .root.Values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
+annotations:
+  {{- merge $annotations (default (dict) (get . "annotations")) .root.Values.podAnnotations | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* What all Pods have in common: what they may, and where they run. */}}
+{{- define "bosgc.podSpec" -}}
+automountServiceAccountToken: true
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65534
+  runAsGroup: 65534
+  fsGroup: 65534
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What all containers have in common. */}}
+{{- define "bosgc.container" -}}
+image: {{ include "bosgc.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+ports:
+  - name: metrics
+    containerPort: {{ include "bosgc.metricsPort" . }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end -}}
+
+{{/* The Pod that sweeps: that of the CronJob, and that of mode serve. */}}
+{{- define "bosgc.podTemplate" -}}
+{{- $cronjob := eq .Values.mode "cronjob" -}}
+{{- $labels := dict -}}
 {{- if $cronjob -}}
 {{- $_ := set $labels "cronjob-name" (include "bosgc.fullname" .) -}}
 {{- end -}}
 metadata:
-  labels:
-    {{- merge (include "bosgc.selectorLabels" . | fromYaml) $labels .Values.podLabels .Values.commonLabels | toYaml | nindent 4 }}
-  annotations:
-    {{- merge $annotations .Values.podAnnotations | toYaml | nindent 4 }}
+  {{- include "bosgc.podMetadata" (dict "root" . "component" "sweeper" "labels" $labels) | nindent 2 }}
 spec:
   serviceAccountName: {{ include "bosgc.serviceAccountName" . }}
-  automountServiceAccountToken: true
-  enableServiceLinks: false
+  {{- include "bosgc.podSpec" . | nindent 2 }}
   restartPolicy: {{ ternary "Never" "Always" $cronjob }}
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
-  securityContext:
-    runAsNonRoot: true
-    runAsUser: 65534
-    runAsGroup: 65534
-    fsGroup: 65534
-    seccompProfile:
-      type: RuntimeDefault
-  {{- with .Values.imagePullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
-  {{- end }}
-  {{- with .Values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.affinity }}
-  affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
   containers:
     - name: bosgc
-      image: {{ include "bosgc.image" . | quote }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      {{- include "bosgc.container" . | nindent 6 }}
       args: [{{ ternary "sweep" "serve" $cronjob }}]
       env:
-        {{- include "bosgc.env" . | trim | nindent 8 }}
+        {{- include "bosgc.env" (include "bosgc.settings" . | fromJson) | trim | nindent 8 }}
         {{- with .Values.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -169,20 +218,12 @@ spec:
       envFrom:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      ports:
-        - name: metrics
-          containerPort: {{ include "bosgc.metricsPort" . }}
       {{- if not $cronjob }}
       readinessProbe:
         httpGet:
           path: /healthz
           port: metrics
       {{- end }}
-      securityContext:
-        allowPrivilegeEscalation: false
-        readOnlyRootFilesystem: true
-        capabilities:
-          drop: [ALL]
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
       {{- if or .Values.clientSecret.name .Values.ca.configMap .Values.extraVolumeMounts }}
@@ -227,4 +268,13 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   {{- end }}
+{{- end -}}
+
+{{/* Whether there is an exporter. A process that stays shows its metrics itself. */}}
+{{- define "bosgc.exporter" -}}
+{{- if and .Values.exporter.enabled (eq .Values.mode "cronjob") }}true{{ end -}}
+{{- end -}}
+
+{{- define "bosgc.exporterName" -}}
+{{- include "bosgc.fullname" . }}-exporter
 {{- end -}}

@@ -1,6 +1,7 @@
 {{/*
 What bosgc may do in Kubernetes, a Role and its binding for each entry. Roles and never a
-ClusterRole: it has business in these namespaces and in no other.
+ClusterRole: it has business in these namespaces and in no other. "account" has the Role; empty is
+the account that sweeps.
 */}}
 {{- define "bosgc.roles" -}}
 {{- $dryRun := .Values.config.dryRun -}}
@@ -25,4 +26,39 @@ ClusterRole: it has business in these namespaces and in no other.
       resourceNames: [{{ .Values.config.batcher }}]
       verbs: [get, patch]
     {{- end }}
+- name: {{ include "bosgc.fullname" . }}-state
+  namespace: {{ include "bosgc.stateNamespace" . }}
+  rules:
+    # Not by name: each run's journal has its own, and a permission to create has none.
+    - apiGroups: [""]
+      resources: [configmaps]
+      verbs: [get, {{ if not $dryRun }}list, {{ end }}create, update{{ if not $dryRun }}, delete{{ end }}]
+    {{- if not $dryRun }}
+    - apiGroups: [coordination.k8s.io]
+      resources: [leases]
+      verbs: [get, create, update]
+    {{- end }}
+{{- with include "bosgc.cronJob" . }}
+- name: {{ include "bosgc.fullname" $ }}-events
+  namespace: {{ $.Release.Namespace }}
+  rules:
+    - apiGroups: [batch]
+      resources: [cronjobs]
+      resourceNames: [{{ . | quote }}]
+      verbs: [get]
+    - apiGroups: [""]
+      resources: [events]
+      verbs: [create]
+{{- end }}
+{{- if include "bosgc.exporter" . }}
+- name: {{ include "bosgc.exporterName" . }}
+  namespace: {{ include "bosgc.stateNamespace" . }}
+  account: {{ include "bosgc.exporterName" . }}
+  component: exporter
+  rules:
+    - apiGroups: [""]
+      resources: [configmaps]
+      resourceNames: [{{ .Values.config.stateName }}-state]
+      verbs: [get]
+{{- end }}
 {{- end -}}

@@ -1,0 +1,61 @@
+{{/* The component whose Service has metrics; empty is none. */}}
+{{- define "bosgc.served" -}}
+{{- if eq .Values.mode "serve" }}sweeper{{ else if include "bosgc.exporter" . }}exporter{{ end -}}
+{{- end -}}
+
+{{/* How a Service is scraped, which ServiceMonitor and VMServiceScrape write alike. To be called with (list . "the key below monitoring"). */}}
+{{- define "bosgc.serviceScrape" -}}
+{{- $root := index . 0 -}}
+{{- $key := index . 1 -}}
+{{- $component := include "bosgc.served" $root -}}
+{{- if not $component -}}
+{{- fail (printf "monitoring.%s.enabled is true; expected exporter.enabled to be true, too, or mode serve: nothing else has a Service with metrics" $key) -}}
+{{- end -}}
+selector:
+  matchLabels:
+    {{- include "bosgc.selectorLabels" (list $root $component) | nindent 4 }}
+endpoints:
+  - port: metrics
+    path: /metrics
+    {{- include "bosgc.scrapeTimes" (index $root.Values.monitoring $key) | nindent 4 }}
+{{- end -}}
+
+{{- define "bosgc.scrapeTimes" -}}
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The groups of alerts in files/alerts.yaml. They do not go through tpl: what is in double braces
+there is meant for Prometheus.
+*/}}
+{{- define "bosgc.ruleGroups" -}}
+{{- $rules := .Values.monitoring.rules -}}
+{{- $text := .Files.Get "files/alerts.yaml" -}}
+{{- range $key := list "missedAfter" "failingAfter" "eligibleAfter" -}}
+{{- $text = replace (printf "@%s@" $key) (include "bosgc.seconds" (get $rules $key)) $text -}}
+{{- end -}}
+{{- range $key := list "sessionsWarning" "sessionsCritical" -}}
+{{- $text = replace (printf "@%s@" $key) (get $rules $key | int64 | toString) $text -}}
+{{- end -}}
+{{- $text = replace "@runbook@" $rules.runbookURL $text -}}
+{{- with regexFind "@[a-zA-Z]+@" $text -}}
+{{- fail (printf "files/alerts.yaml: nothing is known to put in the place of %s" .) -}}
+{{- end -}}
+{{- $file := fromYaml $text -}}
+{{- if not $file.groups -}}
+{{- fail (printf "files/alerts.yaml: no groups of rules: %s" (default "the file is missing or empty" $file.Error)) -}}
+{{- end -}}
+{{- range $file.groups -}}
+{{- range .rules -}}
+{{- if and .alert $rules.labels -}}{{/* on a recording rule they would change what it records */}}
+{{- $_ := set . "labels" (merge (default (dict) .labels) $rules.labels) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $file.groups -}}
+{{- end -}}
