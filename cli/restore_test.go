@@ -3,9 +3,11 @@ package cli
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -137,12 +139,13 @@ func TestRestoreFindsWhatSweepsLeave(t *testing.T) {
 	cm.Name, cm.UID, cm.ResourceVersion, cm.CreationTimestamp = old, "", "", metav1.NewTime(time.Now().Add(-400*24*time.Hour))
 	cm.Labels["bosgc/run"] = "run-2"
 	s.Kube.Add("configmaps", &cm)
+	eager := []string{"BOSGC_ORPHAN_GRACE=0s", "BOSGC_ORPHAN_SIGHTINGS=1", "BOSGC_MAX_ORPHAN_PERCENT=100"}
 	for range 3 {
-		if _, code := s.document([]string{"sweep"}); code != gc.ExitDone {
+		if _, code := s.document([]string{"sweep"}, eager...); code != gc.ExitDone {
 			t.Errorf("exit code %d", code)
 		}
 	}
-	d, _ := s.document([]string{"plan"}, "BOSGC_ORPHAN_GRACE=0s")
+	d, _ := s.document([]string{"plan"}, eager...)
 	for _, o := range d.Objects {
 		if strings.Contains(o.Name, "journal") {
 			t.Errorf("%s is judged: %s", o.Name, o.Verdict)
@@ -249,7 +252,7 @@ func TestRestoreOfAnUnknownRun(t *testing.T) {
 			t.Errorf("%v, exit code %d, %s, %q", err, code, stdout, stderr)
 		}
 	}
-	if _, _, stderr := s.run([]string{"restore", "run-28"}); !strings.Contains(stderr, "such as run-27, run-1, a-1") {
+	if _, _, stderr := s.run([]string{"restore", "run-28"}); !strings.Contains(stderr, "known are run-27, run-1, a-1") {
 		t.Errorf("%q", stderr)
 	}
 }
@@ -340,6 +343,12 @@ func TestRestoreAsksOnlyAPerson(t *testing.T) {
 	}
 	if !strings.Contains(stderr.String(), "Put back 3 of them? [y/N]") {
 		t.Errorf("%q", stderr.String())
+	}
+	silent, _ := io.Pipe()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if a.confirmed(ended, silent, "Put back 3 of them?") {
+		t.Error("silence is no consent")
 	}
 	if a.asks(strings.NewReader("y\n")) {
 		t.Error("a program is asked")

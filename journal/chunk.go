@@ -42,7 +42,6 @@ type chunk struct {
 	stored []byte // the body that is known to be in the cluster
 	puts   int
 	dirty  bool // body is not known to be in the cluster
-	unsure bool // nor is it known what is
 }
 
 // takes says whether a piece may be added.
@@ -63,7 +62,7 @@ func (c *chunk) compress() error {
 
 func (c *chunk) written(as kube.Kept) {
 	c.kept.UID, c.kept.ResourceVersion = as.UID, as.ResourceVersion
-	c.stored, c.dirty, c.unsure = c.body, false, false
+	c.stored, c.dirty = c.body, false
 	c.puts++
 }
 
@@ -94,11 +93,6 @@ func (j *Journal) put(ctx context.Context, c *chunk) error {
 }
 
 func (j *Journal) settle(ctx context.Context, c *chunk) error {
-	if c.unsure {
-		if done, err := j.look(ctx, c); done || err != nil {
-			return err
-		}
-	}
 	c.kept.Labels = map[string]string{
 		journalLabel: j.options.Name, runLabel: j.options.Run, bytesLabel: strconv.Itoa(len(c.body)),
 		entriesLabel: strconv.Itoa(bytes.Count(c.raw, []byte("\n"))),
@@ -112,7 +106,6 @@ func (j *Journal) settle(ctx context.Context, c *chunk) error {
 		}
 		// Also after a refusal: it may be one of the second try, after the first was carried
 		// out and its answer lost.
-		c.unsure = true
 		done, unseen := j.look(ctx, c)
 		switch {
 		case done:

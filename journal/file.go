@@ -75,9 +75,8 @@ func syncDir(name string) error {
 	return err
 }
 
-func (f *file) close() error {
-	if f.open == nil {
-		return nil
+func (f *file) close() {
+	if f.open != nil {
+		_ = f.open.Close()
 	}
-	return f.failed(f.open.Close())
 }

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"bosgc/kube"
 	"bosgc/lab"
 )
@@ -34,7 +37,7 @@ func start(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Server.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	config, err := kube.Config(c.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -138,4 +141,28 @@ func (c *cluster) same(got, want []string) {
 
 func entry(name string, object string) Entry {
 	return Entry{At: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), Kind: "ConfigMap", Name: name, Object: []byte(object)}
+}
+
+// stray makes a ConfigMap with the journal's label that is none of its chunks.
+func (c *cluster) stray(name string, labels map[string]string) {
+	c.t.Helper()
+	labels[journalLabel] = "bosgc"
+	if _, err := c.Put(c.t.Context(), kube.Kept{Name: name, Labels: labels}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// aged puts a run with so many chunks into the store as if it were that old.
+func (c *cluster) aged(run string, chunks int, age time.Duration) {
+	for n := range chunks {
+		body := &chunk{raw: []byte(`{"run":"` + run + `","kind":"Job","name":"x"}` + "\n")}
+		_ = body.compress()
+		c.Kube.Add("configmaps", &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: chunkName("bosgc", run, n), Namespace: lab.Namespace, CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
+				Labels: map[string]string{"app.kubernetes.io/managed-by": "bosgc", journalLabel: "bosgc", runLabel: run, bytesLabel: fmt.Sprint(len(body.body)), entriesLabel: "1"},
+			},
+			BinaryData: map[string][]byte{contentKey: body.body},
+		})
+	}
 }

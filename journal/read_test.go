@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -143,7 +144,7 @@ func TestDamage(t *testing.T) {
 		_ = c.compress()
 		return c.body
 	}
-	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<20))
+	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<16))
 	flipped := slices.Clone(good)
 	flipped[len(flipped)-5]++ // the checksum
 	for name, tt := range map[string]struct {
@@ -160,6 +161,7 @@ func TestDamage(t *testing.T) {
 		"no JSON":         {[][]byte{good, zip("hello\n"), good}, "0001 cannot be understood", 2},
 		"of another run":  {[][]byte{zip(`{"run":"q","kind":"Job","name":"n"}` + "\n")}, "another run", 0},
 		"null":            {[][]byte{zip("null\n")}, "another run", 0},
+		"all bad":         {[][]byte{zip(strings.Repeat("x\n", 1000)), good}, "and 990 more faults", 1},
 		"bomb":            {[][]byte{bomb, good}, "more than 1048576 bytes", 1},
 	} {
 		var parts []part
@@ -170,6 +172,20 @@ func TestDamage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || len(got) != tt.read || len(err.Error()) > 4000 {
 			t.Errorf("%s: %d entries, %v", name, len(got), err)
 		}
+	}
+}
+
+func TestABombIsNotUnpacked(t *testing.T) {
+	c := &chunk{raw: bytes.Repeat([]byte("\n"), 24<<20)}
+	if err := c.compress(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := gunzip(c.body)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 12<<20 {
+		t.Errorf("%v, %d bytes were taken", err, took)
 	}
 }
 

@@ -128,24 +128,36 @@ func (s *Server) serveComponent(w http.ResponseWriter, r *http.Request, id strin
 			problem(w, http.StatusBadRequest, "Bad Request", "the body is no JSON object")
 			return
 		}
-		component = component.patched(patch)
+		for name := range patch {
+			// Whoever sets a node's configuration, and no more, must not switch it on or off,
+			// or change whom it belongs to, in passing.
+			if name == "enabled" || name == "tags" {
+				s.danger = append(s.danger, "PATCH of "+name+" of component "+id)
+			}
+		}
+		component = component.patched(patch, v3)
 		s.components[id] = component
 	}
 	answer(w, http.StatusOK, component.body(v3, true))
 }
 
-// patched applies a patch of either version. A new desired configuration resets the error
-// count; tags and enabled stay as they are unless they are named.
-func (c Component) patched(patch map[string]any) Component {
+// patched applies a patch. Names of the other version are no error and change nothing. A new
+// desired configuration resets the error count; tags and enabled stay as they are unless they
+// are named.
+func (c Component) patched(patch map[string]any, v3 bool) Component {
+	config, errors := "desiredConfig", "errorCount"
+	if v3 {
+		config, errors = "desired_config", "error_count"
+	}
 	for name, value := range patch {
 		switch name {
-		case "desiredConfig", "desired_config":
+		case config:
 			c.DesiredConfig, _ = value.(string)
 			c.ErrorCount = 0
 			c.Status = status(c)
 		case "enabled":
 			c.Enabled, _ = value.(bool)
-		case "errorCount", "error_count":
+		case errors:
 			if n, ok := value.(float64); ok {
 				c.ErrorCount = int(n)
 			}
@@ -204,7 +216,7 @@ func (s *Server) patchComponents(w http.ResponseWriter, r *http.Request, v3 bool
 	}
 	changed, ids := []any{}, slices.Sorted(maps.Keys(patches))
 	for _, id := range ids {
-		component := s.components[id].patched(patches[id])
+		component := s.components[id].patched(patches[id], v3)
 		s.components[id] = component
 		changed = append(changed, component.body(v3, true))
 	}
