@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"bosgc/gc"
+	"bosgc/journal"
 	"bosgc/inventory"
 	"bosgc/kube"
 	"bosgc/lab"
@@ -34,6 +35,14 @@ var needed = []rbacv1.PolicyRule{
 	{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"list"}},
 	{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "delete"}},
 	{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}},
+}
+
+// stateNamespace is one of its own, so that what is granted there cannot stand in for what the sweep needs.
+const stateNamespace = "bosgc"
+
+var neededForState = []rbacv1.PolicyRule{
+	{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "create", "update", "delete"}},
+	{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}},
 }
 
 // without gives the rules less one verb on one resource.
@@ -51,8 +60,9 @@ func without(resource, verb string) []rbacv1.PolicyRule {
 }
 
 func TestSweepOfARealCluster(t *testing.T) {
-	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}, NoControllers: true})
+	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace, stateNamespace}, NoControllers: true})
 	s := world.Load(t, p, lab.Options{CSM: "1.4", Seed: 5, Sessions: 150})
+	environ := []string{"BOSGC_STATE_NAMESPACE=" + stateNamespace}
 	before := s.Exist(t)
 	truth := map[string]lab.Object{}
 	for _, o := range s.World.Truth() {
@@ -63,6 +73,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 		accounts++
 		name := fmt.Sprintf("bosgc-%d", accounts)
 		p.Grant(t, lab.Namespace, name, lab.Namespace, rules...)
+		p.Grant(t, lab.Namespace, name, stateNamespace, neededForState...)
 		config := p.ConfigFor(t, lab.Namespace, name)
 		// A Role takes a moment to be known.
 		plane.Eventually(t, 10*time.Second, func() error {
@@ -81,7 +92,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 	})
 
 	t.Run("the plan agrees with the truth", func(t *testing.T) {
-		d, code := s.Run(t, full, nil, "plan")
+		d, code := s.Run(t, full, environ, "plan")
 		if code != gc.ExitDone {
 			t.Errorf("exit code %d, sources %+v", code, d.Sources)
 		}
@@ -99,7 +110,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 		{"jobs", "list"}, {"pods", "list"}, {"configmaps", "list"}, {"cronjobs", "list"}, {"configmaps", "get"},
 	} {
 		t.Run("without "+tt.verb+" "+tt.resource+" nothing of Kubernetes goes", func(t *testing.T) {
-			d, code := s.Run(t, account(t, without(tt.resource, tt.verb)), nil, "plan")
+			d, code := s.Run(t, account(t, without(tt.resource, tt.verb)), environ, "plan")
 			if code != gc.ExitIncomplete {
 				t.Errorf("exit code %d", code)
 			}
@@ -112,7 +123,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 	}
 	for _, resource := range []string{"configmaps", "jobs"} {
 		t.Run("without delete "+resource+" nothing goes at all", func(t *testing.T) {
-			if _, code := s.Run(t, account(t, without(resource, "delete")), nil, "sweep"); code != gc.ExitFailed {
+			if _, code := s.Run(t, account(t, without(resource, "delete")), environ, "sweep"); code != gc.ExitFailed {
 				t.Errorf("exit code %d", code)
 			}
 			if !maps.Equal(s.Exist(t), before) {
@@ -121,14 +132,36 @@ func TestSweepOfARealCluster(t *testing.T) {
 		})
 	}
 	t.Run("the sweep leaves exactly what stays", func(t *testing.T) {
-		d, code := s.Run(t, full, nil, "sweep")
+		d, code := s.Run(t, full, environ, "sweep")
 		if code != gc.ExitDone {
 			t.Errorf("exit code %d, %+v", code, d.Outcomes)
 		}
 		s.OnlyStaying(t, before)
-		again, code := s.Run(t, full, nil, "sweep")
-		if code != gc.ExitDone || again.Summary.Delete != 0 {
-			t.Errorf("the second sweep: exit code %d, %d to delete", code, again.Summary.Delete)
+		confirmed := 0
+		for _, o := range truth {
+			if o.Confirmed != "" {
+				confirmed++
+			}
+		}
+		again, code := s.Run(t, full, environ, "sweep")
+		if code != gc.ExitDone || again.Summary.Delete != confirmed {
+			t.Errorf("the second sweep: exit code %d, %d to delete, want the %d orphans that it confirms", code, again.Summary.Delete, confirmed)
+		}
+		third, code := s.Run(t, full, environ, "sweep")
+		if code != gc.ExitDone || third.Summary.Delete != 0 {
+			t.Errorf("the third sweep: exit code %d, %d to delete", code, third.Summary.Delete)
+		}
+		store := kubeClient(t, full).Store(stateNamespace)
+		entries := 0
+		for _, run := range []string{d.Run, again.Run} {
+			read, err := journal.Read(t.Context(), store, "bosgc", run)
+			if err != nil {
+				t.Error(err)
+			}
+			entries += len(read)
+		}
+		if gone := len(before) - len(s.Exist(t)); entries < gone || gone == 0 {
+			t.Errorf("%d objects are gone, the journal has %d", gone, entries)
 		}
 	})
 }

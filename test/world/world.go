@@ -124,7 +124,9 @@ func (s *Site) Exist(t testing.TB) map[string]bool {
 		t.Fatal(err)
 	}
 	for _, o := range cms.Items {
-		set["ConfigMap "+o.Name] = true
+		if o.Labels["app.kubernetes.io/managed-by"] != "bosgc" { // what it keeps for itself
+			set["ConfigMap "+o.Name] = true
+		}
 	}
 	return set
 }
