@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,7 @@ func sweepOnANode(t *testing.T) {
 	}
 	n.checkContainer(t, pod)
 	n.checkLog(t, pod)
+	n.checkExporter(t, len(before)-len(s.Exist(t)))
 	for o := range s.Exist(t) { // its own Jobs and ConfigMaps are new
 		if strings.HasPrefix(o, "Job bosgc-") || strings.HasPrefix(o, "ConfigMap bosgc-") {
 			before[o] = true
@@ -148,6 +150,33 @@ func (n *Node) checkContainer(t *testing.T, pod *corev1.Pod) {
 	if !spec.Root.Readonly || spec.Linux.Seccomp == nil || spec.Linux.Seccomp.DefaultAction == "" {
 		t.Errorf("its root is read-only: %v, its system calls are filtered: %+v", spec.Root.Readonly, spec.Linux.Seccomp)
 	}
+}
+
+// checkExporter reads the metrics of the exporter's own Pod, after that of the sweep has ended.
+func (n *Node) checkExporter(t *testing.T, atLeast int) {
+	t.Helper()
+	pods := n.Client.CoreV1().Pods(lab.Namespace)
+	plane.Eventually(t, time.Minute, func() error {
+		list, err := pods.List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=exporter"})
+		if err != nil || len(list.Items) != 1 {
+			return fmt.Errorf("%d Pods, error %v", len(list.Items), err)
+		}
+		text, err := pods.ProxyGet("http", list.Items[0].Name, "9090", "/metrics", nil).DoRaw(t.Context())
+		if err != nil {
+			return fmt.Errorf("%s: %w", list.Items[0].Status.Phase, err)
+		}
+		deleted := 0.0
+		for line := range strings.Lines(string(text)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if n, err := strconv.ParseFloat(value, 64); err == nil && strings.HasPrefix(name, "bosgc_deleted_total{") {
+				deleted += n
+			}
+		}
+		if int(deleted) < atLeast || atLeast == 0 || !strings.Contains(string(text), "\nbosgc_state_ok 1\n") {
+			return fmt.Errorf("%v deleted, at least %d are gone\n%s", deleted, atLeast, text)
+		}
+		return nil
+	})
 }
 
 // checkLog reads the log as the kubelet keeps it: time, stream, and F for a whole line, before each.
