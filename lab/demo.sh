@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows bosgc at work on a simulated CSM system: what it plans, the sweep, and that nothing
-# is left to do after it. Needs bin/bosgc and bin/bosgc-lab, which "make demo" builds.
+# Shows bosgc at work on a simulated CSM system: what it plans, the sweep, what it confirms, its journal,
+# and that nothing is left to do after it. Needs bin/bosgc and bin/bosgc-lab, which "make demo" builds.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -52,7 +52,14 @@ say "3. bosgc sweep: the same, carried out"
 run sweep >"$work/sweep" 2>"$work/sweep.err" || { cat "$work/sweep.err" >&2; exit 1; }
 head -n 10 "$work/sweep"
 
-say "4. bosgc plan once more: nothing is left to delete"
+say "4. bosgc sweep again: what only seems to belong to nobody goes once two sweeps have seen it so"
+run sweep >"$work/sweep" 2>"$work/sweep.err" || { cat "$work/sweep.err" >&2; exit 1; }
+head -n 14 "$work/sweep"
+
+say "5. bosgc restore: everything that went is in the journal"
+run restore
+
+say "6. bosgc plan once more: nothing is left to delete"
 run plan -o json >"$work/again" 2>"$work/again.err" || { cat "$work/again.err" >&2; exit 1; }
 tr -d ' \t\n' <"$work/again" >"$work/compact"
 left=$(grep -o '"summary":{[^}]*}' "$work/compact")
@@ -60,11 +67,10 @@ echo "$left"
 case $left in
 *'"delete":0'[,}]*) ;;
 *)
-	echo "the second plan still deletes something" >&2
+	echo "the last plan still deletes something" >&2
 	exit 1
 	;;
 esac
-
 
 echo "What stayed, and why:"
 grep -o '"verdict":"[^"]*","reason":"[^"]*"' "$work/compact" | sort | uniq -c | sort -rn |
