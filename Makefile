@@ -53,7 +53,7 @@ test-control-plane: control-plane control-plane-1.24 bin/gotestsum ## run the te
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /metrics$$ -e /node$$)
 
 .PHONY: test-metrics
-test-metrics: bin/helm bin/gotestsum ## run the tests against a real Prometheus and Pushgateway
+test-metrics: control-plane bin/helm bin/gotestsum ## run the tests against a real Prometheus and Pushgateway
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./metrics
 
 .PHONY: test-chart

@@ -25,18 +25,16 @@ const (
 	// LockGrace is what is left for them.
 	LockGrace = leaseLasts - loseAfter
 	// watchFor is how long a lock that is held is watched. A holder that lives renews it within
-	// that time; one that has died does not. So nobody's clock has to be trusted.
+	// that time; one that has died does not. Times in the Lease are not looked at: they are of
+	// the holder's clock, and a clock that is wrong must not make a living holder look dead.
 	watchFor = leaseLasts + renewEvery
-	// longExpired is how long ago a lock must have expired, by this machine's clock, to be taken
-	// without watching it. Two clocks may each be a minute off before ages are doubted.
-	longExpired = 5 * time.Minute
 )
 
 // ErrLocked says that another run holds the lock.
 var ErrLocked = errors.New("another run holds the lock")
 
 // ErrLockLost ends a run whose lock could not be renewed: another one may have begun.
-var ErrLockLost = errors.New("the lock was lost, because it could not be renewed")
+var ErrLockLost = errors.New("the lock was lost")
 
 // Lock is a Lease that is held.
 type Lock struct {
@@ -46,40 +44,42 @@ type Lock struct {
 	now   func() time.Time
 
 	lose context.CancelCauseFunc
-	stop chan struct{}
+	stop context.CancelFunc // ends the renewing
 	done sync.WaitGroup
 
 	held kube.Lease // of the goroutine that renews, while it runs
+	sent time.Time  // when the write that took the lock was sent: others count from when it was carried out
 }
 
 // TakeLock takes the lock of a name, or gives ErrLocked with who holds it. The context that comes
 // with it ends when the lock is lost. A holder that has died is waited for until its time
 // is over.
 func TakeLock(ctx context.Context, store *kube.Store, name, holder string, now func() time.Time, log *slog.Logger) (*Lock, context.Context, error) {
-	l := &Lock{store: store, name: name, log: log, now: now, stop: make(chan struct{})}
+	l := &Lock{store: store, name: name, log: log, now: now}
 	if err := l.take(ctx, holder); err != nil {
 		return nil, nil, err
 	}
 	held, lose := context.WithCancelCause(ctx)
 	l.lose = lose
-	l.done.Go(l.renew)
+	// Also while a run that was told to stop ends, nobody else may begin.
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l.stop = stop
+	l.done.Go(func() { l.renew(renewing) })
 	return l, held, nil
 }
 
 func (l *Lock) take(ctx context.Context, holder string) error {
-	// Counted by the one clock that nobody sets: from before the first look, because the
-	// holder may have died just after it.
-	begun := time.Now()
 	var first kube.Lease
+	var seen time.Time // when the first look had been answered, by a clock that nobody sets
 	for n := 0; ; n++ {
 		lease, presence, err := l.store.Lease(ctx, l.name)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			first = lease
+			first, seen = lease, time.Now()
 		}
-		if presence == inventory.Absent || l.free(lease) || same(lease, first) && time.Since(begun) > lease.Lasts && lease.Lasts > 0 {
+		if presence == inventory.Absent || lease.Holder == "" || same(lease, first) && time.Since(seen) > max(lease.Lasts, leaseLasts) {
 			if lease.Holder != "" {
 				l.log.Warn("taking over the lock of a run that has died", "holder", lease.Holder, "lastSeen", lease.Renewed)
 			}
@@ -96,8 +96,9 @@ func (l *Lock) take(ctx context.Context, holder string) error {
 				return nil
 			}
 		}
-		if n > 0 && !same(lease, first) || time.Since(begun) > watchFor {
-			return fmt.Errorf("%w: %s, since %s", ErrLocked, lease.Holder, lease.Acquired.UTC().Format(time.RFC3339))
+		locked := fmt.Errorf("%w: %s, since %s", ErrLocked, lease.Holder, lease.Acquired.UTC().Format(time.RFC3339))
+		if n > 0 && !same(lease, first) || time.Since(seen) > watchFor {
+			return locked
 		}
 		if n == 0 {
 			l.log.Info("another run holds the lock; looking whether it still lives", "holder", lease.Holder)
@@ -105,7 +106,7 @@ func (l *Lock) take(ctx context.Context, holder string) error {
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return fmt.Errorf("%w; the run ended before it was certain that this holder is dead: %w", locked, context.Cause(ctx))
 		}
 	}
 }
@@ -115,13 +116,9 @@ func same(a, b kube.Lease) bool {
 	return a.Holder == b.Holder && a.Renewed.Equal(b.Renewed) && a.Acquired.Equal(b.Acquired)
 }
 
-func (l *Lock) free(lease kube.Lease) bool {
-	return lease.Holder == "" || l.now().After(lease.Renewed.Add(lease.Lasts+longExpired))
-}
-
 func (l *Lock) write(ctx context.Context, over kube.Lease, holder string) error {
-	now := l.now()
-	next := over.For(holder, now, leaseLasts)
+	l.sent = time.Now()
+	next := over.For(holder, l.now(), leaseLasts)
 	written, err := l.store.PutLease(ctx, l.name, next)
 	if err == nil {
 		l.held = written
@@ -129,29 +126,36 @@ func (l *Lock) write(ctx context.Context, over kube.Lease, holder string) error 
 	return err
 }
 
-// renew keeps the lock until Release.
-func (l *Lock) renew() {
-	last := time.Now()
+// renew keeps the lock until the context ends.
+func (l *Lock) renew(ctx context.Context) {
+	last := l.sent
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case <-l.stop:
+		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 		sent := time.Now()
-		// A context of its own: also while a run that was told to stop ends, nobody else may begin.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Until(last.Add(loseAfter)))
-		err := l.again(ctx)
+		// Not longer than until the next try is due, so that one request that hangs is not the last.
+		within, cancel := context.WithTimeout(ctx, min(renewEvery, time.Until(last.Add(loseAfter))))
+		err := l.again(within)
 		cancel()
-		if err == nil {
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
 			last = sent
 			continue
 		}
 		l.log.Warn("the lock could not be renewed", "error", err.Error())
-		if errors.Is(err, ErrLockLost) || time.Since(last) >= loseAfter {
-			l.lose(fmt.Errorf("%w: %w", ErrLockLost, err))
+		if errors.Is(err, ErrLockLost) {
+			l.lose(err)
+			return
+		}
+		if time.Since(last) >= loseAfter {
+			l.lose(fmt.Errorf("%w, because it could not be renewed for %s: %w", ErrLockLost, loseAfter, err))
 			return
 		}
 	}
@@ -159,20 +163,31 @@ func (l *Lock) renew() {
 
 // again renews once.
 func (l *Lock) again(ctx context.Context) error {
-	next := l.held
-	next.Renewed = l.now()
-	written, err := l.store.PutLease(ctx, l.name, next)
-	if errors.Is(err, kube.ErrChanged) {
-		// The answer to the last try may have been lost, or somebody has taken the lock.
-		lease, presence, readErr := l.store.Lease(ctx, l.name)
-		switch {
-		case readErr != nil:
-			return readErr
-		case presence != inventory.Present || lease.Holder != l.held.Holder:
-			return fmt.Errorf("%w: %q holds it now", ErrLockLost, lease.Holder)
-		}
-		written, err = lease, nil
+	err := l.put(ctx, l.held.Holder)
+	if !errors.Is(err, kube.ErrChanged) {
+		return err
 	}
+	// The answer to the last try may have been lost, a person may have annotated the Lease, or
+	// somebody has taken it.
+	lease, presence, err := l.store.Lease(ctx, l.name)
+	switch {
+	case err != nil:
+		return err
+	case presence != inventory.Present:
+		return fmt.Errorf("%w: somebody has deleted it", ErrLockLost)
+	case lease.Holder != l.held.Holder:
+		return fmt.Errorf("%w: %q holds it now", ErrLockLost, lease.Holder)
+	}
+	// What others watch for is a new time: that it is still ours is no renewal.
+	l.held = lease
+	return l.put(ctx, lease.Holder)
+}
+
+// put writes the lease that is held, with the present time and this holder.
+func (l *Lock) put(ctx context.Context, holder string) error {
+	next := l.held
+	next.Holder, next.Renewed = holder, l.now()
+	written, err := l.store.PutLease(ctx, l.name, next)
 	if err == nil {
 		l.held = written
 	}
@@ -182,12 +197,22 @@ func (l *Lock) again(ctx context.Context) error {
 // Release gives the lock back, so that the next run need not wait for its end. If that fails, it
 // ends by itself.
 func (l *Lock) Release(ctx context.Context) {
-	close(l.stop)
+	l.stop()
 	l.done.Wait()
 	l.lose(nil)
-	next := l.held
-	next.Holder, next.Renewed = "", l.now()
-	if _, err := l.store.PutLease(ctx, l.name, next); err != nil {
+	holder := l.held.Holder
+	err := l.put(ctx, "")
+	if errors.Is(err, kube.ErrChanged) {
+		// A renewal that was under way may have been carried out all the same.
+		lease, _, readErr := l.store.Lease(ctx, l.name)
+		if readErr == nil && lease.Holder == holder {
+			l.held = lease
+			err = l.put(ctx, "")
+		} else if readErr == nil {
+			err = fmt.Errorf("%q holds it now", lease.Holder)
+		}
+	}
+	if err != nil {
 		l.log.Warn("the lock was not given back", "error", err.Error())
 	}
 }

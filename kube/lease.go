@@ -33,7 +33,7 @@ func (l Lease) For(holder string, now time.Time, lasts time.Duration) Lease {
 // Lease reads a lock.
 func (s *Store) Lease(ctx context.Context, name string) (Lease, inventory.Presence, error) {
 	var found Lease
-	err := s.client.ask(ctx, func(ctx context.Context) error {
+	err := s.client.try(ctx, func(ctx context.Context) error {
 		lease, err := s.client.leases.Leases(s.namespace).Get(ctx, name, metav1.GetOptions{})
 		if err == nil {
 			found = leaseOf(lease)
@@ -80,7 +80,7 @@ func (s *Store) PutLease(ctx context.Context, name string, l Lease) (Lease, erro
 		},
 	}
 	var written *coordinationv1.Lease
-	err := s.client.ask(ctx, func(ctx context.Context) (err error) {
+	err := s.client.try(ctx, func(ctx context.Context) (err error) {
 		if l.resourceVersion == "" {
 			written, err = s.client.leases.Leases(s.namespace).Create(ctx, lease, metav1.CreateOptions{})
 		} else {
