@@ -256,7 +256,7 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 	case http.StatusNotFound:
 		// Only {} is what BOS answers for a session that it does not have; any other 404
 		// is about the path, or from something in between.
-		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 {
+		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 || break404 {
 			c.answered.Store(id, true)
 			return inventory.Record{Presence: inventory.Absent}, nil, nil
 		}
@@ -298,8 +298,11 @@ func (c *Client) Delete(ctx context.Context, id string) (existed bool, err error
 	if err != nil {
 		return false, err
 	}
-	_, err = c.ask(ctx, transport.Request{Method: http.MethodDelete, Path: path})
-	if err == nil {
+	answer, err := c.ask(ctx, transport.Request{Method: http.MethodDelete, Path: path})
+	switch {
+	case err == nil && answer.Status != http.StatusNoContent:
+		return false, fmt.Errorf("DELETE %s: HTTP %d is not how BOS v1 says that it has deleted a session (204 is), so it may exist: check the BOS URL", path, answer.Status)
+	case err == nil:
 		return true, nil
 	}
 	if status(err) != http.StatusNotFound {

@@ -191,9 +191,12 @@ func (c *Client) Delete(ctx context.Context, name string) (existed bool, err err
 	if err != nil {
 		return false, err
 	}
-	_, err = c.http.Do(ctx, transport.Request{Method: http.MethodDelete, Path: path})
-	if transport.NotFoundTitle(err) != "" {
+	answer, err := c.http.Do(ctx, transport.Request{Method: http.MethodDelete, Path: path})
+	switch {
+	case transport.NotFoundTitle(err) != "":
 		return false, nil
+	case err == nil && answer.Status != http.StatusNoContent:
+		return false, fmt.Errorf("DELETE %s: HTTP %d is not how CFS says that it has deleted a session (204 is), so it may exist: check the CFS URL", path, answer.Status)
 	}
 	return err == nil, err
 }

@@ -25,7 +25,9 @@ type moving struct {
 
 func newMoving() *moving { return &moving{begin: time.Now()} }
 
-func (m *moving) now() time.Time          { return m.begin.Add(time.Duration(m.by.Load()) + time.Since(m.begin)) }
+func (m *moving) now() time.Time {
+	return m.begin.Add(time.Duration(m.by.Load()) + time.Since(m.begin))
+}
 func (m *moving) advance(d time.Duration) { m.by.Add(int64(d)) }
 
 // timeline is a system whose time passes as the test says, for the servers and for bosgc.

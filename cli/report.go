@@ -40,7 +40,7 @@ func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Led
 	summary := r.summary(d, exitCode, failure, now)
 	r.keep(ctx, to, ledger, func(s *state.State) {
 		s.Last = &summary
-		if !r.settings.DryRun && exit == nil {
+		if r.lock != nil && exit == nil {
 			s.Sightings = d.Sighted(s.Sightings, now)
 		}
 	})
@@ -53,12 +53,12 @@ func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Led
 			return
 		}
 		instance := to.own.Namespace() + "." + r.settings.StateName
-		err := metrics.Push(ctx, r.settings.PushURL, instance, ledger, exitCode == gc.ExitDone, ledger.Whole())
+		err := metrics.Push(ctx, r.settings.PushURL, instance, metrics.Outgoing(ledger, ledger.Whole()), exitCode == gc.ExitDone)
 		r.warn("the metrics were not pushed", "BOSGC_PUSH_URL", err)
 	})
 	all.Go(func() {
 		if r.settings.Textfile != "" {
-			r.warn("the metrics were not written", "BOSGC_TEXTFILE", metrics.WriteTextfile(r.settings.Textfile, ledger))
+			r.warn("the metrics were not written", "BOSGC_TEXTFILE", metrics.WriteTextfile(ctx, r.settings.Textfile, metrics.Outgoing(ledger, ledger.Whole())))
 		}
 	})
 	all.Go(func() {
@@ -159,7 +159,7 @@ func (a *app) linger(ctx context.Context, settings config.Config, ledger *metric
 	if settings.MetricsLinger <= 0 || ctx.Err() != nil {
 		return
 	}
-	server, err := metrics.Listen(ctx, settings.MetricsAddr, ledger)
+	server, err := metrics.Listen(ctx, settings.MetricsAddr, metrics.Outgoing(ledger, ledger.Whole()))
 	if err != nil {
 		log.Warn("not lingering", "error", err.Error())
 		return

@@ -143,7 +143,7 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 		return gc.Document{}, err
 	}
 	plan, err := gc.MakePlan(ctx, to.systems, gc.Run{
-		ID: r.id, Settings: settings.Policy(), Cluster: to.cluster, Now: r.begun, Reading: settings.Deadline.D() / 2,
+		ID: r.id, Settings: settings.Policy(), Cluster: to.cluster, Clock: a.now, Reading: settings.Deadline.D() / 2,
 		Sightings: r.sightings(ctx, to),
 	})
 	if err != nil {
@@ -172,7 +172,11 @@ func (r *oneRun) execute(ctx context.Context, to *connection, plan *gc.Plan, mis
 		r.log.Error("nothing is deleted", "error", missing.Error())
 		return plan.Postpone(missing), nil
 	}
-	return plan.Execute(ctx, limits)
+	report, err := plan.Execute(ctx, limits)
+	if err == nil && limits.Journal != nil && report.Harmless() && ctx.Err() == nil {
+		r.warn("the journal of a run that deleted nothing was not removed", "BOSGC_JOURNAL_RUNS", limits.Journal.Discard(ctx))
+	}
+	return report, err
 }
 
 // takeLock keeps everybody else from deleting. Who only looks needs no lock. The context that comes

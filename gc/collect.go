@@ -3,6 +3,7 @@
 package gc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,12 +48,12 @@ type world struct {
 // or is too slow, is not an error: it is recorded as incomplete, and what depends on it is
 // left alone. So a system that is too slow to be read in one run is still collected bit by
 // bit. The error is that of the context.
-func (s Systems) collect(ctx context.Context, r Run) (*world, error) {
+func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, error) {
 	begun, limit := time.Now(), r.Reading
 	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
 	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	c := &collection{systems: s, settings: r.Settings, now: r.Now, sources: map[string]*inventory.Source{}, hasBOSv1: true}
+	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
@@ -67,8 +68,9 @@ func (s Systems) collect(ctx context.Context, r Run) (*world, error) {
 	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
 	c.records(recording, w.snapshot)
 	enough()
-	memory := policy.Memory{Sightings: r.Sightings, ClockDoubt: s.Kube.ClockDoubt()}
-	w.judge = policy.NewJudge(w.snapshot, r.Settings, r.Now, memory)
+	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
+	memory := policy.Memory{Sightings: r.Sightings, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
+	w.judge = policy.NewJudge(w.snapshot, r.Settings, now, memory)
 	c.bodies(reading, w)
 	c.sessionsOfV2(reading, w)
 	w.judge.Guard(w.snapshot)
@@ -76,6 +78,16 @@ func (s Systems) collect(ctx context.Context, r Run) (*world, error) {
 		w.sources = append(w.sources, *c.sources[name])
 	}
 	return w, context.Cause(ctx)
+}
+
+// stepped says that the clock was set while things were read: then nobody knows by which of the two
+// settings they are as old as they look. shown is how far the clock went on, counted how much time
+// has passed.
+func stepped(shown, counted time.Duration) string {
+	if step := (shown - counted).Abs(); step > time.Minute {
+		return fmt.Sprintf("this machine's clock was set by %s while everything was read", step.Round(time.Second))
+	}
+	return ""
 }
 
 // suspicious is how many Jobs and ConfigMaps of sessions make an empty list of sessions hard

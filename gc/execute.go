@@ -2,9 +2,12 @@ package gc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,10 +40,10 @@ type unit struct {
 	objects []*Object
 
 	record     inventory.Record
+	recordText json.RawMessage // the same, word for word
 	recordRead time.Time
 	deleted    map[string]bool      // ConfigMaps
 	journal    map[*Object]recorded // what the journal has
-	recorded   inventory.Record     // the record that it has
 }
 
 // Execute carries the plan out, once. In this order:
@@ -65,7 +68,7 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort}
+	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort, ended: ctx.Err, held: map[string]*Object{}}
 	p.systems = nil
 
 	report := &Report{Document: p.Document}
@@ -84,12 +87,14 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 		_ = all.Wait() // each object holds its own outcome
 		// What could not be deleted leaves its place to the next: else the same old failures
 		// would keep all that is younger from ever being collected.
-		if budget -= int(x.spent.Swap(0)); budget <= 0 || len(units) == 0 || ctx.Err() != nil {
+		spent := x.spent.Swap(0)
+		x.sent.Add(spent)
+		if budget -= int(spent); budget <= 0 || len(units) == 0 || ctx.Err() != nil {
 			x.leave(ctx, report.Objects[rest:])
 			break
 		}
 	}
-	report.Sources = x.sources
+	report.Sources, report.harmless = x.sources, x.sent.Load() == 0
 	if x.stopped.Load() {
 		report.Stopped = context.Cause(ctx).Error()
 	}
@@ -116,7 +121,14 @@ func (p *Plan) Postpone(why error) *Report {
 }
 
 // Report is what became of a plan.
-type Report struct{ Document }
+type Report struct {
+	Document
+
+	harmless bool
+}
+
+// Harmless says that nothing was deleted for certain.
+func (r *Report) Harmless() bool { return r.harmless && r.Outcomes[Deleted]+r.Outcomes[Gone] == 0 }
 
 func (r *Report) finish(now time.Time) {
 	r.Outcomes = map[Outcome]int{Deleted: 0, Gone: 0, Skipped: 0, Failed: 0, Waiting: 0}
@@ -135,11 +147,14 @@ type execution struct {
 	live    *live
 	limits  Limits
 	abort   context.CancelCauseFunc
+	ended   func() error // of the run's context
 	spent   atomic.Int32 // deletes that were carried out, or may have been
+	sent    atomic.Int32 // the same, of the rounds before
 	stopped atomic.Bool  // something was left because the context had ended
 
 	mu      sync.Mutex // guards what follows
 	sources []inventory.Source
+	held    map[string]*Object // by session, what leads to the rest of it and is still there
 }
 
 // units cuts the list of objects, from the given one on, where the session changes, and stops where
@@ -150,6 +165,11 @@ func (x *execution) units(objects []Object, from, budget int) (units []*unit, re
 		if o.Verdict != policy.Delete {
 			continue
 		}
+		// The limit may have cut the session in two, so that this is another unit than the one that failed.
+		if because := x.held[o.Session]; because != nil {
+			x.wait([]*Object{o}, because)
+			continue
+		}
 		last := len(units) - 1
 		begins := o.Session == "" || last < 0 || units[last].id != o.Session
 		// Of a session that goes before its ConfigMap, because that alone tells its age, the
@@ -158,7 +178,7 @@ func (x *execution) units(objects []Object, from, budget int) (units []*unit, re
 		if o.Kind == policy.Session {
 			together = withConfigMaps(objects[i:])
 		}
-		if budget == 0 || together > budget && together <= x.limits.MaxDeletes {
+		if (budget == 0 || together > budget && together <= x.limits.MaxDeletes) && !breakCap {
 			return units, i
 		}
 		budget--
@@ -209,6 +229,9 @@ func (x *execution) run(ctx context.Context, u *unit) {
 			x.abort(fmt.Errorf("the journal cannot be written, and nothing is deleted without it: %w", err))
 		}
 	}
+	if breakOrder {
+		slices.Reverse(u.objects)
+	}
 	for i, o := range u.objects {
 		if ctx.Err() != nil {
 			x.stop(u.objects[i:])
@@ -225,6 +248,9 @@ func (x *execution) run(ctx context.Context, u *unit) {
 			u.deleted[o.Name] = true
 		case (o.Kind == policy.ConfigMap || o.Kind == policy.Session) && !gone:
 			x.wait(u.objects[i+1:], o)
+			x.mu.Lock()
+			x.held[u.id] = o
+			x.mu.Unlock()
 			return
 		}
 	}
@@ -258,6 +284,10 @@ func (x *execution) wait(objects []*Object, because *Object) {
 
 // one looks at an object and its session once more, and deletes it.
 func (x *execution) one(ctx context.Context, u *unit, o *Object) {
+	if breakLook {
+		x.carryOut(ctx, u, o, policy.Decision{Verdict: policy.Delete}, u.journal[o].content)
+		return
+	}
 	var now *inventory.Group
 	if u.id != "" {
 		fresh, err := x.live.again(ctx, u, o)
@@ -277,7 +307,7 @@ func (x *execution) one(ctx context.Context, u *unit, o *Object) {
 	}
 	for _, d := range x.world.judge.Group(now) {
 		if d.Kind == o.Kind && d.Name == o.Name {
-			x.carryOut(ctx, u, o, d, inventory.CFSSession{})
+			x.carryOut(ctx, u, o, d, u.recordText)
 			return
 		}
 	}
@@ -308,30 +338,36 @@ func (x *execution) notTried(o *Object, err error) {
 }
 
 func (x *execution) cfsSession(ctx context.Context, u *unit, g *inventory.Group, o *Object) {
-	c, presence, err := x.systems.CFS.Session(ctx, o.Name)
+	c, text, presence, err := x.systems.CFS.Whole(ctx, o.Name)
 	switch {
 	case err != nil:
 		o.Outcome, o.Error = Failed, err.Error()
 	case presence == inventory.Absent:
 		o.Outcome = Gone
 	default:
-		x.carryOut(ctx, u, o, x.world.judge.CFSSession(g, c), c)
+		x.carryOut(ctx, u, o, x.world.judge.CFSSession(g, c), text)
 	}
 }
 
 // carryOut deletes an object if the fresh verdict is still to delete it, and the journal has it as
-// it is; c is how it is, if it is a CFS session.
-func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.Decision, c inventory.CFSSession) {
+// it is; now is what BOS or CFS has just said of it, if it is of theirs.
+func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.Decision, now json.RawMessage) {
 	if d.Verdict != policy.Delete {
 		o.Outcome, o.Detail = Skipped, fmt.Sprintf("now %s (%s): %s", d.Verdict, d.Reason, d.Detail)
 		return
 	}
-	if r, ok := u.journal[o]; ok && r.err != nil {
+	if r, ok := u.journal[o]; ok && r.err != nil && !breakUnread {
 		x.notTried(o, r.err)
 		return
 	}
-	if why := u.unrecorded(o, c); why != "" {
+	if why := u.unrecorded(o, now); why != "" {
 		o.Outcome, o.Detail = Skipped, why
+		return
+	}
+	// The look before it may have taken a while. Who has been told to stop, or has lost the lock,
+	// finishes what is under way and begins nothing.
+	if x.ended() != nil {
+		x.stop([]*Object{o})
 		return
 	}
 	var existed bool
@@ -349,7 +385,7 @@ func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.D
 	switch {
 	case errors.Is(err, kube.ErrChanged):
 		o.Outcome, o.Detail = Skipped, err.Error()
-	case err != nil && x.isGone(ctx, u, o):
+	case err != nil && (breakErrors || x.isGone(ctx, u, o)):
 		o.Outcome = Deleted
 	case err != nil:
 		o.Outcome, o.Error = Failed, err.Error()
@@ -358,11 +394,24 @@ func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.D
 	default:
 		o.Outcome = Deleted
 	}
-	// Whoever was silent may still carry it out: that counts against the limit, a clear
-	// refusal does not.
-	if o.Outcome == Deleted || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, transport.ErrTimeout) {
+	// What may have been carried out, or still be, counts against the limit; a clear refusal does not.
+	if o.Outcome == Deleted || unanswered(err) {
 		x.spent.Add(1)
 	}
+}
+
+// unanswered says that a request was sent, and that nobody knows what became of it.
+func unanswered(err error) bool {
+	var status *transport.StatusError
+	if errors.As(err, &status) { // a gateway's, which had no answer itself
+		return status.Status == http.StatusBadGateway || status.Status == http.StatusGatewayTimeout
+	}
+	for _, kind := range []error{context.DeadlineExceeded, transport.ErrTimeout, transport.ErrLost, io.ErrUnexpectedEOF, kube.ErrLost} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // isGone looks whether a delete was carried out although it was answered by an error: an

@@ -112,7 +112,7 @@ func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group,
 		return nil, err
 	}
 	if l.world.hasBOSv1 && time.Since(u.recordRead) > recordLife {
-		if u.record, err = l.systems.BOS.Get(ctx, u.id); err != nil {
+		if u.record, u.recordText, err = l.systems.BOS.Whole(ctx, u.id); err != nil {
 			return nil, &unsure{inventory.SourceSessions, err}
 		}
 		u.recordRead = time.Now()

@@ -19,15 +19,20 @@ const (
 	leaseLasts = 30 * time.Second
 	// renewEvery leaves time for several tries before the lock is lost.
 	renewEvery = 5 * time.Second
+	// tryFor is how long one renewal may take, so that one that hangs is not the last.
+	tryFor = 10 * time.Second
 	// loseAfter is after how long without renewal a holder gives up by itself: early enough that
 	// requests under way, which get another 10 seconds, have ended before others take over.
 	loseAfter = 20 * time.Second
 	// LockGrace is what is left for them.
 	LockGrace = leaseLasts - loseAfter
 	// watchFor is how long a lock that is held is watched. A holder that lives renews it within
-	// that time; one that has died does not. Times in the Lease are not looked at: they are of
+	// that time; one that has died does not. The time in the Lease alone proves nothing: it is of
 	// the holder's clock, and a clock that is wrong must not make a living holder look dead.
 	watchFor = leaseLasts + renewEvery
+	// longExpired is how long ago a Lease of somebody who has promised less often than that to renew it
+	// must have ended besides.
+	longExpired = 5 * time.Minute
 )
 
 // ErrLocked says that another run holds the lock.
@@ -59,12 +64,15 @@ func TakeLock(ctx context.Context, store *kube.Store, name, holder string, now f
 	if err := l.take(ctx, holder); err != nil {
 		return nil, nil, err
 	}
+	if err := l.freshen(ctx); err != nil {
+		return nil, nil, err
+	}
 	held, lose := context.WithCancelCause(ctx)
 	l.lose = lose
 	// Also while a run that was told to stop ends, nobody else may begin.
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop = stop
-	l.done.Go(func() { l.renew(renewing) })
+	l.done.Go(func() { l.renew(renewing, held) })
 	return l, held, nil
 }
 
@@ -79,7 +87,7 @@ func (l *Lock) take(ctx context.Context, holder string) error {
 		if n == 0 {
 			first, seen = lease, time.Now()
 		}
-		if presence == inventory.Absent || lease.Holder == "" || same(lease, first) && time.Since(seen) > max(lease.Lasts, leaseLasts) {
+		if presence == inventory.Absent || lease.Holder == "" || same(lease, first) && time.Since(seen) > leaseLasts && l.over(lease) {
 			if lease.Holder != "" {
 				l.log.Warn("taking over the lock of a run that has died", "holder", lease.Holder, "lastSeen", lease.Renewed)
 			}
@@ -111,6 +119,11 @@ func (l *Lock) take(ctx context.Context, holder string) error {
 	}
 }
 
+// over says that a Lease that nobody renews has ended.
+func (l *Lock) over(lease kube.Lease) bool {
+	return lease.Lasts <= leaseLasts || l.now().After(lease.Renewed.Add(lease.Lasts+longExpired))
+}
+
 // same says that nobody has touched a lock in between.
 func same(a, b kube.Lease) bool {
 	return a.Holder == b.Holder && a.Renewed.Equal(b.Renewed) && a.Acquired.Equal(b.Acquired)
@@ -126,36 +139,54 @@ func (l *Lock) write(ctx context.Context, over kube.Lease, holder string) error 
 	return err
 }
 
+// freshen renews a lock at once whose taking was so slow to be answered that others may be about to
+// take it for dead.
+func (l *Lock) freshen(ctx context.Context) error {
+	for range 3 {
+		if time.Since(l.sent) < tryFor {
+			return nil
+		}
+		l.sent = time.Now()
+		if err := l.again(ctx); err != nil {
+			return err
+		}
+	}
+	if time.Since(l.sent) >= tryFor {
+		return fmt.Errorf("the API server takes longer than %s for each answer", tryFor)
+	}
+	return nil
+}
+
 // renew keeps the lock until the context ends.
-func (l *Lock) renew(ctx context.Context) {
+func (l *Lock) renew(ctx, held context.Context) {
 	last := l.sent
-	tick := time.NewTicker(renewEvery)
-	defer tick.Stop()
-	for {
+	late := time.AfterFunc(time.Until(last.Add(loseAfter)), func() {
+		l.lose(fmt.Errorf("%w: it could not be renewed for %s", ErrLockLost, loseAfter))
+	})
+	defer late.Stop()
+	for next := last; ; {
+		next = next.Add(renewEvery)
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(time.Until(next)):
 		}
 		sent := time.Now()
-		// Not longer than until the next try is due, so that one request that hangs is not the last.
-		within, cancel := context.WithTimeout(ctx, min(renewEvery, time.Until(last.Add(loseAfter))))
+		next = sent
+		within, cancel := context.WithTimeout(ctx, tryFor)
 		err := l.again(within)
 		cancel()
 		switch {
-		case ctx.Err() != nil:
-			return
+		case ctx.Err() != nil || errors.Is(context.Cause(held), ErrLockLost):
+			return // what was late is lost, whatever became of it in the end
 		case err == nil:
 			last = sent
+			late.Reset(time.Until(last.Add(loseAfter)))
 			continue
 		}
 		l.log.Warn("the lock could not be renewed", "error", err.Error())
 		if errors.Is(err, ErrLockLost) {
 			l.lose(err)
-			return
-		}
-		if time.Since(last) >= loseAfter {
-			l.lose(fmt.Errorf("%w, because it could not be renewed for %s: %w", ErrLockLost, loseAfter, err))
 			return
 		}
 	}

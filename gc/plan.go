@@ -89,7 +89,7 @@ type Run struct {
 	ID       string // see RunID
 	Settings policy.Settings
 	Cluster  string // where the API server is
-	Now      time.Time
+	Clock    func() time.Time
 	Reading  time.Duration // how long reading may take
 	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
 	Sightings map[string]int
@@ -98,16 +98,17 @@ type Run struct {
 // MakePlan reads everything and judges it. It deletes nothing. The error is that of the context:
 // everything else that goes wrong is in the plan.
 func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
-	w, err := systems.collect(ctx, r)
+	now := r.Clock().UTC()
+	w, err := systems.collect(ctx, r, now)
 	if err != nil {
 		return nil, err
 	}
-	expires := r.Now.Add(planLife)
+	expires := now.Add(planLife)
 	p := &Plan{systems: &systems, world: w, Document: Document{
 		APIVersion: APIVersion,
 		Kind:       "Plan",
 		Run:        r.ID,
-		CreatedAt:  r.Now,
+		CreatedAt:  now,
 		ExpiresAt:  &expires,
 		PolicyHash: hash(r.Settings),
 		Cluster:    r.Cluster,

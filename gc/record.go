@@ -1,8 +1,10 @@
 package gc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"bosgc/inventory"
@@ -13,9 +15,8 @@ import (
 
 // recorded is what the journal has of one object: only exactly this may be deleted.
 type recorded struct {
-	content json.RawMessage
-	cfs     inventory.CFSSession
-	err     error // why it could not be read
+	content json.RawMessage // of a session and a CFS session, which no version names
+	err     error           // why it could not be read
 }
 
 // record writes everything that a unit is about to delete into the journal. The error is that
@@ -37,6 +38,12 @@ func (x *execution) record(ctx context.Context, u *unit) error {
 			At: time.Now().UTC(), Kind: string(o.Kind), Name: o.Name, Session: o.Session, Reason: string(o.Reason), Detail: o.Detail,
 			UID: o.UID, ResourceVersion: o.ResourceVersion, Object: r.content,
 		})
+		if o.UID != "" {
+			u.journal[o] = recorded{} // its version says all; the content can be a mebibyte
+		}
+	}
+	if breakJournal {
+		return nil
 	}
 	return x.limits.Journal.Write(ctx, entries)
 }
@@ -45,13 +52,13 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) (r recorded, t
 	presence := inventory.Present
 	switch o.Kind {
 	case policy.CFSSession:
-		r.cfs, r.content, presence, r.err = x.systems.CFS.Whole(ctx, o.Name)
+		_, r.content, presence, r.err = x.systems.CFS.Whole(ctx, o.Name)
 	case policy.Session:
-		if u.record, r.content, r.err = x.systems.BOS.Whole(ctx, o.Name); r.err != nil {
+		if u.record, u.recordText, r.err = x.systems.BOS.Whole(ctx, o.Name); r.err != nil {
 			r.err = &unsure{inventory.SourceSessions, r.err}
 			break
 		}
-		u.recorded, u.recordRead = u.record, time.Now()
+		r.content, u.recordRead = u.recordText, time.Now()
 	case policy.Job, policy.ConfigMap:
 		whole, source := x.systems.Kube.WholeJob, inventory.SourceJobs
 		if o.Kind == policy.ConfigMap {
@@ -70,14 +77,24 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) (r recorded, t
 	return r, r.err != nil || presence == inventory.Present
 }
 
-// unrecorded says why the journal does not have an object as it is now; empty if it has.
-func (u *unit) unrecorded(o *Object, cfs inventory.CFSSession) string {
+// unrecorded says why the journal does not have an object as it is now; empty if it has. now is what
+// BOS or CFS has just said of it.
+func (u *unit) unrecorded(o *Object, now json.RawMessage) string {
 	r, ok := u.journal[o]
 	switch {
 	case !ok:
 		return "it changed before it could be written to the journal"
-	case o.Kind == policy.CFSSession && cfs != r.cfs, o.Kind == policy.Session && u.record != u.recorded:
+	case o.UID == "" && !sameJSON(r.content, now):
 		return "it changed after it was written to the journal"
 	}
 	return ""
+}
+
+// sameJSON compares what two answers say, and not how they say it.
+func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

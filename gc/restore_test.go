@@ -317,7 +317,7 @@ func TestFailures(t *testing.T) {
 		{"lose-answer,system=kube,method=POST,count=1", [2]string{"restored"}, [2]string{"restored"}, gc.RestoreCreate},
 		{"lose-answer,system=cfs,method=PATCH", [2]string{"restored"}, [2]string{"restored"}, gc.RestoreCreate},
 		{"status=403,system=kube,method=POST", [2]string{"failed", "create ConfigMap"}, [2]string{"restored"}, gc.RestoreCreate},
-		{"null,system=kube,method=POST", [2]string{"failed", "something else"}, [2]string{"restored"}, gc.RestoreCreate}, // said to be done, and not
+		{"null,system=kube,method=POST", [2]string{"failed", "is no answer of the API server"}, [2]string{"restored"}, gc.RestoreCreate}, // said to be done by something else
 		{"status=503,system=cfs,method=PATCH", [2]string{"restored"}, [2]string{"failed", "503"}, gc.RestoreCreate},
 		{"status=403,system=kube,method=GET", [2]string{"failed", "get ConfigMap"}, [2]string{"restored"}, gc.RestoreKept},
 		{"status=400,system=cfs,method=GET,path=components", [2]string{"restored"}, [2]string{"failed", "400"}, gc.RestoreCreate},

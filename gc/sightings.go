@@ -21,7 +21,7 @@ func (d *Document) Sighted(before map[string]state.Sighting, now time.Time) map[
 		seen[o.UID] = true
 		s, known := before[o.UID]
 		switch {
-		case o.Outcome == Deleted || o.Outcome == Gone:
+		case o.Outcome == Deleted || o.Outcome == Gone || o.Outcome == Skipped: // it has gone, or is no orphan any more
 		case o.Reason.LooksOrphaned():
 			if !known {
 				s.First = now.UTC().Truncate(time.Second)

@@ -109,8 +109,15 @@ func open(ctx context.Context, o Options, l limits) (*Journal, error) {
 	j := &Journal{options: o, limits: l}
 	if o.Dir != "" {
 		j.file = &file{dir: o.Dir, name: o.Name + "-journal-" + o.Run + ".jsonl"}
-		if err := j.file.try(); err != nil {
-			return nil, err
+		tried := make(chan error, 1)
+		go func() { tried <- j.file.try() }()
+		select { // a file system that hangs is not waited for
+		case err := <-tried:
+			if err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, j.file.failed(context.Cause(ctx))
 		}
 	}
 	var err error
@@ -118,6 +125,21 @@ func open(ctx context.Context, o Options, l limits) (*Journal, error) {
 		return nil, err
 	}
 	return j, j.room.make(ctx, 0)
+}
+
+// Discard removes the journal of a run that has certainly deleted nothing. Else such runs would, one
+// after the other, push out those that have.
+func (j *Journal) Discard(ctx context.Context) error {
+	chunks, err := j.options.Store.List(ctx, map[string]string{journalLabel: j.options.Name, runLabel: j.options.Run})
+	if err != nil {
+		return err
+	}
+	for _, c := range chunks {
+		if err := j.options.Store.Delete(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close lets go of the file. It has nothing to report: all that was confirmed is on the disk.

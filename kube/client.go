@@ -7,14 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -46,8 +45,12 @@ const restarts = 3
 
 var configMapResource = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 
-// ErrChanged says that an object is no longer the one that was judged.
-var ErrChanged = errors.New("changed since it was judged")
+var (
+	// ErrChanged says that an object is no longer the one that was judged.
+	ErrChanged = errors.New("changed since it was judged")
+	// ErrLost says that a delete was sent, and not answered by the API server: it may have been carried out.
+	ErrLost = errors.New("it is not known whether this was carried out")
+)
 
 // Options say how the API server is asked.
 type Options struct {
@@ -103,16 +106,13 @@ func PodNamespace(config *rest.Config) string {
 	return strings.TrimSpace(string(text))
 }
 
-// quiet keeps the client library from writing to stderr by itself, past the log and its form: what it
-// has to say comes back as an error too.
-var quiet = sync.OnceFunc(func() {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
-})
+// The client library must not write to stderr by itself, past the log and its form: what it has to say
+// comes back as an error too. Its logger is one for the whole process, and may be set only while
+// nobody uses it.
+func init() { klog.SetLogger(logr.Discard()) }
 
 // New makes a client. The configuration is copied.
 func New(config *rest.Config, options Options) (*Client, error) {
-	quiet()
 	config = rest.CopyConfig(config)
 	// The client's own rate limit is for controllers that never end; here the number of
 	// requests under way is what is limited, and the server's own fairness does the rest.
@@ -158,6 +158,11 @@ func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
 		o.clock.note(response.Header, sent, o.options.Now())
 	}
 	o.options.Observe(r.Method, status, time.Since(begun))
+	if err == nil {
+		if err = genuine(response); err != nil {
+			return nil, err
+		}
+	}
 	return response, err
 }
 
@@ -198,6 +203,11 @@ func (c *Client) ask(ctx context.Context, request func(context.Context) error) e
 		return context.Cause(ctx)
 	}
 	defer func() { <-c.slots }()
+	return c.try(ctx, request)
+}
+
+// try is ask without waiting for the turn. It is for the lock alone, which a busy client must not lose.
+func (c *Client) try(ctx context.Context, request func(context.Context) error) error {
 	tooLong := fmt.Errorf("the API server did not answer within %s: %w", c.options.RequestTimeout, context.DeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(ctx, c.options.RequestTimeout, tooLong)
 	defer cancel()

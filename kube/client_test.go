@@ -218,7 +218,7 @@ func TestDeletesNameExactlyWhatWasJudged(t *testing.T) {
 		if err := json.Unmarshal(body, &got); err != nil {
 			t.Errorf("body %q: %v", body, err)
 		}
-		reply(t, w, 200, metav1.Status{Status: "Success"})
+		reply(t, w, 200, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Success"})
 	})
 	ctx := context.Background()
 	if existed, err := c.DeleteJob(ctx, "boa-"+id, "uid", "42"); err != nil || !existed {

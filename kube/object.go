@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -10,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"bosgc/inventory"
 )
@@ -153,10 +155,16 @@ func (c *Client) delete(ctx context.Context, object, uid, resourceVersion string
 	}
 	u := types.UID(uid)
 	opts := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &u, ResourceVersion: &resourceVersion}}
-	attempts := 0
+	if breakPrecondition {
+		opts.Preconditions = nil
+	}
+	attempts, lost := 0, false
 	err = c.ask(ctx, func(ctx context.Context) error {
 		attempts++
-		return request(ctx, opts)
+		err := request(ctx, opts)
+		var refusal apierrors.APIStatus
+		lost = lost || err != nil && !errors.As(err, &refusal) && !utilnet.IsConnectionRefused(err)
+		return err
 	})
 	switch {
 	case err == nil:
@@ -166,6 +174,8 @@ func (c *Client) delete(ctx context.Context, object, uid, resourceVersion string
 		return attempts > 1, nil
 	case apierrors.IsConflict(err):
 		return true, fmt.Errorf("delete %s: %w: %s", object, ErrChanged, err.Error())
+	case lost:
+		return true, fmt.Errorf("delete %s in namespace %q: %w: %w", object, c.options.Namespace, ErrLost, err)
 	}
 	return true, explain("delete "+object, c.options.Namespace, err)
 }
@@ -185,5 +195,5 @@ func presenceOf(err error) (inventory.Presence, error) {
 // notFound is the API server's own word that an object is not there. Any other 404, such as a
 // proxy's page, is turned into the same error by the client library, and marked.
 func notFound(err error) bool {
-	return apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	return apierrors.IsNotFound(err) && (!apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) || break404)
 }

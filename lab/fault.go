@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +26,17 @@ const (
 	FaultNull       = "null"        // 200 and null, nothing is done
 	FaultDelay      = "delay"       // the request is served after Delay
 	FaultLoseAnswer = "lose-answer" // the request is served, its answer never arrives
+	FaultReset      = "reset"       // the request is served, its answer ends in the middle with a reset of the connection
+	FaultDuplicate  = "duplicate"   // the request is served, and every other item of its list comes twice
+	FaultReorder    = "reorder"     // the request is served, and its list comes in the opposite order
+	FaultStale      = "stale"       // the answer that the same question got before; needs ServerOptions.Remember
+	FaultRepeat     = "repeat"      // the page before, once more, to who asks for the next one of a list; needs Remember
 )
+
+var kinds = []string{
+	FaultRefuse, FaultHang, FaultEndless, FaultStatus, FaultHTML, FaultTruncate, FaultMalformed, FaultNull, FaultDelay, FaultLoseAnswer,
+	FaultReset, FaultDuplicate, FaultReorder, FaultStale, FaultRepeat,
+}
 
 // Fault makes requests go wrong. Either Name is one of Switches, or Kind is one of the
 // kinds and the rest says which requests are meant.
@@ -40,6 +51,7 @@ type Fault struct {
 	Header map[string]string `json:"header,omitempty"`
 	Delay  Duration          `json:"delay,omitempty"`
 	Count  int               `json:"count,omitempty"` // so many requests; 0 is all
+	Skip   int               `json:"skip,omitempty"`  // so many are let through before
 
 	method, path *regexp.Regexp
 }
@@ -104,6 +116,8 @@ func (f *Fault) set(name, value string) (err error) {
 		f.Status, err = strconv.Atoi(value)
 	case "count":
 		f.Count, err = strconv.Atoi(value)
+	case "skip":
+		f.Skip, err = strconv.Atoi(value)
 	case "delay":
 		if f.Kind == "" {
 			f.Kind = FaultDelay
@@ -119,12 +133,7 @@ func (f *Fault) set(name, value string) (err error) {
 }
 
 func (f *Fault) compile() (err error) {
-	kinds := []string{FaultRefuse, FaultHang, FaultEndless, FaultStatus, FaultHTML, FaultTruncate, FaultMalformed, FaultNull, FaultDelay, FaultLoseAnswer}
-	known := false
-	for _, kind := range kinds {
-		known = known || f.Kind == kind
-	}
-	if !known {
+	if !slices.Contains(kinds, f.Kind) {
 		return fmt.Errorf("no fault %q: have %s, and the switches %s", f.Name+f.Kind, strings.Join(kinds, ", "), strings.Join(Switches, ", "))
 	}
 	if f.method, err = regexp.Compile("^(?:" + f.Method + ")$"); err != nil {
@@ -136,8 +145,9 @@ func (f *Fault) compile() (err error) {
 
 // faults are those in force.
 type faults struct {
-	mu   sync.Mutex
-	list []*Fault
+	mu       sync.Mutex
+	list     []*Fault
+	happened map[string]int // by kind
 }
 
 func (fs *faults) add(f Fault) {
@@ -171,6 +181,14 @@ func (fs *faults) match(system string, r *http.Request) (Fault, bool) {
 			!f.path.MatchString(r.URL.RequestURI()) {
 			continue
 		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		if fs.happened == nil {
+			fs.happened = map[string]int{}
+		}
+		fs.happened[f.Kind]++
 		if f.Count == 1 {
 			fs.list = append(fs.list[:i:i], fs.list[i+1:]...)
 		} else if f.Count > 1 {
@@ -191,8 +209,8 @@ func sendHTML(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, loginPage)
 }
 
-// happen lets a fault happen to a request.
-func (f Fault) happen(w http.ResponseWriter, r *http.Request, serve http.Handler, closed <-chan struct{}) {
+// happen lets a fault happen to a request. before is what was answered to earlier ones.
+func (f Fault) happen(w http.ResponseWriter, r *http.Request, serve http.Handler, before *memory, closed <-chan struct{}) {
 	switch f.Kind {
 	case FaultRefuse:
 		panic(http.ErrAbortHandler)
@@ -229,8 +247,12 @@ func (f Fault) happen(w http.ResponseWriter, r *http.Request, serve http.Handler
 			panic(http.ErrAbortHandler)
 		}
 		serve.ServeHTTP(w, r)
-	case FaultTruncate, FaultLoseAnswer:
+	case FaultTruncate, FaultLoseAnswer, FaultReset:
 		f.breakOff(w, r, serve)
+	case FaultDuplicate, FaultReorder:
+		f.twist(w, r, serve)
+	case FaultStale, FaultRepeat:
+		before.answer(f, w, r, serve)
 	}
 }
 
@@ -258,7 +280,7 @@ func (k *kept) Write(text []byte) (int, error) {
 func (f Fault) breakOff(w http.ResponseWriter, r *http.Request, serve http.Handler) {
 	answer := &kept{header: http.Header{}}
 	serve.ServeHTTP(answer, r)
-	if f.Kind == FaultTruncate && answer.body.Len() > 1 {
+	if f.Kind != FaultLoseAnswer && answer.body.Len() > 1 {
 		for name, values := range answer.header {
 			w.Header()[name] = values
 		}
@@ -268,6 +290,9 @@ func (f Fault) breakOff(w http.ResponseWriter, r *http.Request, serve http.Handl
 		if flusher, ok := w.(http.Flusher); ok {
 			flusher.Flush()
 		}
+	}
+	if f.Kind == FaultReset {
+		reset(w)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -69,6 +69,7 @@ func (s *saga) job(says verdict, state jobState, change ...func(*batchv1.Job)) *
 		Status: batchv1.JobStatus{StartTime: stamp(s.start)},
 	}
 	state(job)
+	s.failed = job.Status.Failed > backoffLimit
 	if s.b.Profile.JobTTL && s.b.jobStays(finish(job)) {
 		seconds := int32(jobTTL / time.Second)
 		job.Spec.TTLSecondsAfterFinished = &seconds

@@ -95,6 +95,9 @@ func (s *seen) Write(text []byte) (int, error) {
 	return s.ResponseWriter.Write(text)
 }
 
+// Unwrap lets a connection be taken over.
+func (s *seen) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
 // Flush lets what was written go out.
 func (s *seen) Flush() {
 	if flusher, ok := s.ResponseWriter.(http.Flusher); ok {

@@ -21,8 +21,7 @@ type saga struct {
 	limit         string
 	configuration string
 	sets          []simbos.BootSet
-	start         time.Time // BOS created it
-	stop          any       // stop_time in its record
+	stop          any // stop_time in its record
 	jobUID        string
 }
 
@@ -30,10 +29,9 @@ type saga struct {
 func (b *builder) session(start time.Time, head verdict) *saga {
 	s := &saga{
 		b:             b,
-		family:        &family{id: b.uuid(), template: b.template(), head: head},
+		family:        &family{id: b.uuid(), template: b.template(), head: head, start: start},
 		operation:     pick(b, "boot", "boot", "reboot", "reboot", "configure", "shutdown"),
 		configuration: pick(b, "cos-config-2.4", "cos-config-2.5", "uan-config", "gpu-config"),
-		start:         start,
 	}
 	first := b.random.IntN(len(b.nodes))
 	count := min(len(b.nodes)-first, 1+b.random.IntN(16))
@@ -74,7 +72,7 @@ func (s *saga) list(change ...func(*simbos.Session)) *saga {
 	for _, f := range change {
 		f(&record)
 	}
-	s.listed = true
+	s.listed, s.ghost = true, record.Ghost
 	s.b.sessions = append(s.b.sessions, record)
 	s.note(KindSession, s.id, s.head)
 	return s
@@ -112,6 +110,7 @@ func (s *saga) configMapAt(created time.Time, says verdict, change ...func(*core
 	for _, f := range change {
 		f(cm)
 	}
+	s.created = created
 	s.b.add("configmaps", cm)
 	s.note(KindConfigMap, s.id, says)
 	return s

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -38,12 +39,26 @@ type ServerOptions struct {
 	// OnRequest is called before each request is served, with its number counted over all
 	// systems from 1.
 	OnRequest func(n int, r *http.Request)
+	// OnDelete is called after each delete that was carried out, before the answer goes out.
+	OnDelete func(Deletion)
+	// Remember keeps every answer, so that a stale one can be given instead of a true one.
+	Remember bool
+	// KubePage is how many objects the API server puts into one page of a list at most, whatever
+	// it is asked for; 0 is as many as are asked for.
+	KubePage int
 	// Clock is what the API server takes for the time, in its answers' Date and in what is made
 	// there; time.Now if it is nil.
 	Clock func() time.Time
 	// Listen opens the ports of BOS and CFS where others than this machine reach them; without
 	// it they are on loopback, as all others always are.
 	Listen func(context.Context) (net.Listener, error)
+}
+
+// system is what listens on a port of its own.
+type system struct {
+	name    string
+	handler http.Handler
+	tls     bool
 }
 
 // Server is a running world.
@@ -55,16 +70,18 @@ type Server struct {
 	World   *World
 	options ServerOptions
 
-	dir     string // of the files for clients
-	ca      *authority
-	tokens  tokens
-	urls    map[string]string
-	servers []*http.Server
-	closed  chan struct{}
-	once    sync.Once
+	dir      string // of the files for clients
+	ca       *authority
+	tokens   tokens
+	handlers []system
+	urls     map[string]string
+	servers  []*http.Server
+	closed   chan struct{}
+	once     sync.Once
 
-	faults faults
-	log    requestLog
+	faults  faults
+	log     requestLog
+	changes changes
 }
 
 // Start serves a world on loopback, each system on a port of its own.
@@ -122,7 +139,7 @@ func (s *Server) populate() {
 	}
 	s.Kube = simkube.New(simkube.Options{
 		GitVersion: p.Kubernetes, CronJobV1: p.CronJobV1, Token: kubeToken, Namespaces: []string{"default", Namespace, "user"},
-		Born: w.Options.Now.Add(-500 * day), Now: s.options.Clock,
+		Born: w.Options.Now.Add(-500 * day), Now: s.options.Clock, PageLimit: s.options.KubePage,
 	})
 	for _, o := range w.objects {
 		s.Kube.Add(o.resource, o.object)
@@ -137,45 +154,49 @@ func (s *Server) listenAll() (err error) {
 		return err
 	}
 	bos, cfs := s.wrap("bos", s.BOS), s.wrap("cfs", s.CFS)
-	handlers := []struct {
-		name    string
-		handler http.Handler
-		tls     bool
-	}{
+	s.handlers = []system{
 		{"kube", s.wrap("kube", s.Kube), true},
 		{"lab", s.control(), false},
 		{"bos", bos, false},
 		{"cfs", cfs, false},
 		{"gateway", s.gateway(bos, cfs), true},
 	}
-	for _, h := range handlers {
+	for _, h := range s.handlers {
 		if err := s.listen(h.name, h.handler, h.tls); err != nil {
 			return err
 		}
 	}
-	return s.writeKubeconfig()
+	return s.writeKubeconfig(s.Kubeconfig(), s.urls)
 }
 
-// listen serves one system. TLS stays with HTTP/1.1: a fault that breaks a connection is to
-// break one, not a stream.
-func (s *Server) listen(name string, handler http.Handler, tls bool) error {
+// listen serves one system.
+func (s *Server) listen(name string, handler http.Handler, tls bool) (err error) {
 	open := s.options.Listen
 	if open == nil || name != "bos" && name != "cfs" {
-		open = func(ctx context.Context) (net.Listener, error) {
-			var config net.ListenConfig
-			return config.Listen(ctx, "tcp", "127.0.0.1:0")
-		}
+		open = loopback
 	}
+	s.urls[name], err = s.serve(name, open, handler, tls)
+	return err
+}
+
+func loopback(ctx context.Context) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(ctx, "tcp", "127.0.0.1:0")
+}
+
+// serve begins to listen, and says where. TLS stays with HTTP/1.1: a fault that breaks a connection is
+// to break one, not a stream.
+func (s *Server) serve(name string, open func(context.Context) (net.Listener, error), handler http.Handler, tls bool) (url string, err error) {
 	listener, err := open(context.Background())
 	if err != nil {
-		return err
+		return "", err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	s.servers = append(s.servers, server)
-	s.urls[name] = "http://" + listener.Addr().String()
+	url = "http://" + listener.Addr().String()
 	serve := func() error { return server.Serve(listener) }
 	if tls {
-		s.urls[name] = "https://" + listener.Addr().String()
+		url = "https://" + listener.Addr().String()
 		server.TLSConfig = s.ca.serverConfig()
 		serve = func() error { return server.ServeTLS(listener, "", "") }
 	}
@@ -184,7 +205,7 @@ func (s *Server) listen(name string, handler http.Handler, tls bool) error {
 			log.Printf("lab: %s: %v", name, err)
 		}
 	}()
-	return nil
+	return url, nil
 }
 
 // wrap notes each request, slows it down and lets faults happen to it.
@@ -192,6 +213,13 @@ func (s *Server) wrap(system string, inner http.Handler) http.Handler {
 	slow := s.options.ServiceTime[system]
 	if system == "bos" {
 		slow = 0 // BOS does it itself, because a worker is busy meanwhile
+	}
+	if s.options.OnDelete != nil {
+		inner = s.witnessed(system, inner)
+	}
+	before := &memory{answers: map[string]*kept{}}
+	if s.options.Remember {
+		inner = before.of(inner)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := s.log.begin(system, r)
@@ -207,7 +235,7 @@ func (s *Server) wrap(system string, inner http.Handler) http.Handler {
 			w.Header().Set("Date", s.options.Clock().UTC().Format(http.TimeFormat))
 		}
 		if f, ok := s.faults.match(system, r); ok {
-			f.happen(noted, r, inner, s.closed)
+			f.happen(noted, r, inner, before, s.closed)
 			return
 		}
 		inner.ServeHTTP(noted, r)
@@ -247,6 +275,13 @@ func (s *Server) ClearFaults() {
 	s.Kube.ExpireContinue(0)
 }
 
+// Happened counts the requests that faults have happened to, by kind of fault.
+func (s *Server) Happened() map[string]int {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	return maps.Clone(s.faults.happened)
+}
+
 // Requests returns every request so far, in the order in which they came.
 func (s *Server) Requests() []Request { return s.log.all() }
 
@@ -281,15 +316,17 @@ func (s *Server) caFile() string { return filepath.Join(s.dir, "ca.pem") }
 func (s *Server) Kubeconfig() string { return filepath.Join(s.dir, "kubeconfig") }
 
 // Env is the environment for a client, as KEY=value.
-func (s *Server) Env() []string {
-	env := []string{"KUBECONFIG=" + s.Kubeconfig(), "LAB_URL=" + s.urls["lab"]}
+func (s *Server) Env() []string { return s.env(s.Kubeconfig(), s.urls) }
+
+func (s *Server) env(kubeconfig string, urls map[string]string) []string {
+	env := []string{"KUBECONFIG=" + kubeconfig, "LAB_URL=" + s.urls["lab"]}
 	if !s.options.Gateway {
-		return append(env, "BOSGC_BOS_URL="+s.urls["bos"], "BOSGC_CFS_URL="+s.urls["cfs"])
+		return append(env, "BOSGC_BOS_URL="+urls["bos"], "BOSGC_CFS_URL="+urls["cfs"])
 	}
 	return append(env,
-		"BOSGC_BOS_URL="+s.urls["gateway"]+"/apis/bos",
-		"BOSGC_CFS_URL="+s.urls["gateway"]+"/apis/cfs",
-		"BOSGC_TOKEN_URL="+s.urls["gateway"]+tokenPath,
+		"BOSGC_BOS_URL="+urls["gateway"]+"/apis/bos",
+		"BOSGC_CFS_URL="+urls["gateway"]+"/apis/cfs",
+		"BOSGC_TOKEN_URL="+urls["gateway"]+tokenPath,
 		"BOSGC_CLIENT_ID="+clientID,
 		"BOSGC_CLIENT_SECRET="+clientSecret,
 		"BOSGC_CA_FILE="+s.caFile(),

@@ -227,6 +227,7 @@ func (b *builder) completeWithoutStop(end time.Time) {
 func (b *builder) zombie(end time.Time, exit int32, failed int32, head verdict) *saga {
 	start := end.Add(-2 * time.Hour)
 	s := b.session(start, head).endedAt(end)
+	defer func() { s.failed = exit != 0 }() // the Job does not say so yet
 	if b.chance(70) {
 		s.stopped(b.micros(end.Add(-5 * time.Second)))
 	}

@@ -66,11 +66,11 @@ func (a *authority) serverConfig() *tls.Config {
 	}
 }
 
-func (s *Server) writeKubeconfig() error {
+func (s *Server) writeKubeconfig(file string, urls map[string]string) error {
 	config := clientcmdapi.NewConfig()
-	config.Clusters["lab"] = &clientcmdapi.Cluster{Server: s.urls["kube"], CertificateAuthorityData: s.ca.pem}
+	config.Clusters["lab"] = &clientcmdapi.Cluster{Server: urls["kube"], CertificateAuthorityData: s.ca.pem}
 	config.AuthInfos["lab"] = &clientcmdapi.AuthInfo{Token: kubeToken}
 	config.Contexts["lab"] = &clientcmdapi.Context{Cluster: "lab", AuthInfo: "lab", Namespace: Namespace}
 	config.CurrentContext = "lab"
-	return clientcmd.WriteToFile(*config, s.Kubeconfig())
+	return clientcmd.WriteToFile(*config, file)
 }

@@ -74,6 +74,10 @@ type family struct {
 	end      time.Time // zero: it has none, and does not count as a finished session
 	head     verdict   // of the session, or of the Job where no session is listed
 	listed   bool
+	start    time.Time // BOS created it
+	created  time.Time // its ConfigMap; zero if it has none
+	ghost    bool
+	failed   bool // its Job
 	members  []member
 }
 

@@ -50,6 +50,7 @@ type World struct {
 	components []simcfs.Component
 	objects    []kubeObject
 	truth      []Object
+	facts      map[string]Fact
 }
 
 type kubeObject struct {
@@ -85,6 +86,7 @@ func NewWorld(options Options) (*World, error) {
 	b.tell(cfsStories, cfs)
 	b.fillComponents()
 	b.truth = settle(b.families, b.alone)
+	b.facts = b.factsOf()
 	return b.World, nil
 }
 

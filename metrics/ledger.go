@@ -2,7 +2,7 @@ package metrics
 
 import (
 	"context"
-	"maps"
+	"errors"
 	"sync"
 	"time"
 
@@ -14,17 +14,23 @@ import (
 // Ledger adds sweeps up: in the state, so that counters outlive the process, and in this process
 // in any case. Its metrics are those of the last sweep, with the totals of all.
 type Ledger struct {
-	mu      sync.Mutex // guards what follows
-	totals  state.Totals
-	whole   bool  // totals have what earlier processes counted
-	unsaved entry // sweeps that could not be written to the state yet
+	booking sync.Mutex // one sweep at a time; a scrape does not wait for it
+	unsaved []entry    // sweeps that could not be written to the state yet; guarded by booking
+
+	mu     sync.Mutex // guards what follows
+	totals state.Totals
+	whole  bool // totals have what earlier processes counted
 }
 
-// entry is one sweep, or several folded into one.
+// maxUnsaved bounds what waits for a state that cannot be written: two days of sweeps. Older ones are
+// lost to the state; the totals of this process have them.
+const maxUnsaved = 48
+
+// entry is one sweep.
 type entry struct {
+	run      string
 	families []*dto.MetricFamily
-	fresh    map[string]bool
-	run      string // the last one
+	fresh    func(name string) bool
 }
 
 // NewLedger begins with nothing but zeros.
@@ -72,61 +78,49 @@ func (l *Ledger) Whole() bool {
 // error is that of the state; the ledger has the sweep in any case, and writes it with the
 // next one.
 func (l *Ledger) Book(ctx context.Context, store *state.Store, run string, m *Metrics, change func(*state.State)) error {
-	families, err := m.Gather()
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.booking.Lock()
+	defer l.booking.Unlock()
 	kept, err := store.Update(ctx, run, func(s *state.State) error {
 		m.SetAside(s.SetAside)
 		families, err := m.Gather()
 		if err != nil {
 			return err
 		}
-		// A write whose answer was lost has counted those in already.
-		if l.unsaved.run != "" && !s.Counted(l.unsaved.run) {
-			if s.Totals, err = s.Totals.Add(l.unsaved.families, l.unsaved.isFresh); err != nil {
+		for _, e := range append(l.unsaved, entry{run, families, m.Fresh}) {
+			if s.Counted(e.run) {
+				continue // the answer to its write was lost, and the write was not
+			}
+			if s.Totals, err = s.Totals.Add(e.families, e.fresh); err != nil {
 				return err
 			}
-		}
-		if s.Totals, err = s.Totals.Add(families, m.Fresh); err != nil {
-			return err
+			s.Count(e.run)
 		}
 		change(s)
 		return nil
 	})
 	if err == nil {
-		l.totals, l.whole, l.unsaved = kept.Totals, true, entry{}
+		l.unsaved = nil
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.totals, l.whole = kept.Totals, true
 		return nil
 	}
 	m.StateOK(false)
-	if families, gatherErr := m.Gather(); gatherErr == nil {
-		if totals, addErr := l.totals.Add(families, m.Fresh); addErr == nil {
-			l.totals = totals
-		}
+	families, gatherErr := m.Gather()
+	if gatherErr != nil {
+		return errors.Join(err, gatherErr)
 	}
-	l.unsaved = l.unsaved.with(families, m.Fresh, run)
-	return err
-}
-
-func (e entry) isFresh(name string) bool { return e.fresh[name] }
-
-// with folds one more sweep in.
-func (e entry) with(families []*dto.MetricFamily, fresh func(string) bool, run string) entry {
-	sum := entry{families: families, fresh: map[string]bool{}, run: run}
-	maps.Copy(sum.fresh, e.fresh)
-	before := state.Totals{}
-	for _, f := range e.families {
-		before[f.GetName()] = f
+	l.unsaved = append(l.unsaved, entry{run, families, m.Fresh})
+	if over := len(l.unsaved) - maxUnsaved; over > 0 {
+		l.unsaved = l.unsaved[over:]
 	}
-	if folded, err := before.Add(families, fresh); err == nil {
-		sum.families, _ = folded.Gather()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	totals, addErr := l.totals.Add(families, m.Fresh)
+	if addErr == nil {
+		l.totals = totals
 	}
-	for _, f := range families {
-		sum.fresh[f.GetName()] = sum.fresh[f.GetName()] || fresh(f.GetName())
-	}
-	return sum
+	return errors.Join(err, addErr)
 }
 
 // Failed notes, in this process alone, a sweep that could not even begin.

@@ -152,11 +152,18 @@ func TestLedgerCountsALostWriteOnce(t *testing.T) {
 		t.Fatal("no error")
 	}
 	is(t, "not known to be written", l, 4, 0)
-	server.ClearFaults()
-	if err := book(l, store, "r2", swept(1, 0), t); err != nil {
+	// The next one fails too, and its write is not even carried out.
+	if err := server.AddFault(lab.Fault{Kind: lab.FaultHang, System: "kube", Method: "PUT"}); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "after the next", l, 5, 1)
+	if err := book(l, store, "r2", swept(2, 0), t); err == nil {
+		t.Fatal("no error")
+	}
+	server.ClearFaults()
+	if err := book(l, store, "r3", swept(1, 0), t); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "after the next", l, 7, 1)
 }
 
 // What a failed sweep has not seen stays as the last one saw it.

@@ -189,7 +189,9 @@ func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
 	t.verdicts[o.Verdict][o.Reason]++
 	if o.Reason.LooksOrphaned() {
 		t.orphans++
-		t.orphan = max(t.orphan, now.Sub(o.Since()))
+		if !o.Since().IsZero() { // a ghost has no age
+			t.orphan = max(t.orphan, now.Sub(o.Since()))
+		}
 	}
 	switch o.Outcome {
 	case gc.Deleted:

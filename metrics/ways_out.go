@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,24 +18,28 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
+// Outgoing is what a process that ends gives away. Where the totals are not whole, counters are left
+// out: those of one run alone would look as if all had begun anew.
+func Outgoing(from prometheus.Gatherer, whole bool) prometheus.Gatherer {
+	return without(from, func(f *dto.MetricFamily) bool { return !whole && f.GetType() != dto.MetricType_GAUGE })
+}
+
+func without(from prometheus.Gatherer, left func(*dto.MetricFamily) bool) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := from.Gather()
+		return slices.DeleteFunc(families, left), err
+	})
+}
+
 // Push sends metrics to a Pushgateway, or to what takes its form, in the group of the job bosgc
 // and the given instance. The group is the same for all runs of a release: one for each run
 // would stay there for ever.
 //
-// It replaces metric by metric (POST, not PUT). So what is left out keeps its value: the time of
-// the last success where a sweep failed, and the totals where they are not whole, because
-// those of one run alone would look as if all counters had begun anew.
-func Push(ctx context.Context, url, instance string, from prometheus.Gatherer, succeeded, whole bool) error {
-	chosen := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		families, err := from.Gather()
-		var sent []*dto.MetricFamily
-		for _, f := range families {
-			if f.GetType() != dto.MetricType_GAUGE && !whole || f.GetName() == "bosgc_last_success_timestamp_seconds" && !succeeded {
-				continue
-			}
-			sent = append(sent, f)
-		}
-		return sent, err
+// It replaces metric by metric (POST, not PUT), so that what is left out keeps its value, such as
+// the time of the last success where a sweep failed.
+func Push(ctx context.Context, url, instance string, from prometheus.Gatherer, succeeded bool) error {
+	chosen := without(from, func(f *dto.MetricFamily) bool {
+		return !succeeded && f.GetName() == "bosgc_last_success_timestamp_seconds"
 	})
 	// As text: VictoriaMetrics, which CSM 1.6 has, takes this form alone.
 	return push.New(url, "bosgc").Grouping("instance", instance).Gatherer(chosen).
@@ -62,8 +67,16 @@ func (pushClient) Do(r *http.Request) (*http.Response, error) {
 
 // WriteTextfile writes metrics for node_exporter's textfile collector: to another file first, which
 // then takes the place of the old one, so that a collector never reads half of it.
-func WriteTextfile(path string, from prometheus.Gatherer) error {
-	return prometheus.WriteToTextfile(path, from)
+// A file system that hangs is not waited for.
+func WriteTextfile(ctx context.Context, path string, from prometheus.Gatherer) error {
+	written := make(chan error, 1)
+	go func() { written <- prometheus.WriteToTextfile(path, from) }()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("write %s: %w", path, context.Cause(ctx))
+	}
 }
 
 // Server shows metrics over HTTP, at /metrics, and at /healthz that it is there.

@@ -19,7 +19,7 @@ func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
 	}
 	id, batcher := strings.CutPrefix(c.Name, batcherPrefix)
 	switch {
-	case !batcher || !inventory.IsSessionID(id):
+	case (!batcher || !inventory.IsSessionID(id)) && !breakForeign:
 		return keep(Foreign, "its name is not one that the batcher gives")
 	case c.Definition != "dynamic":
 		return keep(Foreign, fmt.Sprintf("its target is %q: an image build, not nodes", c.Definition))
@@ -28,10 +28,10 @@ func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
 	case j.settings.CFS == CFSOff:
 		return keep(PolicyOff, "BOSGC_CFS is off")
 	}
-	switch c.Status {
-	case "complete":
+	switch {
+	case c.Status == "complete", breakStatus:
 		return nil
-	case "pending", "running":
+	case c.Status == "pending", c.Status == "running":
 		return keep(Running, "its status is "+c.Status)
 	}
 	return unknown(BadData, fmt.Sprintf("its status is %.40q", c.Status))
@@ -101,10 +101,10 @@ func (j *Judge) linkedCFS(f facts, session Decision, jobs []Decision, c inventor
 		return r
 	}
 	// BOS v2 writes the same tag: unknown to v1 is not gone (docs/csm.md, "Tags").
-	switch f.group.V2 {
-	case inventory.Present:
+	switch {
+	case f.group.V2 == inventory.Present && !breakV2:
 		return keep(Foreign, "it belongs to a session of BOS v2")
-	case inventory.Absent:
+	case f.group.V2 == inventory.Absent, breakV2:
 		return j.cfsAge(c, j.settings.OrphanGrace, OwnerCollected)
 	default:
 		return unknown(EvidenceIncomplete, "BOS v2 could not be asked for its session")

@@ -1,10 +1,6 @@
 package policy
 
-import (
-	"strings"
-
-	"bosgc/inventory"
-)
+import "bosgc/inventory"
 
 func (j *Judge) configMaps(f facts, session Decision, jobs []Decision) []Decision {
 	cms, _ := f.group.ConfigMaps()
@@ -23,7 +19,7 @@ func (j *Judge) configMap(f facts, session Decision, jobs []Decision, cm invento
 		return keep(NotOurs, cm.Fault)
 	case f.keep != nil:
 		return f.keep
-	case cm.User != "":
+	case cm.User != "" && !breakUsers:
 		return keep(InUse, cm.User+" refers to it and is not of its session")
 	}
 	r := j.owned(f, session, jobs)
@@ -63,8 +59,8 @@ func (j *Judge) orphan(f facts, cm inventory.ConfigMap) *ruling {
 	if r := ownerUnsure(f); r != nil {
 		return r
 	}
-	if missing := f.group.Evidence().Missing(); len(missing) > 0 {
-		return unknown(EvidenceIncomplete, "not read completely: "+strings.Join(missing, ", "))
+	if r := j.clusterUnread(f); r != nil {
+		return r
 	}
 	switch {
 	case !cm.Created.Known():
@@ -81,10 +77,10 @@ func (j *Judge) orphan(f facts, cm inventory.ConfigMap) *ruling {
 // body looks at the content of a ConfigMap that would go. A name is not enough: nothing
 // stops others from naming ConfigMaps by a UUID.
 func body(cm inventory.ConfigMap) *ruling {
-	switch cm.Body {
-	case inventory.BodyExact:
+	switch {
+	case cm.Body == inventory.BodyExact, breakBody:
 		return nil
-	case inventory.BodyOther:
+	case cm.Body == inventory.BodyOther:
 		return keep(NotOurs, cm.BodyFault)
 	default:
 		return unknown(EvidenceIncomplete, "its content was not read: "+cm.BodyFault)

@@ -53,6 +53,7 @@ func goesWith(owner Decision, name string) *ruling {
 // can.
 func ownerUnsure(f facts) *ruling {
 	switch {
+	case breakOwner:
 	case f.group.Listed == inventory.Unknown:
 		return unknown(EvidenceIncomplete, "BOS's list of sessions is not complete")
 	case f.group.Record.Presence == inventory.Present:

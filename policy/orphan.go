@@ -17,11 +17,11 @@ func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time) *ruling {
 	if uid != "" {
 		times += j.memory.Sightings[uid]
 	}
-	if because := j.guarded[kind]; because != "" {
+	if because := j.guarded[kind]; because != "" && !breakGuard {
 		r.reason, r.detail = OrphanGuard, seen+"; "+because
 		return r
 	}
-	if times < j.settings.OrphanSightings {
+	if times < j.settings.OrphanSightings && !breakSightings {
 		r.reason, r.detail = AwaitingConfirmation, fmt.Sprintf("%s; seen by %d of %d sweeps (BOSGC_ORPHAN_SIGHTINGS)", seen, times, j.settings.OrphanSightings)
 		return r
 	}
@@ -48,7 +48,8 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 	removed := false
 	for _, d := range j.All(s) {
 		all[d.Kind]++
-		if d.Reason.LooksOrphaned() {
+		// A session without a record is a ghost, or BOS has lost its records.
+		if d.Reason.LooksOrphaned() || d.Reason == Ghost {
 			orphans[d.Kind]++
 		}
 	}

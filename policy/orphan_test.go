@@ -169,6 +169,32 @@ func TestTheGuardKnowsThatBOSWasRemoved(t *testing.T) {
 	}
 }
 
+// A BOS that lists sessions and has no record of any has lost its records.
+func TestTheGuardLooksAtGhosts(t *testing.T) {
+	for _, tt := range []struct {
+		ghosts int
+		want   Reason
+	}{{10, Ghost}, {11, OrphanGuard}} {
+		w := newWorld()
+		for n := range 20 {
+			w.SessionIDs = append(w.SessionIDs, id(n))
+			w.record(id(n), "compute", 3*day, 2*day)
+			if n < tt.ghosts {
+				w.records[id(n)] = inventory.Record{Presence: inventory.Absent}
+				w.configMap(id(n), 3*day, nil)
+			}
+		}
+		for _, d := range w.judge(defaults) {
+			if want := (map[Reason]Reason{Ghost: OwnerCollected, OrphanGuard: OwnerKept})[tt.want]; d.Kind == ConfigMap && d.Reason != want {
+				t.Errorf("%d ghosts: ConfigMap %s %s, want %s", tt.ghosts, d.Name, d.Reason, want)
+			}
+			if d.Kind == Session && d.Reason != TooYoung && d.Reason != tt.want {
+				t.Errorf("%d ghosts: %s %s, want %s", tt.ghosts, d.Name, d.Reason, tt.want)
+			}
+		}
+	}
+}
+
 // With a clock that nobody can trust nothing goes for its age; what needs no age is judged as ever.
 func TestAClockThatIsWrong(t *testing.T) {
 	w := newWorld(s1, s2, s3).

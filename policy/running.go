@@ -37,6 +37,9 @@ func liveness(g *inventory.Group) life {
 		}
 		l.job(job, podsOf(job, pods), podsComplete)
 	}
+	if breakRunning {
+		l.running = ""
+	}
 	return l
 }
 

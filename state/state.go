@@ -32,9 +32,10 @@ const (
 	// maxSightings bounds the sightings: 90 bytes each make 450 KB, half of what a ConfigMap may
 	// hold. Orphans beyond that wait until those before them have gone.
 	maxSightings = 5000
-	// maxRuns is how many runs are known to be counted in. It only has to outlast the writers
-	// that can come between one's write and one's next look, and there is a lock.
-	maxRuns = 20
+	// maxRuns is how many runs are known to be counted in. It has to outlast those that can come between
+	// one's write and one's next look: with a lock few, but a process that could not write for
+	// two days has as many of its own.
+	maxRuns = 60
 )
 
 // ErrUnreadable says that what is kept cannot be understood.
@@ -78,7 +79,11 @@ type Run struct {
 // Counted says whether a run is counted in already.
 func (s *State) Counted(run string) bool { return slices.Contains(s.Runs, run) }
 
-func (s *State) count(run string) {
+// Count notes that a run is counted in.
+func (s *State) Count(run string) {
+	if s.Counted(run) {
+		return
+	}
 	s.Runs = append(s.Runs, run)
 	if over := len(s.Runs) - maxRuns; over > 0 {
 		s.Runs = s.Runs[over:]

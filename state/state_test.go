@@ -144,7 +144,7 @@ func TestALostAnswerCountsOnce(t *testing.T) {
 func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
 	good := func() map[string]string {
 		s := State{Totals: Totals{}}
-		s.count("r")
+		s.Count("r")
 		if err := booked(1)(&s); err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func TestTheStateIsBounded(t *testing.T) {
 		s.Sightings[fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", i)] = Sighting{Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second)}
 	}
 	for i := range 1000 {
-		s.count(fmt.Sprintf("20260102t150405z-%08d", i))
+		s.Count(fmt.Sprintf("20260102t150405z-%08d", i))
 	}
 	data, err := s.encode()
 	if err != nil {

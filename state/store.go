@@ -70,7 +70,7 @@ func (s *Store) Update(ctx context.Context, run string, change func(*State) erro
 		if err := change(&now); err != nil {
 			return State{}, err
 		}
-		now.count(run)
+		now.Count(run)
 		if kept.Data, err = now.encode(); err != nil {
 			return State{}, err
 		}

@@ -25,6 +25,7 @@ var (
 	ErrNotJSON  = errors.New("the answer is not JSON")              // a login page, an error page of a proxy
 	ErrTooLarge = errors.New("the answer is too large")             // more bytes than the request's limit
 	ErrRedirect = errors.New("the answer points to somewhere else") // a gateway's login
+	ErrLost     = errors.New("the connection ended before an answer")
 )
 
 const (
@@ -186,7 +187,17 @@ func (c *Client) failed(ctx context.Context, r Request, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the answer ends too early: %w", what, io.ErrUnexpectedEOF)
 	}
-	return fmt.Errorf("%s: %s", what, c.tokens.hide(reason(err), maxText))
+	said := c.tokens.hide(reason(err), maxText)
+	if unsent(err) {
+		return fmt.Errorf("%s: %s", what, said)
+	}
+	return fmt.Errorf("%s: %w: %s", what, ErrLost, said)
+}
+
+// unsent: there was no connection, so that nothing can have been done.
+func unsent(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial"
 }
 
 // ended is the error of a caller's context that is over, by its clock too: a connection

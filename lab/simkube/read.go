@@ -173,7 +173,11 @@ func (s *Server) list(q request) error {
 		return err
 	}
 	page, meta := items[at.Start:], metav1.ListMeta{ResourceVersion: strconv.FormatInt(at.Version, 10)}
-	if limit, err := strconv.Atoi(query.Get("limit")); err == nil && limit > 0 && limit < len(page) {
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if own := s.options.PageLimit; err == nil && own > 0 && limit > own {
+		limit = own
+	}
+	if err == nil && limit > 0 && limit < len(page) {
 		page = page[:limit]
 		meta.Continue = s.keep(at, limit, items).String()
 		if query.Get("labelSelector") == "" && query.Get("fieldSelector") == "" {

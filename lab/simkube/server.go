@@ -25,6 +25,7 @@ type Options struct {
 	Namespaces []string
 	Born       time.Time        // when the namespaces were made
 	Now        func() time.Time // time.Now if it is nil
+	PageLimit  int              // objects in one page of a list at most, whatever is asked for; 0 is no limit
 }
 
 // Server is a running API server, to be served by net/http.

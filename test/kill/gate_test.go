@@ -1,0 +1,111 @@
+package kill
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// gate is where all requests of one process to all three systems pass, and are counted. It kills the
+// process at one of them.
+type gate struct {
+	mu     sync.Mutex
+	n      int
+	at     int  // 0 is never
+	after  bool // once the server has answered, and not before it is asked
+	pid    int
+	struck string   // the request at which it was killed
+	log    []string // what has passed
+	under  sync.WaitGroup
+}
+
+// arm begins a new count. Nothing passes until launch has given the process.
+func (g *gate) arm(at int, after bool, launch func() (pid int)) {
+	g.under.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n, g.at, g.after, g.struck, g.log = 0, at, after, "", nil
+	g.pid = launch()
+}
+
+// passes counts a request in. A dead process sends none: what comes after the blow had only been
+// on its way.
+func (g *gate) passes(what string) (kill, dead bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.struck != "" {
+		return false, true
+	}
+	g.n++
+	kill = g.n == g.at
+	if kill && !g.after {
+		g.strike(what)
+		return false, true
+	}
+	g.log = append(g.log, what)
+	return kill, false
+}
+
+// strike kills the process. The caller holds the lock.
+func (g *gate) strike(what string) {
+	g.struck = what
+	_ = syscall.Kill(g.pid, syscall.SIGKILL) // its end is waited for, and looked at, by who started it
+}
+
+// front is the address at which a process finds a system.
+func (g *gate) front(t *testing.T, system string, via http.RoundTripper, target func() string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.under.Add(1)
+		defer g.under.Done()
+		kill, dead := g.passes(system + " " + r.Method + " " + r.URL.RequestURI())
+		if dead {
+			panic(http.ErrAbortHandler)
+		}
+		answer, body, err := forward(r, target(), via)
+		if kill {
+			g.mu.Lock()
+			g.strike(system + " " + r.Method + " " + r.URL.RequestURI())
+			g.mu.Unlock()
+		}
+		if kill || err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.StatusCode)
+		_, _ = w.Write(body)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// forward asks the server. A server does not notice that who asked has died: what has reached it is
+// carried out.
+func forward(r *http.Request, target string, via http.RoundTripper) (*http.Response, []byte, error) {
+	to, badURL := url.Parse(target)
+	text, unread := io.ReadAll(r.Body)
+	if err := errors.Join(badURL, unread); err != nil {
+		return nil, nil, err
+	}
+	out := r.Clone(context.WithoutCancel(r.Context()))
+	out.RequestURI, out.Host = "", to.Host
+	out.URL.Scheme, out.URL.Host = to.Scheme, to.Host
+	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	out.Header.Del("Connection")
+	answer, err := via.RoundTrip(out)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return answer, body, err
+}

@@ -1,0 +1,161 @@
+// Package kill kills the real program at each of its requests, against a real kube-apiserver, and then
+// lets it finish.
+package kill
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/lab"
+	"bosgc/test/plane"
+	"bosgc/test/world"
+)
+
+// stories tell of every kind of thing that goes, and of some that stay.
+var stories = []string{
+	"finished-expired", "failed-20-days-ago", "metadata-empty", "running-with-cfs", "finished-recently", "keep-while-running",
+	"orphan-configmap", "orphan-job-10-days", "being-created-job", "cfs-of-gone-session", "cfs-untagged-old", "cfs-by-a-person",
+}
+
+// wanted is what the world must have to delete.
+var wanted = []string{
+	"CFSSession owner-collected", "CFSSession cfs-expired", "ConfigMap owner-collected", "ConfigMap awaiting-confirmation",
+	"Session failed-expired", "Session abandoned", "Job owner-collected", "Job completed-expired", "Job running",
+}
+
+// small finds a world that has all that is wanted, and little else. The release is the first of which
+// Kubernetes is like today's, and the last on which Jobs stay.
+func small(t *testing.T) lab.Options {
+	t.Helper()
+	for seed := range uint64(10000) {
+		options := lab.Options{CSM: "1.3.1", Seed: seed, Sessions: 5, Only: stories}
+		w, err := lab.NewWorld(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		missing, truth := slices.Clone(wanted), w.Truth()
+		for _, o := range truth {
+			missing = slices.DeleteFunc(missing, func(what string) bool { return what == o.Kind+" "+o.Reason })
+		}
+		if len(missing) == 0 && len(truth) <= 24 {
+			return options
+		}
+	}
+	t.Fatal("no world has all that is wanted")
+	return lab.Options{}
+}
+
+// Two at a time, in a namespace of their own each, because each is busy waiting half of the time.
+const sites = 2
+
+func TestKilledAtAnyRequest(t *testing.T) {
+	binary := build(t)
+	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}, NoControllers: true})
+	w := world.Load(t, p, small(t))
+	for i := range sites {
+		t.Run(fmt.Sprintf("%d of %d", i+1, sites), func(t *testing.T) {
+			t.Parallel()
+			killEach(t, open(t, p, w, binary, fmt.Sprintf("site-%d", i)), i+1)
+		})
+	}
+}
+
+// killEach kills at every request that is this site's to see to.
+func killEach(t *testing.T, s *site, first int) {
+	r := s.run(0, false, "sweep")
+	if r.code != gc.ExitDone || r.document.Outcomes[gc.Deleted] < 10 || r.document.Outcomes[gc.Deleted] != r.document.Summary.Delete {
+		t.Fatalf("undisturbed: exit code %d, %+v, %v\n%s", r.code, r.document.Summary, r.document.Outcomes, r.stderr)
+	}
+	s.end = s.exist()
+	total := s.n
+	if counted, deleted := s.counted(), s.deleted(); !maps.Equal(counted, deleted) {
+		t.Errorf("undisturbed: counted %v, deleted %v", counted, deleted)
+	}
+	s.recorded("undisturbed")
+	t.Logf("seed %d: %d requests, deleted %v, %d stay", s.options.Seed, total, s.deleted(), len(s.end))
+
+	begun, tries, reached := time.Now(), 0, 0
+	for at := first; at <= total && !t.Failed(); at += sites {
+		s.reset()
+		tries++
+		if s.killed(at, tries%2 == 0) {
+			reached++
+		}
+	}
+	t.Logf("killed %d times in %s", reached, time.Since(begun).Round(time.Millisecond))
+	if reached < tries*9/10 { // not every run has quite as many
+		t.Errorf("killed at %d of %d requests", reached, tries)
+	}
+}
+
+// killed kills a sweep at a request, and looks what the next one makes of it.
+func (s *site) killed(at int, after bool) bool {
+	r := s.run(at, after, "sweep")
+	where := map[bool]string{false: "before ", true: "after "}[after] + s.struck
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("killed at request %d, %s", at, where)
+		}
+	}()
+	if !r.killed {
+		if r.code != gc.ExitDone {
+			s.t.Errorf("exit code %d\n%s", r.code, r.stderr)
+		}
+		return false
+	}
+	first, counted := s.deleted(), s.counted()
+	for kind, n := range counted {
+		if n > first[kind] {
+			s.t.Errorf("%d %ss are counted, and %d are gone", n, kind, first[kind])
+		}
+	}
+	s.age()
+	if r = s.run(0, false, "sweep"); r.code != gc.ExitDone || r.document.Outcomes[gc.Deleted] != r.document.Summary.Delete {
+		s.t.Errorf("the next sweep: exit code %d, %+v, %v\n%s", r.code, r.document.Summary, r.document.Outcomes, r.stderr)
+	}
+	s.same(s.exist())
+	both, all := s.counted(), s.deleted()
+	for kind, n := range both {
+		if n > all[kind] || n-counted[kind] != all[kind]-first[kind] {
+			s.t.Errorf("%d %ss are counted, %d of them before; %d are gone, %d of them before", n, kind, counted[kind], all[kind], first[kind])
+		}
+	}
+	s.recorded("killed")
+	return true
+}
+
+// same holds what there is against the end of an undisturbed sweep.
+func (s *site) same(now map[string]bool) {
+	for o := range s.begin {
+		switch {
+		case s.end[o] && !now[o]:
+			s.t.Errorf("%s is gone", o)
+		case !s.end[o] && now[o]:
+			s.t.Errorf("%s is left", o)
+		}
+	}
+	for o := range now {
+		if !s.begin[o] {
+			s.t.Errorf("%s is new", o)
+		}
+	}
+	for _, danger := range s.lab.Danger() {
+		s.t.Errorf("dangerous: %s", danger)
+	}
+}
+
+// deleted counts what is gone, by kind.
+func (s *site) deleted() map[string]int {
+	counts, now := map[string]int{}, s.exist()
+	for o := range s.begin {
+		if kind, _, _ := strings.Cut(o, " "); !now[o] {
+			counts[kind]++
+		}
+	}
+	return counts
+}
