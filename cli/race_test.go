@@ -42,7 +42,7 @@ type nursery struct {
 	coming  moments
 	lives   map[string]*life
 	harmed  []string
-	begun   []time.Time // of each sweep
+	judged  []time.Time // when each sweep judged, but the one under way
 	deletes int
 }
 
@@ -120,8 +120,8 @@ func (n *nursery) judge(object string) {
 	// An orphan needs its age, and sweeps that saw it at that age.
 	orphaned := func(since time.Time) {
 		sightings := 0
-		for _, begun := range n.begun {
-			if begun.Sub(since) >= n.grace-time.Second { // Kubernetes keeps seconds
+		for _, at := range append(n.judged, now) { // the one under way judged before now
+			if at.Sub(since) >= n.grace-time.Second { // Kubernetes keeps seconds
 				sightings++
 			}
 		}
@@ -234,13 +234,13 @@ func (l *life) job(ended time.Time) *batchv1.Job {
 // sweep sweeps once.
 func (n *nursery) sweep() {
 	n.t.Helper()
-	n.mu.Lock()
-	n.begun = append(n.begun, n.here.now())
-	n.mu.Unlock()
 	d, code := n.sweepAt("BOSGC_KEEP_LAST=0", "BOSGC_ORPHAN_GRACE="+n.grace.String(), fmt.Sprintf("BOSGC_ORPHAN_SIGHTINGS=%d", n.seen))
 	if code != gc.ExitDone {
 		n.t.Errorf("exit code %d: %s, %+v, %v", code, d.Stopped, d.Sources, d.Outcomes)
 	}
+	n.mu.Lock()
+	n.judged = append(n.judged, d.CreatedAt)
+	n.mu.Unlock()
 }
 
 // doze passes the hours in which nothing comes, but for its last minutes.
@@ -294,7 +294,7 @@ func TestRaceWithSessionsBeingMade(t *testing.T) {
 					t.Errorf("%d lives, %d deletes, %d events left: this test shows nothing", len(n.lives), n.deletes, len(n.coming))
 				}
 				n.noDanger()
-				t.Logf("%d sweeps, %d requests, %d deletes", len(n.begun), len(n.Requests()), n.deletes)
+				t.Logf("%d sweeps, %d requests, %d deletes", len(n.judged), len(n.Requests()), n.deletes)
 			})
 		}
 	}
@@ -310,7 +310,7 @@ func TestRaceIsLostWithoutGrace(t *testing.T) {
 		return slices.ContainsFunc(n.harmed, func(harm string) bool { return strings.Contains(harm, "being made") })
 	}
 	if n.run(9, 12, harmed); !harmed() {
-		t.Errorf("nothing was harmed in %d sweeps with %d deletes", len(n.begun), n.deletes)
+		t.Errorf("nothing was harmed in %d sweeps with %d deletes", len(n.judged), n.deletes)
 	}
 }
 
