@@ -6,6 +6,9 @@ SHELL       := bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
+N        ?= 200
+SEED     ?=
+TIMES    ?=
 IMAGE    ?= bosgc:$(VERSION)
 PLATFORM ?=
 
@@ -93,6 +96,15 @@ lint: bin/golangci-lint ## check style, structure and module files
 fmt: bin/golangci-lint ## format the code
 	$(LINT) fmt ./...
 	cd test && $(LINT) fmt ./...
+
+.PHONY: soak
+soak: race ## play N random worlds with faults and crashes (N=200), or the one of SEED, TIMES times
+	CGO_ENABLED=$(if $(RACE),1,0) BOSGC_SOAK_N='$(N)' BOSGC_SOAK_SEED='$(SEED)' BOSGC_SOAK_TIMES='$(TIMES)' \
+		go test $(RACE) -count=1 -v -timeout 0 -run '^TestSoak$$' ./cli
+
+.PHONY: soak-broken
+soak-broken: ## break each rule of docs/safety.md on purpose, and see that the soak notices
+	CGO_ENABLED=0 go test -tags broken -count=1 -v -timeout 30m -run '^TestEveryBrokenRuleIsNoticed$$' ./cli
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)

@@ -65,7 +65,7 @@ func (s *soakWorld) twin() (*soakWorld, error) {
 	if err != nil {
 		return nil, err
 	}
-	twin.now = s.now
+	twin.now.Store(s.now.Load())
 	return twin, nil
 }
 

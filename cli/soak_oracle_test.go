@@ -39,7 +39,7 @@ func (s *soakWorld) onDelete(d lab.Deletion) {
 	case s.held[key] != "":
 		s.violated("%s was deleted although it is held: %s", key, s.held[key])
 	default:
-		for _, why := range []string{s.forbidden(fact), s.settings.tooYoung(fact, s.now), unfit(d, s.now), s.early(fact)} {
+		for _, why := range []string{s.forbidden(fact), s.settings.tooYoung(fact, s.clock()), unfit(d, s.clock()), s.early(fact)} {
 			if why != "" {
 				s.violated("%s was deleted: %s (story %s, %s %s)", key, why, fact.Story, fact.Verdict, fact.Reason)
 			}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bosgc/gc"
@@ -25,8 +26,10 @@ type soakWorld struct {
 	begun  map[string]bool
 	counts *soakCounts
 
+	// now has no lock: the API server asks for the time while it holds its own.
+	now atomic.Pointer[time.Time]
+
 	mu         sync.Mutex // guards what follows
-	now        time.Time
 	door       *lab.Door // of the run under way; nil between runs
 	step       *soakStep
 	end        context.CancelFunc // of the run under way
@@ -42,7 +45,8 @@ type soakWorld struct {
 }
 
 func startSoak(c *soakCase, counts *soakCounts) (*soakWorld, error) {
-	s := &soakWorld{soakCase: c, counts: counts, now: soakNow, held: map[string]string{}, runs: map[string]bool{}, begun: map[string]bool{}}
+	s := &soakWorld{soakCase: c, counts: counts, held: map[string]string{}, runs: map[string]bool{}, begun: map[string]bool{}}
+	s.now.Store(&soakNow)
 	c.serve.OnRequest, c.serve.OnDelete, c.serve.Clock = s.onRequest, s.onDelete, s.clock
 	var err error
 	if s.server, err = lab.Start(c.world, c.serve); err != nil {
@@ -67,11 +71,7 @@ func soakStore(server *lab.Server) (*kube.Store, error) {
 	return client.Store(lab.Namespace), nil
 }
 
-func (s *soakWorld) clock() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.now
-}
+func (s *soakWorld) clock() time.Time { return *s.now.Load() }
 
 func (s *soakWorld) violate(format string, values ...any) {
 	s.mu.Lock()
@@ -147,7 +147,7 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	s.mu.Lock()
 	s.door, s.step, s.end, s.requests, s.journalled = door, step, cancel, map[string]int{}, false
 	s.deletions = nil
-	now := s.now.Add(step.skew)
+	now := s.clock().Add(step.skew)
 	s.mu.Unlock()
 	args := []string{step.command}
 	environ := slices.Concat(door.Env(), s.settings.environ(), []string{"BOSGC_LOG_LEVEL=error"}, step.environ, extra)
@@ -182,8 +182,9 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 
 // take runs one step of the case, and looks at what it has done.
 func (s *soakWorld) take(step *soakStep) error {
+	later := s.clock().Add(step.wait)
+	s.now.Store(&later)
 	s.mu.Lock()
-	s.now = s.now.Add(step.wait)
 	s.waiting = nil
 	var now []soakChange
 	for _, change := range step.changes {

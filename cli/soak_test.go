@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ const (
 	soakUsual = 40 // cases of an ordinary test run
 	// Most of a case is waiting: for a second that a server is silent, between two tries.
 	soakParallel = 12
+	soakPatience = 5 * time.Minute // for one case
 )
 
 // TestSoak plays random worlds with random settings, to which random accidents happen, against what must
@@ -81,7 +83,10 @@ func (s *soak) run() {
 				if !ok {
 					return
 				}
-				if violations, told := playCase(seed, s.counts, s.ended); len(violations) > 0 {
+				watch := time.AfterFunc(soakPatience, func() { hangs(seed) })
+				violations, told := playCase(seed, s.counts, s.ended)
+				watch.Stop()
+				if len(violations) > 0 {
 					s.report(seed, violations, told)
 				}
 			}
@@ -102,6 +107,13 @@ func (s *soak) take() (seed uint64, ok bool) {
 		fmt.Fprintf(os.Stderr, "soak: %d of %d cases begun, %s\n", s.next, s.n*s.times, time.Since(s.begun).Round(time.Second))
 	}
 	return seed, true
+}
+
+// hangs ends the process: what hangs cannot be ended otherwise.
+func hangs(seed uint64) {
+	stacks := make([]byte, 1<<20)
+	fmt.Fprintf(os.Stderr, "VIOLATION with seed %d: it has not come to an end within %s\n\n%s\n", seed, soakPatience, stacks[:runtime.Stack(stacks, true)])
+	os.Exit(1)
 }
 
 // ended says that a violation has been found, so that no other case matters any more.
