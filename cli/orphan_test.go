@@ -160,7 +160,8 @@ func TestAnIncompleteSweepIsNoSighting(t *testing.T) {
 	d, _ := l.sweepAt()
 	l.is(d, policy.AwaitingConfirmation)
 	for _, fault := range []lab.Fault{
-		{Name: "bos-down"}, {Name: "etcd-down"},
+		{Name: "bos-down"},
+		{Name: "etcd-down"},
 		{Kind: lab.FaultStatus, Status: 403, System: "kube", Path: "/pods"},
 		{Kind: lab.FaultStatus, Status: 403, System: "kube", Path: "/cronjobs"},
 		{Kind: lab.FaultStatus, Status: 404, Body: "<html>", System: "bos", Path: "/v1/session/" + orphan},

@@ -45,7 +45,24 @@ var soakTargets = []soakTarget{
 	{"kube", "", ``, false},
 }
 
+// drawGateway draws a gateway that has lost its way to something, and says so in its own words: what it
+// is asked for is not found.
+func drawGateway(r *rand.Rand) lab.Fault {
+	f := oneOf(r,
+		lab.Fault{System: "bos", Path: `^/v1/session/`},
+		lab.Fault{System: "cfs", Path: `/sessions/`},
+		lab.Fault{System: "kube", Path: `/configmaps/[0-9a-f]{8}-`},
+		lab.Fault{System: "kube", Path: `/jobs/`},
+	)
+	f.Kind, f.Status, f.Method, f.Count = lab.FaultStatus, http.StatusNotFound, oneOf(r, "", "GET", "DELETE"), oneOf(r, 0, 0, 1, 3)
+	f.Header, f.Body = map[string]string{"Content-Type": "text/html"}, "<h1>404 Not Found</h1>"
+	return f
+}
+
 func drawFault(r *rand.Rand, c *soakCase) lab.Fault {
+	if chance(r, 10) {
+		return drawGateway(r)
+	}
 	if chance(r, 6) {
 		return lab.Fault{Name: oneOf(r, "etcd-down", "list-hangs", "continue-expired", "bos-down", "cfs-down")}
 	}
@@ -62,7 +79,10 @@ func drawFault(r *rand.Rand, c *soakCase) lab.Fault {
 		lab.FaultLoseAnswer, lab.FaultReset,
 	}
 	if target.list {
-		kinds = append(kinds, lab.FaultDuplicate, lab.FaultDuplicate, lab.FaultReorder, lab.FaultReorder, lab.FaultStale, lab.FaultStale, lab.FaultRepeat)
+		f.Skip = oneOf(r, 0, 0, 0, 1) // each is read twice in a run, or three times
+		for range 3 {
+			kinds = append(kinds, lab.FaultDuplicate, lab.FaultReorder, lab.FaultStale, lab.FaultRepeat)
+		}
 	}
 	f.Kind = oneOf(r, kinds...)
 	switch f.Kind {

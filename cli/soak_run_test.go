@@ -30,7 +30,7 @@ type soakWorld struct {
 	now atomic.Pointer[time.Time]
 
 	mu         sync.Mutex // guards what follows
-	door       *lab.Door // of the run under way; nil between runs
+	door       *lab.Door  // of the run under way; nil between runs
 	step       *soakStep
 	end        context.CancelFunc // of the run under way
 	requests   map[string]int     // of the run under way, as crashes count them
@@ -204,6 +204,9 @@ func (s *soakWorld) take(step *soakStep) error {
 		if err := s.server.AddFault(f); err != nil {
 			return err
 		}
+		if f.Name != "" {
+			s.counts.add("fault "+f.Name, 1)
+		}
 	}
 	before := s.census()
 	run, err := s.run(step)
@@ -226,14 +229,9 @@ func (s *soakWorld) recover() {
 	}
 }
 
-// passTime frees the lock of a run that has died, where the time that has passed does not: a holder whose
-// clock was ahead has written a time still to come, and would be waited for.
-func (s *soakWorld) passTime() {
-	lease, _, err := s.store.Lease(context.Background(), "bosgc")
-	if err != nil || lease.Holder != "" && s.clock().Before(lease.Renewed.Add(lease.Lasts+6*time.Minute)) {
-		s.server.Kube.Remove("leases", lab.Namespace, "bosgc")
-	}
-}
+// passTime takes the lock from a run that has died, as the next one does when it has seen for half a minute
+// that nobody renews it.
+func (s *soakWorld) passTime() { s.server.Kube.Remove("leases", lab.Namespace, "bosgc") }
 
 // change lets things happen, and notes what must not go any more.
 func (s *soakWorld) change(changes []soakChange) {

@@ -370,6 +370,11 @@ func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.D
 		x.stop([]*Object{o})
 		return
 	}
+	x.delete(ctx, u, o)
+}
+
+// delete sends the one request that all of this is about, and notes what became of it.
+func (x *execution) delete(ctx context.Context, u *unit, o *Object) {
 	var existed bool
 	var err error
 	switch o.Kind {

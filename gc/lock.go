@@ -91,17 +91,8 @@ func (l *Lock) take(ctx context.Context, holder string) error {
 			if lease.Holder != "" {
 				l.log.Warn("taking over the lock of a run that has died", "holder", lease.Holder, "lastSeen", lease.Renewed)
 			}
-			err := l.write(ctx, lease, holder)
-			if !errors.Is(err, kube.ErrChanged) {
+			if done, err := l.claim(ctx, &lease, holder); done {
 				return err
-			}
-			// Somebody was faster, or the answer to our own write was lost.
-			if lease, _, err = l.store.Lease(ctx, l.name); err != nil {
-				return err
-			}
-			if lease.Holder == holder {
-				l.held = lease
-				return nil
 			}
 		}
 		locked := fmt.Errorf("%w: %s, since %s", ErrLocked, lease.Holder, lease.Acquired.UTC().Format(time.RFC3339))
@@ -117,6 +108,22 @@ func (l *Lock) take(ctx context.Context, holder string) error {
 			return fmt.Errorf("%w; the run ended before it was certain that this holder is dead: %w", locked, context.Cause(ctx))
 		}
 	}
+}
+
+// claim writes a Lease that seems to be free. If somebody was faster, lease is theirs afterwards.
+func (l *Lock) claim(ctx context.Context, lease *kube.Lease, holder string) (done bool, err error) {
+	if err := l.write(ctx, *lease, holder); !errors.Is(err, kube.ErrChanged) {
+		return true, err
+	}
+	// Somebody was faster, or the answer to our own write was lost.
+	if *lease, _, err = l.store.Lease(ctx, l.name); err != nil {
+		return true, err
+	}
+	if lease.Holder == holder {
+		l.held = *lease
+		return true, nil
+	}
+	return false, nil
 }
 
 // over says that a Lease that nobody renews has ended.

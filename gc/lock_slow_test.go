@@ -16,7 +16,7 @@ import (
 func TestLockThatIsSlowToGet(t *testing.T) {
 	for name, slow := range map[string]func(m *machine, by time.Duration){
 		"the answer is slow":           func(m *machine, by time.Duration) { m.set(nil, times(1, slow(by), http.MethodPost)) },
-		"it is lost, the look is slow": func(m *machine, by time.Duration) { m.set(nil, lostThenSlow(by)) },
+		"it is lost, the look is slow": func(m *machine, by time.Duration) { m.set(nil, lostThenSlow(http.MethodPost, by)) },
 	} {
 		for _, by := range []time.Duration{9 * time.Second, 19 * time.Second, 28 * time.Second, 50 * time.Second, 118 * time.Second} {
 			bubble(t, fmt.Sprintf("%s by %s", name, by), func(t *testing.T, c cluster) {
@@ -52,12 +52,12 @@ func TestLockThatIsSlowToGet(t *testing.T) {
 	}
 }
 
-// lostThenSlow loses the answer to the first write, and then delays that to the next look.
-func lostThenSlow(by time.Duration) func(*http.Request) error {
-	lose, delay := times(1, fails(errReset), http.MethodPost), times(1, slow(by), http.MethodGet)
+// lostThenSlow loses the answer to the next write, and then delays that to the next look.
+func lostThenSlow(write string, by time.Duration) func(*http.Request) error {
+	lose, delay := times(1, fails(errReset), write), times(1, slow(by), http.MethodGet)
 	written := false
 	return func(r *http.Request) error {
-		written = written || r.Method == http.MethodPost
+		written = written || r.Method == write
 		if !written {
 			return nil
 		}
@@ -118,6 +118,29 @@ func TestLockThatIsAnnotatedAllTheTime(t *testing.T) {
 			if lease := b.lease(); lease.Holder != "" {
 				t.Errorf("not given back: %+v", lease)
 			}
+		})
+	}
+}
+
+// One renewal that nobody answers is not the last.
+func TestLockOfWhichOneRenewalHangs(t *testing.T) {
+	for name, hang := range map[string]func(m *machine){
+		"it is lost":        func(m *machine) { m.set(times(1, hangs), nil) },
+		"its answer is":     func(m *machine) { m.set(nil, times(1, hangs)) },
+		"the look after it": func(m *machine) { m.set(nil, lostThenSlow(http.MethodPut, time.Hour)) },
+	} {
+		bubble(t, name, func(t *testing.T, c cluster) {
+			a, b := c.machine(t, "a"), c.machine(t, "b")
+			l, held := a.mustTake()
+			for range 5 {
+				hang(a)
+				time.Sleep(time.Minute)
+			}
+			alive(held, t)
+			if age := time.Since(b.lease().Renewed); age > renewEvery+time.Second {
+				t.Errorf("last renewed %s ago", age)
+			}
+			l.Release(context.Background())
 		})
 	}
 }

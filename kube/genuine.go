@@ -21,7 +21,7 @@ func genuine(r *http.Response) error {
 	}
 	body := bufio.NewReader(r.Body)
 	start, err := body.Peek(200)
-	if len(start) == 0 && err != nil && err != io.EOF { //nolint:errorlint // what Peek gives is not wrapped
+	if len(start) == 0 && err != nil && err != io.EOF {
 		return err
 	}
 	r.Body = struct {

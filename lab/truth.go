@@ -90,15 +90,7 @@ type member struct {
 // template is only known when all are there, so that is settled here, and with it what
 // follows its session.
 func settle(families []*family, alone []member) []Object {
-	newest := map[string]*family{}
-	for _, f := range families {
-		if !f.listed || f.end.IsZero() {
-			continue
-		}
-		if best := newest[f.template]; best == nil || later(f, best) {
-			newest[f.template] = f
-		}
-	}
+	newest := newestOf(families)
 	var truth []Object
 	for _, f := range families {
 		if newest[f.template] == f && (f.head == completedExpired || f.head == failedExpired) {
@@ -114,10 +106,9 @@ func settle(families []*family, alone []member) []Object {
 				m.says = f.head
 			case m.says == withOwnerByBody && follows == ownerCollected:
 				m.says = notOurs
+			case m.says == withOwner && f.head == awaitingConfirmation:
+				m.object.Confirmed, m.says = ownerCollected.reason, follows
 			case m.says == withOwner, m.says == withOwnerByBody:
-				if f.head == awaitingConfirmation && m.says == withOwner {
-					m.object.Confirmed = ownerCollected.reason
-				}
 				m.says = follows
 			}
 			truth = append(truth, m.told())
@@ -128,6 +119,19 @@ func settle(families []*family, alone []member) []Object {
 	}
 	slices.SortFunc(truth, compareObjects)
 	return truth
+}
+
+func newestOf(families []*family) map[string]*family {
+	newest := map[string]*family{}
+	for _, f := range families {
+		if !f.listed || f.end.IsZero() {
+			continue
+		}
+		if best := newest[f.template]; best == nil || later(f, best) {
+			newest[f.template] = f
+		}
+	}
+	return newest
 }
 
 func (m member) told() Object {

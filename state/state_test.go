@@ -309,4 +309,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-

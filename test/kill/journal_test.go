@@ -12,7 +12,7 @@ import (
 )
 
 // recorded holds both journals against what is gone: all of it must be there, as it was.
-func (s *site) recorded(when string) {
+func (s *site) recorded(now map[string]bool) {
 	s.t.Helper()
 	inCluster, onDisk := map[string]journal.Entry{}, map[string]journal.Entry{}
 	runs, err := journal.Runs(s.t.Context(), s.store, "bosgc")
@@ -22,7 +22,7 @@ func (s *site) recorded(when string) {
 	for _, r := range runs {
 		entries, err := journal.Read(s.t.Context(), s.store, "bosgc", r.Run)
 		if err != nil {
-			s.t.Errorf("%s: the journal of %s: %v", when, r.Run, err)
+			s.t.Errorf("the journal of %s: %v", r.Run, err)
 		}
 		for _, e := range entries {
 			inCluster[e.Kind+" "+e.Name] = e
@@ -44,7 +44,6 @@ func (s *site) recorded(when string) {
 			}
 		}
 	}
-	now := s.exist()
 	for o := range s.begin {
 		if now[o] {
 			continue
@@ -53,9 +52,9 @@ func (s *site) recorded(when string) {
 			e, ok := entries[o]
 			switch {
 			case !ok:
-				s.t.Errorf("%s: %s is gone, and not in the journal %s", when, o, where)
+				s.t.Errorf("%s is gone, and not in the journal %s", o, where)
 			case len(e.Object) == 0:
-				s.t.Errorf("%s: the journal %s has no content of %s", when, where, o)
+				s.t.Errorf("the journal %s has no content of %s", where, o)
 			case e.Kind == "ConfigMap":
 				s.sameConfigMap(o, e)
 			}

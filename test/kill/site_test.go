@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,21 +29,25 @@ import (
 	"bosgc/test/world"
 )
 
-// build compiles the program, with the race detector where there is a C compiler. Without -trimpath,
-// so that what the other tests compiled for theirs is not compiled again.
-func build(t *testing.T) string {
+// build compiles the program: as it is shipped, and with the race detector, where there is a C compiler for
+// that. What is killed has it; what finishes need not be so slow.
+func build(t *testing.T) (shipped, racing string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "bosgc")
-	args, cgo := []string{"build", "-buildvcs=false", "-o", binary}, "CGO_ENABLED=0"
-	if _, err := exec.LookPath("gcc"); err == nil {
-		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	compile := func(name, cgo string, flags ...string) string {
+		binary := filepath.Join(t.TempDir(), name)
+		cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-buildvcs=false", "-o", binary}, flags, []string{"."})...)
+		cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED="+cgo, "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return binary
 	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
-	cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), cgo, "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	shipped = compile("bosgc", "0", "-trimpath", "-ldflags", "-s -w") // as in the Makefile
+	if _, err := exec.LookPath("gcc"); err != nil {
+		return shipped, shipped
 	}
-	return binary
+	// Without -trimpath, so that what the other tests compiled for theirs is not compiled again.
+	return shipped, compile("bosgc-racing", "1", "-race")
 }
 
 // site is a small world in a namespace of a real Kubernetes, with BOS and CFS beside it, that can be
@@ -54,15 +59,20 @@ type site struct {
 	plane     *plane.Plane
 	namespace string
 	options   lab.Options
-	binary    string
+	shipped   string // the program, in both of its forms
+	racing    string
 	environ   []string
 	store     *kube.Store
 
-	objects []kept          // of Kubernetes, as they were
-	lab     *lab.Server     // BOS and CFS, as they are
-	dir     string          // of the journal
-	begin   map[string]bool // what there is at first
-	end     map[string]bool // what an undisturbed sweep leaves
+	objects  []kept      // of Kubernetes, as they were
+	lab      *lab.Server // BOS and CFS, as they are
+	dir      string      // of the journal
+	orphaned int         // kills that have left one
+
+	state  map[string]string // of an earlier sweep, which has seen the orphans; nil is none
+	booked map[string]int    // in that
+	begin  map[string]bool   // what there is at first
+	end    map[string]bool   // what an undisturbed sweep leaves
 }
 
 type kept struct {
@@ -71,16 +81,16 @@ type kept struct {
 }
 
 // open copies a world into a namespace of its own.
-func open(t *testing.T, p *plane.Plane, w *world.Site, binary, namespace string) *site {
+func open(t *testing.T, p *plane.Plane, w *world.Site, namespace, shipped, racing string) *site {
 	t.Helper()
 	p.CreateNamespace(t, namespace, true)
-	s := &site{gate: &gate{}, t: t, plane: p, namespace: namespace, options: w.World.Options, binary: binary}
+	s := &site{gate: &gate{}, t: t, plane: p, namespace: namespace, options: w.World.Options, shipped: shipped, racing: racing}
 	api, err := rest.TransportFor(p.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.environ = []string{
-		"BOSGC_NAMESPACE=" + namespace, "BOSGC_KEEP_LAST=0", "BOSGC_ORPHAN_SIGHTINGS=1",
+		"BOSGC_NAMESPACE=" + namespace, "BOSGC_KEEP_LAST=0",
 		"BOSGC_LOG_LEVEL=error", "GORACE=atexit_sleep_ms=0", "HOME=" + t.TempDir(),
 		"KUBECONFIG=" + plane.WriteKubeconfig(t, &rest.Config{Host: s.front(t, "kube", api, func() string { return p.Config.Host })}),
 		"BOSGC_BOS_URL=" + s.front(t, "bos", http.DefaultTransport, func() string { return s.lab.URL("bos") }),
@@ -132,7 +142,20 @@ func (s *site) configMaps(selector string) (*corev1.ConfigMapList, error) {
 	return s.plane.Client.CoreV1().ConfigMaps(s.namespace).List(s.t.Context(), metav1.ListOptions{LabelSelector: selector})
 }
 
-// reset puts back what was deleted, and removes what bosgc has made for itself.
+// seen lets an earlier sweep see the orphans, and keeps its state.
+func (s *site) seen() {
+	if r := s.run(0, false, "sweep"); r.code != gc.ExitDone {
+		s.t.Fatalf("exit code %d\n%s", r.code, r.stderr)
+	}
+	kept, _, err := s.store.Get(s.t.Context(), "bosgc-state")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.state, s.booked = kept.Data, s.counted()
+	s.reset()
+}
+
+// reset puts back what was deleted, and removes what bosgc has made for itself since.
 func (s *site) reset() {
 	ctx, now := s.t.Context(), map[string]bool{}
 	if s.lab != nil {
@@ -161,6 +184,11 @@ func (s *site) reset() {
 	}
 	s.t.Cleanup(func() { _ = s.lab.Close() })
 	s.dir = s.t.TempDir()
+	if s.state != nil {
+		if _, err := s.store.Put(ctx, kube.Kept{Name: "bosgc-state", Data: s.state}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // exist lists what there is, as "Kind name", without what bosgc keeps for itself.
@@ -198,7 +226,11 @@ type result struct {
 func (s *site) run(at int, after bool, args ...string) result {
 	s.t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(s.t.Context(), s.binary, append(args, "-o", "json")...)
+	binary := s.shipped
+	if at > 0 {
+		binary = s.racing
+	}
+	cmd := exec.CommandContext(s.t.Context(), binary, append(args, "-o", "json")...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Env = append([]string{"BOSGC_JOURNAL_DIR=" + s.dir}, s.environ...)
 	s.arm(at, after, func() int {
@@ -220,9 +252,10 @@ func (s *site) run(at int, after bool, args ...string) result {
 	return r
 }
 
-// age lets ten minutes pass for the lock, as far as anybody can tell: others go by what its holder
-// wrote last, and a holder that is dead writes no more. That they wait until then is tested where
-// no time has to pass for it (gc, TestLock).
+// age lets the time pass for which the lock of a dead run is respected. No other clock than that of who waits
+// for it counts, so that it cannot be made to look old; but once it has been watched for so long it is taken
+// as if nobody held it (gc, TestLockOfAHolderThatHasDied). So its holder is taken out, and half a minute of
+// each of these tests with it.
 func (s *site) age() {
 	leases := s.plane.Client.CoordinationV1().Leases(s.namespace)
 	lease, err := leases.Get(s.t.Context(), "bosgc", metav1.GetOptions{})
@@ -230,9 +263,7 @@ func (s *site) age() {
 		return
 	}
 	if err == nil {
-		for _, at := range []*metav1.MicroTime{lease.Spec.RenewTime, lease.Spec.AcquireTime} {
-			at.Time = at.Add(-10 * time.Minute)
-		}
+		lease.Spec.HolderIdentity = nil
 		_, err = leases.Update(s.t.Context(), lease, metav1.UpdateOptions{})
 	}
 	if err != nil {
@@ -240,7 +271,7 @@ func (s *site) age() {
 	}
 }
 
-// counted is how many deletes of each kind the state has.
+// counted is how many deletes of each kind the state has, besides those of the earlier sweep.
 func (s *site) counted() map[string]int {
 	kept, err := state.NewStore(s.store, "bosgc").Read(s.t.Context())
 	if err != nil {
@@ -253,6 +284,9 @@ func (s *site) counted() map[string]int {
 				counts[l.GetValue()] += int(m.GetCounter().GetValue())
 			}
 		}
+	}
+	for kind, n := range s.booked {
+		counts[kind] -= n
 	}
 	return counts
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -158,8 +158,11 @@ func (n *Node) checkExporter(t *testing.T, atLeast int) {
 	pods := n.Client.CoreV1().Pods(lab.Namespace)
 	plane.Eventually(t, time.Minute, func() error {
 		list, err := pods.List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=exporter"})
-		if err != nil || len(list.Items) != 1 {
-			return fmt.Errorf("%d Pods, error %v", len(list.Items), err)
+		if err != nil {
+			return err
+		}
+		if len(list.Items) != 1 {
+			return fmt.Errorf("%d Pods", len(list.Items))
 		}
 		text, err := pods.ProxyGet("http", list.Items[0].Name, "9090", "/metrics", nil).DoRaw(t.Context())
 		if err != nil {

@@ -21,8 +21,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"bosgc/gc"
-	"bosgc/journal"
 	"bosgc/inventory"
+	"bosgc/journal"
 	"bosgc/kube"
 	"bosgc/lab"
 	"bosgc/test/plane"
