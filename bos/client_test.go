@@ -140,7 +140,7 @@ func TestList(t *testing.T) {
 }
 
 func TestHangingListLeavesSingleSessionsToAsk(t *testing.T) {
-	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/session/" + id: jsonReply(200, "{}")})
+	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/session/" + id: jsonReply(200, `{"job":""}`)})
 	if _, err := c.List(t.Context()); !errors.Is(err, transport.ErrTimeout) || !strings.Contains(err.Error(), "100ms") {
 		t.Errorf("%v", err)
 	}

@@ -12,6 +12,9 @@ import (
 	"bosgc/transport"
 )
 
+// recordFields are those by which a record is one of BOS: each release gives most of them with every record.
+var recordFields = []string{"start_time", "stop_time", "operation", "status_link", "templateName", "templateUuid", "job", "boa_job_name"}
+
 // decodeRecord reads the fields of a session one by one, because any of them may be "",
 // null, a bool or a number, depending on the CSM release and on how far BOA came
 // (docs/csm.md, "Session records"); one odd field must not hide the others.
@@ -19,6 +22,11 @@ func decodeRecord(data []byte) (inventory.Record, error) {
 	fields, err := object(data)
 	if err != nil {
 		return inventory.Record{}, err
+	}
+	// Another service that answers {"status": "ok"} to everything would give each session a record by
+	// which it never ended.
+	if !slices.ContainsFunc(recordFields, func(name string) bool { return len(fields[name]) > 0 }) {
+		return inventory.Record{}, fmt.Errorf("the answer is no record of a session, it begins %q; check the BOS URL", transport.Printable(string(data), 80))
 	}
 	return inventory.Record{
 		Presence:  inventory.Present,

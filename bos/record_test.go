@@ -48,7 +48,7 @@ func TestDecodeRecord(t *testing.T) {
 			inventory.Record{Start: inventory.Stamp{Raw: "yesterday"}, Stop: inventory.Stamp{Raw: `{"a":1}`}},
 		},
 		{"times as words for nothing", `{"start_time":"None","stop_time":" "}`, inventory.Record{Start: inventory.Stamp{Raw: "None"}}},
-		{"nothing", `{}`, inventory.Record{}},
+		{"next to nothing", `{"stop_time":""}`, inventory.Record{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,6 +58,15 @@ func TestDecodeRecord(t *testing.T) {
 				t.Errorf("%+v, %v; want %+v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// A session whose record says nothing at all would have no end, and be taken for an abandoned one.
+func TestWhatIsNoRecordIsNone(t *testing.T) {
+	for _, body := range []string{`{}`, `{"status":"ok"}`, `null`, `[]`, `{"title":"Sign in"}`} {
+		if got, err := decodeRecord([]byte(body)); err == nil || got.Presence != inventory.Unknown {
+			t.Errorf("%s was taken for a record: %+v, %v", body, got, err)
+		}
 	}
 }
 

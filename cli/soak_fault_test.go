@@ -56,6 +56,9 @@ func drawGateway(r *rand.Rand) lab.Fault {
 	)
 	f.Kind, f.Status, f.Method, f.Count = lab.FaultStatus, http.StatusNotFound, oneOf(r, "", "GET", "DELETE"), oneOf(r, 0, 0, 1, 3)
 	f.Header, f.Body = map[string]string{"Content-Type": "text/html"}, "<h1>404 Not Found</h1>"
+	if chance(r, 25) { // it has found something else
+		f.Status, f.Body, f.Header = http.StatusOK, oneOf(r, "{}", `{"status":"ok"}`), map[string]string{"Content-Type": "application/json"}
+	}
 	return f
 }
 
@@ -128,9 +131,5 @@ func drawStatus(r *rand.Rand, target soakTarget, f *lab.Fault) {
 		// One path alone is unknown. Were all of an API's, it would have been removed.
 		f.Header["Content-Type"] = "application/problem+json"
 		f.Body = `{"type":"about:blank","title":"Not Found","detail":"The requested URL was not found on the server.","status":404}`
-	case f.Method == "GET" && chance(r, 20):
-		// Another service answers.
-		f.Status, f.Body = 200, "{}"
-		f.Header["Content-Type"] = "application/json"
 	}
 }

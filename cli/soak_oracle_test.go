@@ -50,19 +50,18 @@ func (s *soakWorld) onDelete(d lab.Deletion) {
 // early says what leads to an object of a session and would have to go before it. The caller holds the
 // lock.
 func (s *soakWorld) early(f lab.Fact) string {
-	switch f.Kind {
-	case lab.KindJob:
-		if slices.Contains(s.server.BOS.IDs(), f.Session) {
-			return "its session is still there"
+	if f.Kind != lab.KindJob && f.Kind != lab.KindSession {
+		return ""
+	}
+	if f.Kind == lab.KindJob && slices.Contains(s.server.BOS.IDs(), f.Session) {
+		return "its session is still there"
+	}
+	for key, other := range s.world.Facts() {
+		if other.Kind != lab.KindConfigMap || other.Session != f.Session || !other.GoesConfirmed() || s.held[key] != "" || s.leadsNowhere(key) {
+			continue
 		}
-	case lab.KindSession:
-		for key, other := range s.world.Facts() {
-			if other.Kind != lab.KindConfigMap || other.Session != f.Session || !other.GoesConfirmed() || s.held[key] != "" || s.leadsNowhere(key) {
-				continue
-			}
-			if s.server.Kube.Has("configmaps", lab.Namespace, other.Name) {
-				return "its ConfigMap " + other.Name + " is still there"
-			}
+		if s.server.Kube.Has("configmaps", lab.Namespace, other.Name) {
+			return "its ConfigMap " + other.Name + " is still there"
 		}
 	}
 	return ""
