@@ -50,11 +50,12 @@ var soakTargets = []soakTarget{
 func drawGateway(r *rand.Rand) lab.Fault {
 	f := oneOf(r,
 		lab.Fault{System: "bos", Path: `^/v1/session/`},
+		lab.Fault{System: "bos", Path: `^/v1/session/`},
 		lab.Fault{System: "cfs", Path: `/sessions/`},
 		lab.Fault{System: "kube", Path: `/configmaps/[0-9a-f]{8}-`},
 		lab.Fault{System: "kube", Path: `/jobs/`},
 	)
-	f.Kind, f.Status, f.Method, f.Count = lab.FaultStatus, http.StatusNotFound, oneOf(r, "", "GET", "DELETE"), oneOf(r, 0, 0, 1, 3)
+	f.Kind, f.Status, f.Method, f.Count = lab.FaultStatus, http.StatusNotFound, oneOf(r, "", "GET", "GET", "DELETE"), oneOf(r, 0, 0, 0, 1, 3)
 	f.Header, f.Body = map[string]string{"Content-Type": "text/html"}, "<h1>404 Not Found</h1>"
 	if chance(r, 25) { // it has found something else
 		f.Status, f.Body, f.Header = http.StatusOK, oneOf(r, "{}", `{"status":"ok"}`), map[string]string{"Content-Type": "application/json"}
@@ -63,7 +64,7 @@ func drawGateway(r *rand.Rand) lab.Fault {
 }
 
 func drawFault(r *rand.Rand, c *soakCase) lab.Fault {
-	if chance(r, 10) {
+	if chance(r, 12) {
 		return drawGateway(r)
 	}
 	if chance(r, 6) {
