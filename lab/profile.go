@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bosgc/lab/simcfs"
 )
 
 // Profile is one release of CSM: which versions it has of each system, and so which of
@@ -27,6 +29,9 @@ type Profile struct {
 	BOSWorkerLife  time.Duration // after which something kills a stuck worker; 0 is never
 	CFSv3          bool
 	CFSFilterPatch bool
+	CFSTagsStick   bool // a PATCH that takes a tag away is a 500
+	// BatcherCrashes: a batcher that cannot rebuild is dead for ever; elsewhere it tries for ever.
+	BatcherCrashes bool
 	JobTTL         bool // Kyverno removes Jobs three days after they finished
 	LegacyIDs      bool // sessions from before UUIDs may still be listed
 }
@@ -35,14 +40,15 @@ var profiles = []Profile{
 	{
 		CSM: "1.0", Kubernetes: "1.19.9", BOS: "1.7.109", BOSv1: true, TemplateKey: "templateUuid",
 		Created201: true, BOSWorkers: 1, BOSWorkerLife: 5 * time.Minute, LegacyIDs: true,
+		CFSTagsStick: true, BatcherCrashes: true,
 	},
 	{
 		CSM: "1.2", Kubernetes: "1.20.13", BOS: "1.10.23", BOSv1: true, TemplateKey: "templateName",
-		BOSWorkers: 128, LegacyIDs: true,
+		BOSWorkers: 128, LegacyIDs: true, CFSTagsStick: true, BatcherCrashes: true,
 	},
 	{
 		CSM: "1.3.1", Kubernetes: "1.21.12", CronJobV1: true, Suspend: true, BOS: "2.0.7", BOSv1: true, BOSv2: true,
-		TemplateKey: "templateName", BOSWorkers: 128, LegacyIDs: true,
+		TemplateKey: "templateName", BOSWorkers: 128, LegacyIDs: true, BatcherCrashes: true,
 	},
 	{
 		CSM: "1.4", Kubernetes: "1.21.12", CronJobV1: true, Suspend: true, BOS: "2.0.47", BOSv1: true, BOSv2: true,
@@ -76,4 +82,12 @@ func profileOf(csm string) (Profile, error) {
 		return Profile{}, fmt.Errorf("no CSM release %q: have %s", csm, strings.Join(Profiles(), ", "))
 	}
 	return profiles[i], nil
+}
+
+// cfs are the options of this release's CFS.
+func (p Profile) cfs(pageSize int, batcher simcfs.BatcherOptions) simcfs.Options {
+	return simcfs.Options{
+		V3: p.CFSv3, V2PageLimit: p.CFSv3, PageSize: pageSize, FilterPatch: p.CFSFilterPatch,
+		TagsStick: p.CFSTagsStick, RebuildCrashes: p.BatcherCrashes, Batcher: batcher,
+	}
 }

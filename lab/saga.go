@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -20,6 +21,7 @@ type saga struct {
 	operation     string
 	limit         string
 	configuration string
+	disabled      bool // the template switches the configuration off
 	sets          []simbos.BootSet
 	stop          any // stop_time in its record
 	jobUID        string
@@ -34,7 +36,7 @@ func (b *builder) session(start time.Time, head verdict) *saga {
 		configuration: pick(b, "cos-config-2.4", "cos-config-2.5", "uan-config", "gpu-config"),
 	}
 	first := b.random.IntN(len(b.nodes))
-	count := min(len(b.nodes)-first, 1+b.random.IntN(16))
+	count := min(len(b.nodes)-first, 1+b.random.IntN(cmp.Or(b.Options.SessionNodes, 16)))
 	s.sets = []simbos.BootSet{{Name: "compute", Nodes: b.nodes[first : first+count]}}
 	if count > 4 && b.chance(20) {
 		s.sets = []simbos.BootSet{{Name: "compute", Nodes: b.nodes[first : first+count/2]}, {Name: "uan", Nodes: b.nodes[first+count/2 : first+count]}}
@@ -89,7 +91,7 @@ func (s *saga) body() string {
 		}
 	}
 	text, err := json.Marshal(map[string]any{
-		"name": s.template, "boot_sets": sets, "enable_cfs": true, "cfs": map[string]string{"configuration": s.configuration},
+		"name": s.template, "boot_sets": sets, "enable_cfs": !s.disabled, "cfs": map[string]string{"configuration": s.configuration},
 	})
 	if err != nil {
 		panic(err) // texts only

@@ -30,6 +30,7 @@ type ServerOptions struct {
 	Login     string
 	TokenLife time.Duration // 0 is an hour
 	PageSize  int           // CFS's default_page_size; 0 is 1000
+	Batcher   simcfs.BatcherOptions
 	// BOSWorkerLife is after how long a stuck BOS worker is killed; 0 is what the release
 	// does.
 	BOSWorkerLife time.Duration
@@ -49,6 +50,8 @@ type ServerOptions struct {
 	// Clock is what the API server takes for the time, in its answers' Date and in what is made
 	// there; time.Now if it is nil.
 	Clock func() time.Time
+	// BOSEtcd is the URL of a real etcd for BOS to keep its sessions in.
+	BOSEtcd string
 	// Listen opens the ports of BOS and CFS where others than this machine reach them; without
 	// it they are on loopback, as all others always are.
 	Listen func(context.Context) (net.Listener, error)
@@ -77,6 +80,7 @@ type Server struct {
 	urls     map[string]string
 	servers  []*http.Server
 	closed   chan struct{}
+	alive    sync.WaitGroup
 	once     sync.Once
 
 	faults  faults
@@ -95,7 +99,12 @@ func Start(world *World, options ServerOptions) (*Server, error) {
 		tokens: tokens{life: options.TokenLife, valid: map[string]time.Time{}},
 	}
 	s.populate()
-	err = s.listenAll()
+	if options.BOSEtcd != "" {
+		err = s.BOS.KeepIn(options.BOSEtcd)
+	}
+	if err == nil {
+		err = s.listenAll()
+	}
 	for _, f := range options.Faults {
 		if err == nil {
 			err = s.AddFault(f)
@@ -127,10 +136,10 @@ func (s *Server) populate() {
 	const wellBelow = simbos.ListLimit * 3 / 4
 	if w.Options.ListBytes > 0 {
 		s.BOS.ScaleList(w.Options.ListBytes)
-	} else if s.BOS.ListBytes() > wellBelow {
+	} else if w.Options.ListBytes == 0 && s.BOS.ListBytes() > wellBelow {
 		s.BOS.ScaleList(wellBelow)
 	}
-	s.CFS = simcfs.New(simcfs.Options{V3: p.CFSv3, V2PageLimit: p.CFSv3, PageSize: s.options.PageSize, FilterPatch: p.CFSFilterPatch})
+	s.CFS = simcfs.New(p.cfs(s.options.PageSize, s.options.Batcher))
 	for _, session := range w.cfs {
 		s.CFS.Add(session)
 	}
@@ -338,6 +347,7 @@ func (s *Server) Close() error {
 	var err error
 	s.once.Do(func() {
 		close(s.closed)
+		s.alive.Wait()
 		for _, server := range s.servers {
 			err = errors.Join(err, server.Close())
 		}

@@ -31,9 +31,11 @@ type Options struct {
 	Seed     uint64
 	Sessions int       // how many stories of sessions to tell; other objects come in proportion
 	Nodes    int       // compute nodes of the machine; 0 is 64
+	// SessionNodes is of how many nodes a session is at most; 0 is 16.
+	SessionNodes int
 	Now      time.Time // all ages are counted back from here; zero is the time of the call
 	// ListBytes is what BOS's session list has to carry. 0 takes what the sessions come
-	// to, but leaves the list well below the size at which it hangs.
+	// to, but leaves the list well below the size at which it hangs; less than 0 is what they come to.
 	ListBytes int
 	// Only names the stories to tell; empty is all that belong to the release.
 	Only []string
@@ -51,6 +53,7 @@ type World struct {
 	objects    []kubeObject
 	truth      []Object
 	facts      map[string]Fact
+	links      map[string]Link
 }
 
 type kubeObject struct {
@@ -96,6 +99,9 @@ func share(total, n int) int { return (total + n - 1) / n }
 // Truth is what a first plan with default settings must say of each object that it lists,
 // by kind and name.
 func (w *World) Truth() []Object { return slices.Clone(w.truth) }
+
+// Nodes names the compute nodes of the machine.
+func (w *World) Nodes() []string { return nodeNames(w.Options.Nodes) }
 
 // TruthDocument is Truth as the JSON of a truth file.
 func (w *World) TruthDocument() []byte { return document(w.truth) }

@@ -38,6 +38,8 @@ type Server struct {
 	etcdDown atomic.Bool
 	hangs    atomic.Bool
 	retries  atomic.Int64
+	hung     atomic.Int64
+	maxHung  atomic.Int64
 
 	mu      sync.Mutex
 	v2      map[string]V2Session
@@ -89,6 +91,12 @@ func (s *Server) SetListHangs(hangs bool) { s.hangs.Store(hangs) }
 // anyone was still waiting for it.
 func (s *Server) ListRetries() int64 { return s.retries.Load() }
 
+// Hung is the number of workers that wait for the database in vain.
+func (s *Server) Hung() int { return int(s.hung.Load()) }
+
+// MaxHung is how many did so at once at most, so far.
+func (s *Server) MaxHung() int { return int(s.maxHung.Load()) }
+
 // Busy is the number of workers at work or stuck.
 func (s *Server) Busy() int { return len(s.workers) }
 
@@ -101,7 +109,14 @@ func (s *Server) Restart() {
 }
 
 // Close is Restart for the last time.
-func (s *Server) Close() { s.Restart() }
+func (s *Server) Close() {
+	s.Restart()
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	if s.store.etcd != nil {
+		_ = s.store.etcd.Close()
+	}
+}
 
 func (s *Server) restarted() <-chan struct{} {
 	s.mu.Lock()
@@ -136,6 +151,10 @@ func (s *Server) await(stuck func() bool, count *atomic.Int64) {
 	if !stuck() {
 		return
 	}
+	n := s.hung.Add(1)
+	defer s.hung.Add(-1)
+	for most := s.maxHung.Load(); n > most && !s.maxHung.CompareAndSwap(most, n); most = s.maxHung.Load() {
+	}
 	restarted := s.restarted()
 	ticker := time.NewTicker(33 * time.Millisecond)
 	defer ticker.Stop()
@@ -156,8 +175,8 @@ func (s *Server) await(stuck func() bool, count *atomic.Int64) {
 
 func (s *Server) awaitDatabase() { s.await(s.etcdDown.Load, nil) }
 
-func (s *Server) shuffledIDs() []string {
-	ids := append([]string{}, s.store.ids()...) // never null: an empty list is []
+func (s *Server) shuffled(ids []string) []string {
+	ids = append([]string{}, ids...) // never null: an empty list is []
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
@@ -261,7 +280,7 @@ func (s *Server) routeV2(w http.ResponseWriter, r *http.Request, parts []string)
 func (v V2Session) body() map[string]any {
 	return map[string]any{
 		"name": v.Name, "operation": v.Operation, "template_name": v.Template,
-		"limit": "", "stage": false, "components": "", "include_disabled": false,
+		"limit": "", "stage": false, "components": strings.Join(v.Nodes, ","), "include_disabled": false,
 		"status": map[string]any{"start_time": v.Start, "end_time": v.End, "status": v.Status, "error": nil},
 	}
 }

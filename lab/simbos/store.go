@@ -8,6 +8,7 @@ package simbos
 
 import (
 	"cmp"
+	"log"
 	"maps"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ type BootSet struct {
 	Name   string
 	Nodes  []string
 	Failed int // how many of the nodes, from the front, failed
+	// Progress is what BOA wrote of the nodes; nil takes all but the failed to have gone the way of the
+	// session.
+	Progress Progress
 }
 
 // V2Session is a session of BOS v2.
@@ -44,6 +48,7 @@ type V2Session struct {
 	Name, Operation, Template string
 	Start, End                any
 	Status                    string
+	Nodes                     []string
 	// Tenant owns it. Who does not name the tenant gets a 404 for it, and sees it in the list.
 	Tenant string
 }
@@ -63,6 +68,7 @@ type statusRecord struct {
 type store struct {
 	mu       sync.Mutex
 	sessions map[string]map[string]entry
+	etcd     *etcd // where they really are; nil: nowhere else
 }
 
 const base = "/session/"
@@ -99,6 +105,9 @@ func (s *store) add(session Session, templateKey string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions[session.ID] = keys
+	for attribute := range keys {
+		s.push(session.ID, attribute)
+	}
 }
 
 type setRecord struct {
@@ -121,6 +130,13 @@ func phases(operation string) []string {
 func (s *store) ids() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.etcd != nil {
+		ids, err := s.etcd.list(true)
+		if err != nil {
+			log.Printf("lab: etcd: %v", err)
+		}
+		return ids
+	}
 	return slices.Sorted(maps.Keys(s.sessions))
 }
 
@@ -160,6 +176,7 @@ func (s *store) scale(want int) {
 func (s *store) get(id string) (attributes map[string]any, status *statusRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.pull(id)
 	attributes = map[string]any{}
 	for attribute, e := range s.sessions[id] {
 		if record, ok := e.value.(statusRecord); ok {
@@ -174,6 +191,7 @@ func (s *store) get(id string) (attributes map[string]any, status *statusRecord)
 func (s *store) bootSet(id, name string) (setRecord, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.pull(id)
 	record, ok := s.sessions[id]["status/"+name].value.(setRecord)
 	return record, ok
 }
@@ -182,7 +200,9 @@ func (s *store) bootSet(id, name string) (setRecord, bool) {
 func (s *store) remove(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.pull(id)
 	keys := len(s.sessions[id])
+	s.drop(id)
 	delete(s.sessions, id)
 	return keys
 }

@@ -61,8 +61,16 @@ func (s *Server) routeSession(w http.ResponseWriter, r *http.Request, parts []st
 // that hangs").
 func (s *Server) list(w http.ResponseWriter) {
 	s.awaitDatabase()
-	s.await(func() bool { return s.hangs.Load() || s.store.bytes() > ListLimit }, &s.retries)
-	answer(w, http.StatusOK, s.shuffledIDs())
+	var ids []string
+	s.await(func() (stuck bool) {
+		if s.hangs.Load() {
+			return true
+		}
+		var err error
+		ids, err = s.store.listed()
+		return err != nil
+	}, &s.retries)
+	answer(w, http.StatusOK, s.shuffled(ids))
 }
 
 // get gives the attributes and what the status record adds. A session without any
@@ -178,15 +186,8 @@ func (r setRecord) metadata() map[string]any {
 }
 
 func (r setRecord) phase(name string) map[string]any {
-	nodes := map[string][]string{}
-	failed := r.set.Nodes[:r.set.Failed]
-	rest := r.set.Nodes[r.set.Failed:]
-	nodes["failed"] = failed
-	if r.stop == nil {
-		nodes["in_progress"] = rest
-	} else {
-		nodes["succeeded"] = rest
-	}
+	nodes := r.nodes(name)
+	failed := nodes["failed"]
 	categories := []any{}
 	for _, category := range []string{"not_started", "in_progress", "succeeded", "failed", "excluded"} {
 		list := nodes[category]

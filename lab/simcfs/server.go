@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Session is one CFS session. Start and Completion are texts as the API gives them, or
@@ -33,11 +34,15 @@ type Component struct {
 	ErrorCount                int
 	Enabled                   bool
 	Tags                      map[string]string
+
+	setBy string // the session whose BOA set the desired configuration
 }
 
 // Layer is one configuration layer that was applied to a component.
 type Layer struct {
 	CloneURL, Playbook, Commit, LastUpdated, SessionName string
+
+	Failed bool
 }
 
 // Options are the ways in which one release of CFS differs from another.
@@ -47,6 +52,11 @@ type Options struct {
 	V2PageLimit bool
 	PageSize    int // option default_page_size
 	FilterPatch bool
+	// TagsStick: a patch that takes a tag away is a 500, and changes nothing.
+	TagsStick bool
+	// RebuildCrashes: a batcher that cannot rebuild is dead for ever; else it tries for ever.
+	RebuildCrashes bool
+	Batcher        BatcherOptions
 }
 
 // Server is a running CFS, to be served by net/http.
@@ -57,6 +67,11 @@ type Server struct {
 	sessions   map[string]Session
 	components map[string]Component
 	danger     []string
+
+	alive        map[string]time.Time // sessions that run, since they changed last
+	made         []Made
+	killed       []string
+	killsAllowed bool
 }
 
 // New makes a CFS without anything in it.
@@ -64,7 +79,11 @@ func New(options Options) *Server {
 	if options.PageSize <= 0 {
 		options.PageSize = 1000
 	}
-	return &Server{options: options, sessions: map[string]Session{}, components: map[string]Component{}}
+	options.Batcher = options.Batcher.filled()
+	return &Server{
+		options: options, sessions: map[string]Session{}, components: map[string]Component{},
+		alive: map[string]time.Time{},
+	}
 }
 
 // Add puts a session into the database.
@@ -156,28 +175,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		noRoute(w)
 	}
-}
-
-func (s *Server) serveOptions(w http.ResponseWriter, r *http.Request, v3 bool) {
-	if r.Method != http.MethodGet {
-		notAllowed(w)
-		return
-	}
-	names := [2]map[string]any{{
-		"sessionTTL": "7d", "batchSize": 25, "batchWindow": 60, "batcherCheckInterval": 10,
-		"defaultBatcherRetryPolicy": 3, "batcherMaxBackoff": 3600, "defaultPlaybook": "site.yml",
-		"hardwareSyncInterval": 10, "defaultAnsibleConfig": "cfs-default-ansible-cfg",
-	}, {
-		"session_ttl": "7d", "batch_size": 25, "batch_window": 60, "batcher_check_interval": 10,
-		"default_batcher_retry_policy": 3, "batcher_max_backoff": 3600, "batcher_disable": false,
-		"default_page_size": s.options.PageSize, "default_ansible_config": "cfs-default-ansible-cfg",
-		"hardware_sync_interval": 10, "include_ara_links": true, "debug_wait_time": 3600,
-	}}
-	if v3 {
-		answer(w, http.StatusOK, names[1])
-		return
-	}
-	answer(w, http.StatusOK, names[0])
 }
 
 // tooLarge is what v2 says of a list over the page size (docs/csm.md, "CFS page size").

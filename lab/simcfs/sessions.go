@@ -105,7 +105,7 @@ func started(c Session) time.Time {
 	if !ok || c.NoStart {
 		panic(fmt.Sprintf("session %s has no start time", c.Name))
 	}
-	t, err := time.Parse("2006-01-02T15:04:05", text)
+	t, err := time.Parse(timeForm, text)
 	if err != nil {
 		panic(err)
 	}
@@ -221,6 +221,9 @@ func (s *Server) bulkDelete(w http.ResponseWriter, query url.Values, v3 bool) {
 	}
 	names := []string{}
 	for _, session := range found {
+		if session.Status != "complete" {
+			s.killed = append(s.killed, session.Name)
+		}
 		delete(s.sessions, session.Name)
 		names = append(names, session.Name)
 	}
@@ -248,9 +251,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, name strin
 		answer(w, http.StatusOK, session.body(v3))
 		return
 	}
-	if session.Status != "complete" {
-		s.danger = append(s.danger, "DELETE of CFS session "+name+", which is "+session.Status)
-	}
+	s.kill(session)
 	delete(s.sessions, name)
 	w.WriteHeader(http.StatusNoContent)
 }

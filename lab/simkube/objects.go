@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -183,23 +182,6 @@ func ownersBut(o object, uid string) []any {
 		}
 	}
 	return rest
-}
-
-// collect does what the garbage collector does after an owner is gone.
-func (s *Server) collect(uid string, policy metav1.DeletionPropagation) {
-	for _, k := range s.dependents(uid) {
-		o := s.objects[k]
-		if policy != metav1.DeletePropagationOrphan {
-			s.drop(k)
-			s.collect(o.meta("uid"), policy)
-			continue
-		}
-		var rest any
-		if left := ownersBut(o, uid); len(left) > 0 {
-			rest = left
-		}
-		s.put(k, o.with(map[string]any{"ownerReferences": rest}))
-	}
 }
 
 func (q request) key() key { return key{q.resource.plural, q.namespace, q.name} }

@@ -1,7 +1,7 @@
 // Package simkube plays as much of a Kubernetes API server as a program needs that reads,
 // writes and deletes a few kinds of object: client-go's typed and metadata clients and
 // kubectl work against it. There are no controllers behind it but the garbage collection
-// of a Job's Pods; nothing starts, runs or ends by itself.
+// of a Job's Pods; nothing starts, runs or ends by itself, unless Control makes the cluster live.
 package simkube
 
 import (
@@ -41,6 +41,7 @@ type Server struct {
 	snapshots map[int64]snapshot
 	danger    []string
 	denied    map[string]bool // "verb resource", for access reviews
+	live      *Controllers    // nil where nothing happens by itself
 }
 
 type snapshot struct {

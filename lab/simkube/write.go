@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -119,17 +120,21 @@ func (s *Server) replace(q request, o object) error {
 	}
 	o = o.with(map[string]any{"uid": old.meta("uid"), "creationTimestamp": old.meta("creationTimestamp")})
 	if q.resource.plural == "deployments" && !reflect.DeepEqual(old["spec"], o["spec"]) {
-		o = rolledOut(old, o)
+		o = s.rolledOut(q, old, o)
 	}
 	return s.reply(q, http.StatusOK, s.store(q, o))
 }
 
-// rolledOut plays the Deployment controller, at once: the status follows the new spec.
-func rolledOut(old, o object) object {
+// rolledOut plays the Deployment controller, at once: the status follows the new spec. Where the
+// cluster lives the controller does it, in its time.
+func (s *Server) rolledOut(q request, old, o object) object {
 	generation, _ := old.metadata()["generation"].(float64)
 	spec, _ := o["spec"].(map[string]any)
 	replicas := spec["replicas"]
 	o = o.with(map[string]any{"generation": generation + 1})
+	if s.live != nil && slices.Contains(s.live.options.Deployments, q.name) {
+		return o
+	}
 	o["status"] = map[string]any{
 		"observedGeneration": generation + 1, "replicas": replicas, "updatedReplicas": replicas,
 		"readyReplicas": replicas, "availableReplicas": replicas,
@@ -215,7 +220,7 @@ func (q request) policy(options metav1.DeleteOptions) metav1.DeletionPropagation
 }
 
 // delete removes at once what a real cluster may take a moment for: a Pod's grace period
-// and the garbage collector's work are over when it answers.
+// and the garbage collector's work are over when it answers, unless the cluster lives.
 func (s *Server) delete(q request) error {
 	options, err := q.deleteOptions()
 	if err != nil {
@@ -229,8 +234,7 @@ func (s *Server) delete(q request) error {
 		return err
 	}
 	if len(options.DryRun) == 0 {
-		s.drop(q.key())
-		s.collect(o.meta("uid"), q.policy(options))
+		s.end(q.key(), q.policy(options), options.GracePeriodSeconds)
 	}
 	write(q.w, http.StatusOK, metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,
@@ -252,8 +256,7 @@ func (s *Server) deleteCollection(q request) error {
 		return err
 	}
 	for _, o := range items {
-		s.drop(key{q.resource.plural, o.meta("namespace"), o.meta("name")})
-		s.collect(o.meta("uid"), q.policy(options))
+		s.end(key{q.resource.plural, o.meta("namespace"), o.meta("name")}, q.policy(options), options.GracePeriodSeconds)
 	}
 	s.danger = append(s.danger, fmt.Sprintf("DELETE of the collection %s removed %d", q.URL.Path, len(items)))
 	write(q.w, http.StatusOK, metav1.Status{

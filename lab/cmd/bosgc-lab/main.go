@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"bosgc/lab"
+	"bosgc/lab/simcfs"
 )
 
 type options struct {
@@ -25,6 +26,7 @@ type options struct {
 	faults       []string
 	only         []string
 	listStories  bool
+	live         bool
 }
 
 func main() {
@@ -45,12 +47,14 @@ func parse(args []string) (options, error) {
 	flags.Uint64Var(&o.world.Seed, "seed", 1, "seed of the world")
 	flags.IntVar(&o.world.Sessions, "sessions", 100, "how many sessions")
 	flags.IntVar(&o.world.Nodes, "nodes", 64, "how many compute nodes")
-	flags.IntVar(&o.world.ListBytes, "list-bytes", 0, "what BOS's session list weighs; above 4194304 it hangs (default: what the sessions come to, below that)")
+	flags.IntVar(&o.world.ListBytes, "list-bytes", 0, "what BOS's session list weighs; above 4194304 it hangs (default: what the sessions come to, below that; -1: what they come to)")
+	flags.StringVar(&o.server.BOSEtcd, "bos-etcd", "", "URL of an etcd for BOS to keep its sessions in, such as http://127.0.0.1:2379")
 	flags.StringSliceVar(&o.only, "only", nil, "tell these stories only")
 	flags.BoolVar(&o.listStories, "stories", false, "name the stories of the release and exit")
 	flags.StringVar(&o.env, "env", "", "write the environment for bosgc here, as KEY=value lines, once everything listens")
 	flags.StringVar(&o.truth, "truth", "", "write what a first plan must say here, as JSON")
 	flags.StringArrayVar(&o.faults, "fault", nil, "a fault, such as bos-down or status=503,system=cfs,count=2 (may be repeated); switches: "+strings.Join(lab.Switches, ", "))
+	flags.BoolVar(&o.live, "live", false, "let the world live: a session reboots half of the nodes, CFS's batcher configures them, Jobs and Deployments do what they are told, all in minutes")
 	flags.BoolVar(&o.server.Gateway, "gateway", false, "reach BOS and CFS through an API gateway with TLS and tokens")
 	flags.StringVar(&o.server.Login, "login", "redirect", "what the gateway does without a token: redirect, html, 401")
 	flags.DurationVar(&o.server.TokenLife, "token-life", time.Hour, "how long a token is good")
@@ -63,6 +67,9 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	o.world.Only = o.only
+	if o.live {
+		o.server.Batcher = simcfs.BatcherOptions{BatchWindow: 10, CheckInterval: 2}
+	}
 	o.server.ServiceTime = map[string]time.Duration{}
 	for system, text := range o.serviceTimes {
 		d, err := time.ParseDuration(text)
@@ -105,16 +112,36 @@ func run(ctx context.Context, args []string) error {
 	if err := write(o.truth, world.TruthDocument()); err != nil {
 		return errors.Join(err, server.Close())
 	}
+	session := ""
+	if o.live {
+		session = live(server)
+	}
 	env := strings.Join(server.Env(), "\n") + "\n"
 	if err := write(o.env, []byte(env)); err != nil {
 		return errors.Join(err, server.Close())
 	}
-	greet(world, server, o.env)
+	greet(world, server, o.env, session)
 	<-ctx.Done()
 	return server.Close()
 }
 
-func greet(world *lab.World, server *lab.Server, env string) {
+// live lets the world live, and starts a session that takes long enough to cancel it. There is none
+// without BOS v1.
+func live(server *lab.Server) (session string) {
+	options := lab.Quick()
+	options.Shutdown, options.Boot, options.Configure, options.Terminate = 30*time.Second, time.Minute, 2*time.Minute, 10*time.Second
+	options.BootWait, options.ConfigureWait = 10*time.Minute, 30*time.Minute
+	life := server.Live(options)
+	if !server.World.Profile.BOSv1 {
+		return ""
+	}
+	nodes := server.World.Nodes()
+	return life.Start(lab.SessionSpec{
+		Operation: "reboot", Template: "live", Configuration: "cos-config-2.5", Nodes: nodes[:(len(nodes)+1)/2],
+	})
+}
+
+func greet(world *lab.World, server *lab.Server, env, session string) {
 	p := world.Profile
 	fmt.Fprintf(os.Stderr, "CSM %s (BOS %s, Kubernetes %s), seed %d: %d objects to judge\n",
 		p.CSM, p.BOS, p.Kubernetes, world.Options.Seed, len(world.Truth()))
@@ -124,6 +151,11 @@ func greet(world *lab.World, server *lab.Server, env string) {
 	fmt.Fprintf(os.Stderr, "  kubectl --kubeconfig %s get jobs,cm,pods -n %s\n", server.Kubeconfig(), lab.Namespace)
 	if env != "" {
 		fmt.Fprintf(os.Stderr, "  env $(cat %s) bosgc plan\n", env)
+		if session != "" {
+			fmt.Fprintf(os.Stderr, "  env $(cat %s) bosgc clean --cancel %s\n", env, session)
+		}
+	} else if session != "" {
+		fmt.Fprintf(os.Stderr, "  session %s reboots nodes\n", session)
 	}
 	fmt.Fprintln(os.Stderr, "Running until interrupted.")
 }

@@ -19,7 +19,7 @@ func TestRun(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"--csm", "1.2", "--seed", "3", "--sessions", "10", "--env", env, "--truth", truth, "--service-time", "bos=1ms"})
+		ended <- run(ctx, []string{"--csm", "1.2", "--seed", "3", "--sessions", "10", "--env", env, "--truth", truth, "--service-time", "bos=1ms", "--live"})
 	}()
 	var text []byte
 	for range 500 {

@@ -1,0 +1,51 @@
+package simbos
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Has says whether any key of a session is left.
+func (s *Server) Has(id string) bool {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	return len(s.store.sessions[id]) > 0
+}
+
+// Sessions returns all sessions as they are now, by ID, in the form that Add takes.
+func (s *Server) Sessions() []Session {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	var all []Session
+	for _, id := range slices.Sorted(maps.Keys(s.store.sessions)) {
+		keys := s.store.sessions[id]
+		session := Session{ID: id, NoStatus: true}
+		session.Template, _ = keys[s.options.TemplateKey].value.(string)
+		session.Operation, _ = keys["operation"].value.(string)
+		session.Job, _ = keys["job"].value.(string)
+		session.Ghost = session.Job == ""
+		if status, ok := keys["status"].value.(statusRecord); ok {
+			session.NoStatus, session.Start, session.Stop, session.Broken = false, status.start, status.stop, status.broken
+		}
+		for _, attribute := range slices.Sorted(maps.Keys(keys)) {
+			if record, ok := keys[attribute].value.(setRecord); ok {
+				session.BootSets = append(session.BootSets, record.set)
+				session.Operation = cmp.Or(session.Operation, record.operation)
+			}
+		}
+		all = append(all, session)
+	}
+	return all
+}
+
+// V2Sessions returns all sessions of BOS v2 by name.
+func (s *Server) V2Sessions() []V2Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []V2Session
+	for _, name := range slices.Sorted(maps.Keys(s.v2)) {
+		all = append(all, s.v2[name])
+	}
+	return all
+}
