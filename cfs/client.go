@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -87,42 +88,45 @@ func (c *Client) hasOptions(ctx context.Context, version string) error {
 // Sessions returns all CFS sessions, by name, each once. It is complete or an error: a
 // page that is missing, cut short or of another form makes all of it one.
 func (c *Client) Sessions(ctx context.Context) ([]inventory.CFSSession, error) {
-	version, err := c.base(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var sessions []inventory.CFSSession
-	keep := func(s inventory.CFSSession) { sessions = append(sessions, s) }
-	if version == "/v3" {
-		err = c.pages(ctx, keep)
-	} else {
-		err = c.onePage(ctx, keep)
-	}
+	var all []inventory.CFSSession
+	err := c.list(ctx, sessions(func(s inventory.CFSSession) { all = append(all, s) }), nil)
 	if err != nil {
 		return nil, err
 	}
 	// A session that is deleted and made anew between two pages is on both.
 	byName := func(a, b inventory.CFSSession) int { return strings.Compare(a.Name, b.Name) }
-	slices.SortStableFunc(sessions, byName)
-	return slices.CompactFunc(sessions, func(a, b inventory.CFSSession) bool { return a.Name == b.Name }), nil
+	slices.SortStableFunc(all, byName)
+	return slices.CompactFunc(all, func(a, b inventory.CFSSession) bool { return a.Name == b.Name }), nil
 }
 
-func (c *Client) onePage(ctx context.Context, keep func(inventory.CFSSession)) error {
+// list gives each record of a list to l.keep. Without an error it was complete.
+func (c *Client) list(ctx context.Context, l listing, query url.Values) error {
+	version, err := c.base(ctx)
+	switch {
+	case err != nil:
+		return err
+	case version == "/v3":
+		return c.pages(ctx, l, query)
+	}
+	return c.onePage(ctx, l, query)
+}
+
+func (c *Client) onePage(ctx context.Context, l listing, query url.Values) error {
 	_, err := c.get(ctx, transport.Request{
-		Path: "/v2/sessions", Timeout: c.listTimeout, Limit: pageLimit,
-		Decode: func(r io.Reader) error { return decodeList(r, keep) },
+		Path: "/v2/" + l.key, Query: query, Timeout: c.listTimeout, Limit: pageLimit,
+		Decode: l.decodeList,
 	})
 	var answer *transport.StatusError
 	if errors.As(err, &answer) && answer.Status == http.StatusBadRequest && answer.Title == "The response size is too large" {
-		return fmt.Errorf("%w; CFS has more sessions than its option default_page_size lets version 2 of its API return: version 3 is needed, which this CFS says it has not; raise default_page_size", err)
+		return fmt.Errorf("%w; CFS has more %s than its option default_page_size lets version 2 of its API return: version 3 is needed, which this CFS says it has not; raise default_page_size", err, l.what)
 	}
 	return err
 }
 
-// pages follows next from page to page, and sends back all that it holds.
-func (c *Client) pages(ctx context.Context, keep func(inventory.CFSSession)) error {
-	const path = "/v3/sessions"
-	var query url.Values
+// pages follows next from page to page, and sends back all that it holds. What was asked for
+// first is asked for on every page, whatever next has made of it.
+func (c *Client) pages(ctx context.Context, l listing, query url.Values) error {
+	path, first := "/v3/"+l.key, query
 	end := time.Now().Add(c.listTimeout)
 	for {
 		var next url.Values
@@ -133,7 +137,7 @@ func (c *Client) pages(ctx context.Context, keep func(inventory.CFSSession)) err
 		_, err := c.get(ctx, transport.Request{
 			Path: path, Query: query, Timeout: left, Limit: pageLimit,
 			Decode: func(r io.Reader) (err error) {
-				next, err = decodePage(r, keep)
+				next, err = l.decodePage(r)
 				return err
 			},
 		})
@@ -147,6 +151,7 @@ func (c *Client) pages(ctx context.Context, keep func(inventory.CFSSession)) err
 			return fmt.Errorf("GET %s: the page after %q is to begin after %q, which is not further on; the list cannot be completed",
 				path, transport.Printable(last, 80), transport.Printable(id, 80))
 		}
+		maps.Copy(next, first)
 		query = next
 	}
 }

@@ -363,11 +363,11 @@ func FuzzDecodeList(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data string) {
 		n := 0
-		err := decodeList(strings.NewReader(data), func(s inventory.CFSSession) {
+		err := sessions(func(s inventory.CFSSession) {
 			if n++; s.Name == "" {
 				t.Fatal("a session without a name")
 			}
-		})
+		}).decodeList(strings.NewReader(data))
 		if err == nil && !strings.HasPrefix(strings.TrimLeft(data, " \t\r\n"), "[") {
 			t.Fatalf("%q is a list of %d", data, n)
 		}
@@ -379,11 +379,11 @@ func FuzzDecodePage(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, data string) {
-		next, err := decodePage(strings.NewReader(data), func(s inventory.CFSSession) {
+		next, err := sessions(func(s inventory.CFSSession) {
 			if s.Name == "" {
 				t.Fatal("a session without a name")
 			}
-		})
+		}).decodePage(strings.NewReader(data))
 		if err != nil && next != nil {
 			t.Fatalf("%v with %v", next, err)
 		}

@@ -102,57 +102,75 @@ func decodeSession(data []byte) (inventory.CFSSession, error) {
 	return inventory.CFSSession{Name: named.Name, Fault: "it cannot be understood: " + transport.Printable(err.Error(), 200)}, nil
 }
 
+// listing is a kind of record that CFS lists.
+type listing struct {
+	what string                      // of what it is, for errors
+	key  string                      // the path's last element, and the array's name on a page
+	keep func(json.RawMessage) error // is given each record
+}
+
+// sessions is the listing of CFS sessions.
+func sessions(keep func(inventory.CFSSession)) listing {
+	return listing{"CFS sessions", "sessions", func(data json.RawMessage) error {
+		session, err := decodeSession(data)
+		if err == nil {
+			keep(session)
+		}
+		return err
+	}}
+}
+
 // decodeList reads version 2's answer: a bare array. Everything else is an error, null
 // too, and so is anything after the array.
-func decodeList(r io.Reader, keep func(inventory.CFSSession)) error {
+func (l listing) decodeList(r io.Reader) error {
 	d := json.NewDecoder(r)
-	if err := decodeArray(d, keep); err != nil {
-		return fmt.Errorf("list of CFS sessions: %w", err)
+	if err := l.decodeArray(d); err != nil {
+		return fmt.Errorf("list of %s: %w", l.what, err)
 	}
 	return end(d)
 }
 
-// decodePage reads version 3's answer: an object with the array sessions, and next, which
-// is null on the last page. Both must be there exactly once: without sessions a page would
-// be empty, and without next the list would end early.
-func decodePage(r io.Reader, keep func(inventory.CFSSession)) (next url.Values, err error) {
+// decodePage reads version 3's answer: an object with the array, and next, which is null
+// on the last page. Both must be there exactly once: without the array a page would be
+// empty, and without next the list would end early.
+func (l listing) decodePage(r io.Reader) (next url.Values, err error) {
 	d := json.NewDecoder(r)
 	if err := expect(d, '{'); err != nil {
-		return nil, fmt.Errorf("page of CFS sessions: %w", err)
+		return nil, fmt.Errorf("page of %s: %w", l.what, err)
 	}
 	seen := map[string]int{}
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, fmt.Errorf("page of CFS sessions: %w", err)
+			return nil, fmt.Errorf("page of %s: %w", l.what, err)
 		}
 		name, _ := key.(string)
 		switch name {
-		case "sessions":
-			err = decodeArray(d, keep)
+		case l.key:
+			err = l.decodeArray(d)
 		case "next":
 			next, err = decodeNext(d)
 		default:
 			err = d.Decode(new(json.RawMessage))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("page of CFS sessions: %q: %w", transport.Printable(name, 80), err)
+			return nil, fmt.Errorf("page of %s: %q: %w", l.what, transport.Printable(name, 80), err)
 		}
 		seen[name]++
 	}
 	if err := expect(d, '}'); err != nil {
-		return nil, fmt.Errorf("page of CFS sessions: %w", err)
+		return nil, fmt.Errorf("page of %s: %w", l.what, err)
 	}
-	if seen["sessions"] != 1 || seen["next"] != 1 {
-		return nil, fmt.Errorf("page of CFS sessions: it has the key sessions %d times and the key next %d times, where each is expected once",
-			seen["sessions"], seen["next"])
+	if seen[l.key] != 1 || seen["next"] != 1 {
+		return nil, fmt.Errorf("page of %s: it has the key %s %d times and the key next %d times, where each is expected once",
+			l.what, l.key, seen[l.key], seen["next"])
 	}
 	return next, end(d)
 }
 
-// decodeArray projects each session as it arrives: a list of thousands is never held
+// decodeArray gives away each record as it arrives: a list of thousands is never held
 // whole.
-func decodeArray(d *json.Decoder, keep func(inventory.CFSSession)) error {
+func (l listing) decodeArray(d *json.Decoder) error {
 	if err := expect(d, '['); err != nil {
 		return err
 	}
@@ -162,11 +180,9 @@ func decodeArray(d *json.Decoder, keep func(inventory.CFSSession)) error {
 		if err != nil {
 			return fmt.Errorf("element %d: %w", n, err)
 		}
-		session, err := decodeSession(one)
-		if err != nil {
+		if err := l.keep(one); err != nil {
 			return fmt.Errorf("element %d: %w", n, err)
 		}
-		keep(session)
 	}
 	return expect(d, ']')
 }

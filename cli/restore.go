@@ -16,13 +16,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"bosgc/cfs"
 	"bosgc/config"
 	"bosgc/gc"
 	"bosgc/journal"
 	"bosgc/metrics"
 	"bosgc/report"
-	"bosgc/transport"
 )
 
 // restoring is how a run is to be restored.
@@ -105,19 +103,12 @@ func (a *app) listRuns(ctx context.Context, settings config.Config, to *connecti
 }
 
 func (a *app) restoreRun(ctx context.Context, in io.Reader, settings config.Config, to *connection, r restoring, log *slog.Logger) error {
-	patch, err := cfs.Patcher(settings.CFSURL, transport.Options{
-		CAFile: settings.CAFile, TokenURL: settings.TokenURL, ClientID: settings.ClientID, ClientSecret: string(settings.ClientSecret),
-		RequestTimeout: settings.RequestTimeout.D(), Concurrency: settings.CFSConcurrency, UserAgent: "bosgc/" + Version,
-	})
-	if err != nil {
-		return &exitError{gc.ExitUsage, fmt.Errorf("BOSGC_CFS_URL: %w", err)}
-	}
 	entries, damage, err := readJournal(ctx, settings, to, r)
 	if err != nil {
 		return &exitError{gc.ExitFailed, err}
 	}
 	plan, err := gc.PlanRestore(ctx, to.systems, gc.Restoring{
-		Run: r.run, Entries: entries, Patch: patch, Cluster: to.cluster, Namespace: settings.Namespace, Now: a.now().UTC(),
+		Run: r.run, Entries: entries, Cluster: to.cluster, Namespace: settings.Namespace, Now: a.now().UTC(),
 	})
 	if err != nil {
 		return &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was put back: %w", err)}

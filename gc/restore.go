@@ -69,7 +69,6 @@ type RestoreDocument struct {
 type Restoring struct {
 	Run       string
 	Entries   []journal.Entry
-	Patch     cfs.Patch
 	Cluster   string // where the API server is
 	Namespace string // where its ConfigMaps go
 	Now       time.Time
@@ -81,7 +80,6 @@ type Restore struct {
 	RestoreDocument
 
 	systems *Systems // nil once it has been carried out
-	patch   cfs.Patch
 }
 
 // why says of each kind that is never put back why not.
@@ -94,7 +92,7 @@ var why = map[string]string{
 // PlanRestore holds a journal against what there is now. Nothing is changed. What cannot be read now
 // is kept, with the error. The error is that of the context.
 func PlanRestore(ctx context.Context, systems Systems, r Restoring) (*Restore, error) {
-	p := &Restore{systems: &systems, patch: r.Patch, RestoreDocument: RestoreDocument{
+	p := &Restore{systems: &systems, RestoreDocument: RestoreDocument{
 		APIVersion: APIVersion, Kind: "Restore", Run: r.Run, DryRun: true, CreatedAt: r.Now, Cluster: r.Cluster, Steps: steps(r.Entries),
 	}}
 	var all errgroup.Group
@@ -191,16 +189,16 @@ func (systems *Systems) lookAtComponent(ctx context.Context, s *RestoreStep) {
 		s.Action, s.Detail = RestoreImpossible, "the journal does not say which configuration was desired"
 		return
 	}
-	now, presence, err := systems.CFS.Desired(ctx, s.Name)
+	now, presence, err := systems.CFS.Component(ctx, s.Name)
 	switch {
 	case err != nil:
 		s.unread(err)
 	case presence == inventory.Absent:
 		s.Action, s.Detail = RestoreImpossible, "CFS has no such component any more"
-	case now.Config == s.config:
+	case now.Desired == s.config:
 		s.Action, s.Detail = RestoreExists, fmt.Sprintf("its desired configuration is %q, as it was", transport.Printable(s.config, 80))
 	default:
-		if err := now.Free(s.Session); err != nil {
+		if err := cfs.Free(now, s.Session); err != nil {
 			s.Action, s.Detail = RestoreKept, err.Error()
 			return
 		}
@@ -239,7 +237,7 @@ func (p *Restore) Carry(ctx context.Context, now func() time.Time) (*RestoreDocu
 			case s.Action == RestoreCreate:
 				systems.create(ctx, s)
 			default:
-				systems.set(ctx, p.patch, s)
+				systems.set(ctx, s)
 			}
 			if ctx.Err() != nil && s.Outcome != Restored {
 				stopped.Store(true)
@@ -277,8 +275,8 @@ func (systems *Systems) create(ctx context.Context, s *RestoreStep) {
 	}
 }
 
-func (systems *Systems) set(ctx context.Context, patch cfs.Patch, s *RestoreStep) {
-	err := systems.CFS.SetDesired(ctx, patch, s.Name, s.config, s.Session)
+func (systems *Systems) set(ctx context.Context, s *RestoreStep) {
+	err := systems.CFS.SetDesired(ctx, s.Name, s.config, s.Session)
 	switch {
 	case err == nil:
 		s.Outcome = Restored

@@ -39,7 +39,6 @@ type plant struct {
 	*lab.Server
 	t       *testing.T
 	systems gc.Systems
-	patch   cfs.Patch
 	config  *rest.Config
 
 	mu      sync.Mutex
@@ -70,9 +69,6 @@ func build(t *testing.T, csm string) *plant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.patch, err = cfs.Patcher(p.URL("cfs"), o); err != nil {
-		t.Fatal(err)
-	}
 	p.systems = gc.Systems{CFS: cfs.New(toCFS, 10*time.Second), Kube: client, Log: slog.New(slog.DiscardHandler), BOSConcurrency: 2, KubeConcurrency: 4}
 	return p
 }
@@ -101,7 +97,7 @@ func (p *plant) fault(text string) {
 
 func (p *plant) plan(entries ...journal.Entry) *gc.Restore {
 	p.t.Helper()
-	r, err := gc.PlanRestore(p.t.Context(), p.systems, gc.Restoring{Run: "r", Entries: entries, Patch: p.patch, Namespace: lab.Namespace, Now: time.Now()})
+	r, err := gc.PlanRestore(p.t.Context(), p.systems, gc.Restoring{Run: "r", Entries: entries, Namespace: lab.Namespace, Now: time.Now()})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -381,7 +377,7 @@ func TestARestoreThatIsStoppedSaysSo(t *testing.T) {
 	if err != nil || d.ExitCode != gc.ExitFailed || d.Stopped != "told to" || d.Outcomes[gc.Waiting] == 0 || d.Outcomes[gc.Restored] == 0 {
 		t.Errorf("%v, %+v", err, d.Outcomes)
 	}
-	if _, err := gc.PlanRestore(ctx, p.systems, gc.Restoring{Entries: entries, Patch: p.patch}); err == nil {
+	if _, err := gc.PlanRestore(ctx, p.systems, gc.Restoring{Entries: entries}); err == nil {
 		t.Error("half a plan")
 	}
 }

@@ -7,6 +7,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -60,9 +61,10 @@ type Client struct {
 // Request is one question. Path is appended to the base URL as it is: parts of it that
 // come from outside must have gone through PathElement.
 type Request struct {
-	Method   string // GET or DELETE; any other is never retried
+	Method   string // GET, DELETE or PATCH; a PATCH is never retried
 	Path     string // begins with "/", escaped
 	Query    url.Values
+	Body     []byte        // JSON; nil: none is sent
 	Timeout  time.Duration // 0: Options.RequestTimeout
 	Limit    int64         // bytes of body that are accepted; 0: 1 MiB
 	NoRetry  bool          // for requests whose repetition hurts the server
@@ -184,9 +186,16 @@ func (c *Client) send(ctx context.Context, r Request, token *oauth2.Token) (*Res
 	if len(r.Query) > 0 {
 		address += "?" + r.Query.Encode()
 	}
-	req, err := http.NewRequestWithContext(timed, r.Method, address, nil)
+	var body io.Reader
+	if r.Body != nil {
+		body = bytes.NewReader(r.Body)
+	}
+	req, err := http.NewRequestWithContext(timed, r.Method, address, body)
 	if err != nil {
 		return nil, c.failed(ctx, r, err)
+	}
+	if r.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
 	if c.options.UserAgent != "" {

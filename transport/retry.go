@@ -22,7 +22,8 @@ const (
 // repeatable says whether sending the request again can neither do harm nor be in vain. A
 // timeout is never among it: BOS goes on working for a client that has hung up, and each
 // repetition costs it another worker (docs/csm.md, "The list that hangs"). A DELETE is
-// repeated only where nothing has been done yet.
+// repeated only where nothing has been done yet. A PATCH is left to whoever can read first what
+// the one before has changed.
 func (r Request) repeatable(resp *http.Response, err error) bool {
 	get := r.Method == http.MethodGet
 	switch {
