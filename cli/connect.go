@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"bosgc/bos"
+	"bosgc/bosetcd"
 	"bosgc/cfs"
 	"bosgc/config"
 	"bosgc/gc"
@@ -62,6 +63,7 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		BOS:             bos.New(toBOS, c.ListTimeout.D()),
 		CFS:             cfs.New(toCFS, c.ListTimeout.D()),
 		Kube:            kubeClient,
+		Keys:            etcd(c),
 		Log:             log,
 		BOSConcurrency:  c.BOSConcurrency,
 		KubeConcurrency: c.KubeConcurrency,
@@ -75,4 +77,15 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		own:     kubeClient.Store(cmp.Or(c.StateNamespace, home)),
 		release: kubeClient.Store(home),
 	}, nil
+}
+
+// etcd gives the way to BOS's own database; nil if there is none.
+func etcd(c config.Config) *bosetcd.Reader {
+	if len(c.EtcdEndpoints) == 0 {
+		return nil
+	}
+	return bosetcd.New(bosetcd.Options{
+		Endpoints: c.EtcdEndpoints, CAFile: c.EtcdCAFile, CertFile: c.EtcdCertFile, KeyFile: c.EtcdKeyFile,
+		User: c.EtcdUser, PasswordFile: c.EtcdPasswordFile, Timeout: c.RequestTimeout.D(),
+	})
 }

@@ -19,9 +19,9 @@ import (
 // not begin.
 func preflight(ctx context.Context, to *connection, r *oneRun) error {
 	settings, log := r.settings, r.log
-	swept, state := kube.Permissions(), kube.StatePermissions(!settings.DryRun)
+	swept, state := slices.Concat(kube.Permissions(), r.besides), kube.StatePermissions(!settings.DryRun)
 	if settings.DryRun {
-		swept = slices.DeleteFunc(swept, kube.Permission.ForDeleting)
+		swept = slices.DeleteFunc(kube.Permissions(), kube.Permission.ForDeleting)
 	}
 	if !r.reported {
 		state = nil // it works without, only with nothing counted as seen before
@@ -32,7 +32,7 @@ func preflight(ctx context.Context, to *connection, r *oneRun) error {
 		wanted    []kube.Permission
 		needed    func(kube.Permission) bool
 	}{
-		{settings.Namespace, swept, kube.Permission.ForDeleting},
+		{settings.Namespace, swept, func(p kube.Permission) bool { return p.ForDeleting() || slices.Contains(r.besides, p) }},
 		{to.own.Namespace(), state, func(kube.Permission) bool { return true }},
 	} {
 		missing, err := to.systems.Kube.Missing(ctx, in.namespace, in.wanted)

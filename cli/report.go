@@ -40,6 +40,9 @@ func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Led
 	summary := r.summary(d, exitCode, failure, now)
 	r.keep(ctx, to, ledger, func(s *state.State) {
 		s.Last = &summary
+		if exit == nil {
+			s.List = d.Remember(s.List)
+		}
 		if r.lock != nil && exit == nil {
 			s.Sightings = d.Sighted(s.Sightings, now)
 		}

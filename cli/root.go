@@ -140,7 +140,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table or json")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(a.plan(), a.sweep(), a.serve(), a.exporter(), a.restore(), a.config(), a.version())
+	root.AddCommand(a.plan(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version())
 	return root
 }
 

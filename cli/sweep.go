@@ -14,6 +14,7 @@ import (
 	"bosgc/config"
 	"bosgc/gc"
 	"bosgc/journal"
+	"bosgc/kube"
 	"bosgc/metrics"
 	"bosgc/state"
 )
@@ -93,8 +94,9 @@ type oneRun struct {
 	settings config.Config
 	log      *slog.Logger
 	metrics  *metrics.Metrics
-	reported bool     // it is told of in the state
-	lock     *gc.Lock // while it is held
+	reported bool              // it is told of in the state
+	besides  []kube.Permission // that it needs besides those of a sweep
+	lock     *gc.Lock          // while it is held
 }
 
 func (a *app) begin(settings config.Config, log *slog.Logger) *oneRun {
@@ -130,8 +132,7 @@ func (a *app) once(ctx context.Context, r *oneRun) (gc.Document, error) {
 // call.
 func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Document, error) {
 	settings := r.settings
-	tooLate := fmt.Errorf("the run took longer than %s (BOSGC_DEADLINE)", settings.Deadline)
-	ctx, cancel := context.WithTimeoutCause(ctx, settings.Deadline.D(), tooLate)
+	ctx, cancel := r.withDeadline(ctx)
 	defer cancel()
 
 	waitForMesh(ctx, settings.MeshQuitURL, meshPatience, r.log)
@@ -142,10 +143,14 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 	if err != nil {
 		return gc.Document{}, err
 	}
-	plan, err := gc.MakePlan(ctx, to.systems, gc.Run{
-		ID: r.id, Settings: settings.Policy(), Cluster: to.cluster, Clock: a.now, Reading: settings.Deadline.D() / 2,
-		Sightings: r.sightings(ctx, to),
-	})
+	if unlocked == nil && !settings.DryRun {
+		if err := r.repair(ctx, to); err != nil {
+			return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("nothing was deleted: %w", err)}
+		}
+	}
+	run := r.gc(a, to)
+	run.Sightings, run.List = r.remembered(ctx, to)
+	plan, err := gc.MakePlan(ctx, to.systems, run)
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
 	}
@@ -207,9 +212,9 @@ func (r *oneRun) unlock(ctx context.Context) {
 	r.lock.Release(ctx)
 }
 
-// sightings reads how often earlier sweeps have seen what looks orphaned. If that is not known,
-// nothing counts as seen.
-func (r *oneRun) sightings(ctx context.Context, to *connection) map[string]int {
+// remembered reads how often earlier sweeps have seen what looks orphaned, and how BOS's list did. If that is
+// not known, nothing counts as seen.
+func (r *oneRun) remembered(ctx context.Context, to *connection) (map[string]int, state.SessionList) {
 	ctx, cancel := context.WithTimeout(ctx, stateWithin)
 	defer cancel()
 	kept, err := state.NewStore(to.own, r.settings.StateName).Read(ctx)
@@ -220,7 +225,7 @@ func (r *oneRun) sightings(ctx context.Context, to *connection) map[string]int {
 	for uid, s := range kept.Sightings {
 		times[uid] = s.Times
 	}
-	return times
+	return times, kept.List
 }
 
 func (r *oneRun) openJournal(ctx context.Context, to *connection) (*journal.Journal, error) {

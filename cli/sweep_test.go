@@ -154,7 +154,7 @@ func TestSourceThatFails(t *testing.T) {
 		// Without Kubernetes there is no lock, and without ConfigMaps no journal: no delete then.
 		{"Kubernetes down", lab.Fault{Name: "kube-down"}, inventory.SourceJobs, nil},
 		{"etcd of BOS down", lab.Fault{Name: "etcd-down"}, inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
-		{"the list hangs", lab.Fault{Name: "list-hangs"}, inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
+		{"the list hangs", lab.Fault{Name: "list-hangs"}, inventory.SourceSessions, policy.Kinds()},
 		{"Jobs refused", list("jobs"), inventory.SourceJobs, []policy.Kind{policy.CFSSession}},
 		{"Pods refused", list("pods"), inventory.SourcePods, []policy.Kind{policy.CFSSession}},
 		{"ConfigMaps refused", list("configmaps"), inventory.SourceConfigMaps, nil},

@@ -5,7 +5,6 @@ package gc
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bosgc/bos"
+	"bosgc/bosetcd"
 	"bosgc/cfs"
 	"bosgc/inventory"
 	"bosgc/kube"
@@ -28,6 +28,7 @@ type Systems struct {
 	BOS  *bos.Client
 	CFS  *cfs.Client
 	Kube *kube.Client
+	Keys *bosetcd.Reader // nil: BOS's etcd is not to be read
 	Log  *slog.Logger
 	// Limits on what is asked at once, for the loops that ask one by one.
 	BOSConcurrency  int
@@ -40,8 +41,12 @@ type world struct {
 	snapshot *inventory.Snapshot
 	sources  []inventory.Source
 	judge    *policy.Judge
+	found     map[string]*inventory.Group // sessions that were named, as they are now
+	requested map[string]policy.Request // by session: procedures that a person began, and that did not end
 	// hasBOSv1 is false where BOS v1 is positively known to have been removed (CSM 1.6).
 	hasBOSv1 bool
+	list     *SessionList
+	links    []inventory.Link // none unless inferred ones are acted on, and there may be any
 }
 
 // collect reads everything, and takes at most as long as limit over it. A source that fails,
@@ -58,24 +63,31 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 		c.sources[name] = &inventory.Source{Name: name}
 	}
 	c.lists(reading)
+	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
+	defer enough()
+	c.sessions(reading, recording, r.List)
 	c.doubt()
-	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1}
+	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list}
 	// The records come before the judge, which ranks the sessions of each template by
 	// them; bodies and BOS v2 come after it, because only the few that it would let go
 	// are looked at.
 	// What BOS is too slow for is left for the next run; but some time must remain for the
 	// bodies, or nothing could be concluded from the records that were read.
-	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
 	c.records(recording, w.snapshot)
-	enough()
+	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
-	memory := policy.Memory{Sightings: r.Sightings, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
+	w.requested = unfinished(w.snapshot, s.Log)
+	memory := policy.Memory{Sightings: r.Sightings, Requested: w.requested, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
 	w.judge = policy.NewJudge(w.snapshot, r.Settings, now, memory)
 	c.bodies(reading, w)
 	c.sessionsOfV2(reading, w)
+	c.links(reading, w)
 	w.judge.Guard(w.snapshot)
 	for _, name := range SourceNames() {
 		w.sources = append(w.sources, *c.sources[name])
+	}
+	if source := c.sources[inventory.SourceCFSComponents]; source != nil {
+		w.sources = append(w.sources, *source)
 	}
 	return w, context.Cause(ctx)
 }
@@ -129,15 +141,25 @@ type collection struct {
 	mu      sync.Mutex // guards what follows
 	seen    inventory.Seen
 	sources map[string]*inventory.Source
+
+	list   *SessionList
+	known  map[string]inventory.Record // of sessions that were asked for without a list
+	weight int64                       // of a session in BOS's list, estimated; 0 before
+	noEtcd error                       // why BOS's etcd could not be read
 }
 
-// lists asks all lists at once. Nothing is concluded from the order in which they answer:
+// lists asks all lists but BOS's at once. Nothing is concluded from the order in which they answer:
 // what was made while they were read is younger than any grace.
 func (c *collection) lists(ctx context.Context) {
 	var all errgroup.Group
-	for _, list := range []func(context.Context){c.listSessions, c.listCFS} {
+	for _, list := range []func(context.Context){c.listCFS, c.listKube} {
 		all.Go(func() error { list(ctx); return nil })
 	}
+	_ = all.Wait() // each list has recorded its own error
+}
+
+func (c *collection) listKube(ctx context.Context) {
+	var all errgroup.Group
 	evidence := &c.seen.Evidence
 	for _, list := range []struct {
 		source   string
@@ -167,24 +189,6 @@ func (c *collection) lists(ctx context.Context) {
 		})
 	}
 	_ = all.Wait() // each list has recorded its own error
-}
-
-func (c *collection) listSessions(ctx context.Context) {
-	ids, err := c.systems.BOS.List(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if errors.Is(err, bos.ErrNoV1) {
-		// Not a failure: BOS v2 has answered and knows no v1. No session is listed,
-		// because there are none any more.
-		c.hasBOSv1, ids, err = false, nil, nil
-	}
-	c.answered(inventory.SourceSessions, len(ids), 0, err)
-	if err == nil {
-		c.seen.SessionIDs, c.seen.Unlisted, c.seen.V1 = ids, inventory.Absent, inventory.Present
-	}
-	if !c.hasBOSv1 {
-		c.seen.V1 = inventory.Absent
-	}
 }
 
 func (c *collection) listCFS(ctx context.Context) {
@@ -231,6 +235,10 @@ func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
 	groups := slices.Clone(s.Groups)
 	rand.Shuffle(len(groups), func(a, b int) { groups[a], groups[b] = groups[b], groups[a] })
 	for _, g := range groups {
+		if record, known := c.known[g.ID]; known {
+			g.Record = record
+			continue
+		}
 		if !c.wantsRecord(g) {
 			continue
 		}

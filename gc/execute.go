@@ -48,6 +48,7 @@ type unit struct {
 
 // Execute carries the plan out, once. In this order:
 //
+//  0. Procedures that a person began with "bosgc clean" and that did not end are gone on with.
 //  1. What exceeds MaxDeletes, counted along the plan, waits for the next sweep. What could not be
 //     deleted does not count.
 //  2. Sessions are taken oldest first, several at a time. Of each, its CFS sessions go, then its
@@ -68,13 +69,15 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort, ended: ctx.Err, held: map[string]*Object{}}
+	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort, ended: ctx.Err, pace: newPace(p.Summary.Delete, limits.MaxDeletes), held: map[string]*Object{}}
 	p.systems = nil
 
 	report := &Report{Document: p.Document}
 	report.Kind, report.ExpiresAt = "Report", nil
 	x.sources = slices.Clone(report.Sources)
-	for rest, budget := 0, limits.MaxDeletes; ; {
+	report.harmless = true
+	p.resume(ctx, x.systems, limits, report)
+	for rest, budget := 0, limits.MaxDeletes-report.sent; ; {
 		var units []*unit
 		units, rest = x.units(report.Objects, rest, budget)
 		var all errgroup.Group
@@ -94,7 +97,8 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 			break
 		}
 	}
-	report.Sources, report.harmless = x.sources, x.sent.Load() == 0
+	report.Sources, report.sent = x.sources, report.sent+int(x.sent.Load())
+	report.harmless = report.harmless && report.sent == 0
 	if x.stopped.Load() {
 		report.Stopped = context.Cause(ctx).Error()
 	}
@@ -125,6 +129,7 @@ type Report struct {
 	Document
 
 	harmless bool
+	sent     int // deletes that were carried out, or may have been
 }
 
 // Harmless says that nothing was deleted for certain.
@@ -148,6 +153,7 @@ type execution struct {
 	limits  Limits
 	abort   context.CancelCauseFunc
 	ended   func() error // of the run's context
+	pace    *pace
 	spent   atomic.Int32 // deletes that were carried out, or may have been
 	sent    atomic.Int32 // the same, of the rounds before
 	stopped atomic.Bool  // something was left because the context had ended
@@ -162,7 +168,7 @@ type execution struct {
 func (x *execution) units(objects []Object, from, budget int) (units []*unit, rest int) {
 	for i := from; i < len(objects); i++ {
 		o := &objects[i]
-		if o.Verdict != policy.Delete {
+		if o.Verdict != policy.Delete || o.Outcome != "" {
 			continue
 		}
 		// The limit may have cut the session in two, so that this is another unit than the one that failed.
@@ -171,6 +177,11 @@ func (x *execution) units(objects []Object, from, budget int) (units []*unit, re
 			continue
 		}
 		last := len(units) - 1
+		// Sessions are taken several at a time; what is of several must not meet one of them that is
+		// going already.
+		if last >= 0 && x.shared(o) != x.shared(units[last].objects[0]) {
+			return units, i
+		}
 		begins := o.Session == "" || last < 0 || units[last].id != o.Session
 		// Of a session that goes before its ConfigMap, because that alone tells its age, the
 		// ConfigMap must not be left for another run: nothing would lead there any more.
@@ -208,7 +219,7 @@ func withConfigMaps(objects []Object) int {
 // leave lets wait what there was no budget or no time for.
 func (x *execution) leave(ctx context.Context, objects []Object) {
 	for i := range objects {
-		if objects[i].Verdict == policy.Delete {
+		if objects[i].Verdict == policy.Delete && objects[i].Outcome == "" {
 			objects[i].Outcome = Waiting
 			if ctx.Err() != nil {
 				x.stopped.Store(true)
@@ -239,6 +250,7 @@ func (x *execution) run(ctx context.Context, u *unit) {
 		}
 		x.one(bounded, u, o)
 		x.log(ctx, o)
+		x.pace.step(x.systems.Log)
 		if ctx.Err() != nil && (o.Outcome == Failed || o.Outcome == Waiting) {
 			x.stopped.Store(true)
 		}
@@ -288,6 +300,10 @@ func (x *execution) one(ctx context.Context, u *unit, o *Object) {
 		x.carryOut(ctx, u, o, policy.Decision{Verdict: policy.Delete}, u.journal[o].content)
 		return
 	}
+	if x.shared(o) {
+		x.sharedCFS(ctx, u, o, x.world.judge.Owners(o.Name))
+		return
+	}
 	var now *inventory.Group
 	if u.id != "" {
 		fresh, err := x.live.again(ctx, u, o)
@@ -302,7 +318,7 @@ func (x *execution) one(ctx context.Context, u *unit, o *Object) {
 		now = fresh
 	}
 	if o.Kind == policy.CFSSession {
-		x.cfsSession(ctx, u, now, o)
+		x.cfsSession(ctx, u, o, func(c inventory.CFSSession) policy.Decision { return x.world.judge.CFSSession(now, c) })
 		return
 	}
 	for _, d := range x.world.judge.Group(now) {
@@ -337,7 +353,7 @@ func (x *execution) notTried(o *Object, err error) {
 	}
 }
 
-func (x *execution) cfsSession(ctx context.Context, u *unit, g *inventory.Group, o *Object) {
+func (x *execution) cfsSession(ctx context.Context, u *unit, o *Object, judge func(inventory.CFSSession) policy.Decision) {
 	c, text, presence, err := x.systems.CFS.Whole(ctx, o.Name)
 	switch {
 	case err != nil:
@@ -345,7 +361,7 @@ func (x *execution) cfsSession(ctx context.Context, u *unit, g *inventory.Group,
 	case presence == inventory.Absent:
 		o.Outcome = Gone
 	default:
-		x.carryOut(ctx, u, o, x.world.judge.CFSSession(g, c), text)
+		x.carryOut(ctx, u, o, judge(c), text)
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"bosgc/inventory"
 	"bosgc/policy"
+	"bosgc/state"
 )
 
 // APIVersion marks the form of plans and reports.
@@ -42,6 +44,7 @@ type Object struct {
 	EligibleAt      *time.Time     `json:"eligibleAt,omitempty"`
 	UID             string         `json:"uid,omitempty"`
 	ResourceVersion string         `json:"resourceVersion,omitempty"`
+	FoundIn         string         `json:"foundIn,omitempty"` // of a session: what named its ID first
 	Outcome         Outcome        `json:"outcome,omitempty"`
 	Error           string         `json:"error,omitempty"`
 
@@ -69,10 +72,12 @@ type Document struct {
 	PolicyHash string             `json:"policyHash"`
 	Cluster    string             `json:"cluster"`
 	Sources    []inventory.Source `json:"sources"`
+	List       *SessionList       `json:"sessionList,omitempty"`
 	Objects    []Object           `json:"objects"`
 	Summary    Summary            `json:"summary"`
 	Outcomes   map[Outcome]int    `json:"outcomes,omitempty"` // Report only
 	Stopped    string             `json:"stopped,omitempty"`  // why a sweep ended early
+	Procedures []*Procedure       `json:"procedures,omitempty"` // of sessions that were named
 	ExitCode   int                `json:"exitCode"`
 }
 
@@ -80,6 +85,7 @@ type Document struct {
 type Plan struct {
 	Document
 
+	run     Run
 	systems *Systems // nil once it has been carried out
 	world   *world
 }
@@ -90,9 +96,12 @@ type Run struct {
 	Settings policy.Settings
 	Cluster  string // where the API server is
 	Clock    func() time.Time
+	Batcher  string        // name of the Deployment of CFS's batcher
 	Reading  time.Duration // how long reading may take
 	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
 	Sightings map[string]int
+	// List is what earlier sweeps remember of BOS's list of sessions.
+	List state.SessionList
 }
 
 // MakePlan reads everything and judges it. It deletes nothing. The error is that of the context:
@@ -104,7 +113,7 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 		return nil, err
 	}
 	expires := now.Add(planLife)
-	p := &Plan{systems: &systems, world: w, Document: Document{
+	p := &Plan{systems: &systems, run: r, world: w, Document: Document{
 		APIVersion: APIVersion,
 		Kind:       "Plan",
 		Run:        r.ID,
@@ -113,10 +122,13 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 		PolicyHash: hash(r.Settings),
 		Cluster:    r.Cluster,
 		Sources:    w.sources,
+		List:       w.list,
 		Objects:    []Object{},
 	}}
 	for _, d := range w.judge.All(w.snapshot) {
-		p.Objects = append(p.Objects, object(d))
+		o := object(d)
+		w.list.origin(&o)
+		p.Objects = append(p.Objects, o)
 		p.Summary.add(d.Verdict)
 	}
 	p.ExitCode = p.exitCode()
@@ -169,7 +181,7 @@ func (d *Document) exitCode() int {
 			return ExitIncomplete
 		}
 	}
-	if d.Outcomes[Failed] > 0 {
+	if d.Outcomes[Failed] > 0 || slices.ContainsFunc(d.Procedures, func(p *Procedure) bool { return p.failed }) {
 		return ExitPartial
 	}
 	for _, o := range d.Objects {

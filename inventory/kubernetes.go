@@ -8,6 +8,13 @@ type Keep struct {
 	Until *string // bosgc/keep-until
 }
 
+// What "bosgc clean" notes on a Job of the session that it takes apart, so that whoever comes next can
+// go on: how far it has come, and what it will still need to know.
+const (
+	CleaningAnnotation = "bosgc/clean"
+	CleanedAnnotation  = "bosgc/clean-facts"
+)
+
 // Job is a Kubernetes Job that is, or looks like, one that BOS v1 made.
 type Job struct {
 	Name            string
@@ -25,6 +32,9 @@ type Job struct {
 	BackoffLimit    int   // tries after the first one
 	FailedPods      int   // failed tries that Kubernetes has counted
 	Suspended       bool
+	Stopped         bool // it is to have no Pods (parallelism 0)
+	// Cleaning and Cleaned are what "bosgc clean" has noted on it; empty if nothing.
+	Cleaning, Cleaned string
 }
 
 // Pod is a Pod of a BOA Job, or one that such a Job has left behind.

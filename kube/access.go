@@ -14,6 +14,7 @@ type Permission struct {
 	Group    string // API group; empty is the core one
 	Resource string
 	Verb     string
+	Name     string // of the one object that is meant; empty is all of them
 }
 
 // ForDeleting says whether a plan can do without it: it serves the look at a Job directly before
@@ -23,44 +24,58 @@ func (p Permission) ForDeleting() bool {
 }
 
 func (p Permission) String() string {
-	if p.Group == "" {
-		return p.Verb + " " + p.Resource
+	text := p.Verb + " " + p.Resource
+	if p.Group != "" {
+		text += "." + p.Group
 	}
-	return p.Verb + " " + p.Resource + "." + p.Group
+	if p.Name != "" {
+		text += " " + p.Name
+	}
+	return text
 }
 
 // Permissions is all that a sweep needs in Kubernetes, and nothing that it does not use. The
 // chart's Role is tested to be the same.
 func Permissions() []Permission {
 	return []Permission{
-		{"", "configmaps", "get"},
-		{"", "configmaps", "list"},
-		{"", "configmaps", "delete"},
-		{"", "pods", "list"},
-		{"batch", "cronjobs", "list"},
-		{"batch", "jobs", "get"},
-		{"batch", "jobs", "list"},
-		{"batch", "jobs", "delete"},
+		{"", "configmaps", "get", ""},
+		{"", "configmaps", "list", ""},
+		{"", "configmaps", "delete", ""},
+		{"", "pods", "list", ""},
+		{"batch", "cronjobs", "list", ""},
+		{"batch", "jobs", "get", ""},
+		{"batch", "jobs", "list", ""},
+		{"batch", "jobs", "delete", ""},
 	}
+}
+
+// CleanPermissions is what taking a named session apart needs besides, and going on with that; a cancel also restarts
+// the Deployment of the batcher. Without them a sweep leaves to others what was interrupted.
+func CleanPermissions(batcher string) []Permission {
+	clean := []Permission{{"batch", "jobs", "patch", ""}}
+	if batcher != "" {
+		clean = append(clean, Permission{"apps", "deployments", "get", batcher}, Permission{"apps", "deployments", "patch", batcher})
+	}
+	return clean
 }
 
 // StatePermissions is all that bosgc needs where it keeps state, lock and journal. Without
 // deleting, that is the state alone.
 func StatePermissions(deleting bool) []Permission {
 	state := []Permission{
-		{"", "configmaps", "get"},
-		{"", "configmaps", "create"},
-		{"", "configmaps", "update"},
+		{"", "configmaps", "get", ""},
+		{"", "configmaps", "create", ""},
+		{"", "configmaps", "update", ""},
 	}
 	if !deleting {
 		return state
 	}
 	return append(state,
-		Permission{"", "configmaps", "list"},
-		Permission{"", "configmaps", "delete"},
-		Permission{"coordination.k8s.io", "leases", "get"},
-		Permission{"coordination.k8s.io", "leases", "create"},
-		Permission{"coordination.k8s.io", "leases", "update"},
+		Permission{"", "configmaps", "list", ""},
+		Permission{"", "configmaps", "delete", ""},
+		Permission{"coordination.k8s.io", "leases", "get", ""},
+		Permission{"coordination.k8s.io", "leases", "create", ""},
+		Permission{"coordination.k8s.io", "leases", "update", ""},
 	)
 }
 
@@ -73,7 +88,7 @@ func (c *Client) Missing(ctx context.Context, namespace string, wanted []Permiss
 		all.Go(func() error {
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb,
+					Namespace: namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb, Name: p.Name,
 				},
 			}}
 			return c.ask(ctx, func(ctx context.Context) error {

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 	batchv1beta1client "k8s.io/client-go/kubernetes/typed/batch/v1beta1"
@@ -69,6 +70,7 @@ type Options struct {
 // Client talks to one namespace.
 type Client struct {
 	core    corev1client.CoreV1Interface
+	apps    appsv1client.DeploymentsGetter
 	batch   batchv1client.BatchV1Interface
 	beta    batchv1beta1client.BatchV1beta1Interface // CronJobs before Kubernetes 1.21
 	meta    metadata.Interface
@@ -170,16 +172,17 @@ func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Cli
 	// The groups that are used, and not the whole clientset, which would double the
 	// size of the binary.
 	core, coreErr := corev1client.NewForConfigAndClient(config, httpClient)
+	apps, appsErr := appsv1client.NewForConfigAndClient(config, httpClient)
 	batch, batchErr := batchv1client.NewForConfigAndClient(config, httpClient)
 	beta, betaErr := batchv1beta1client.NewForConfigAndClient(config, httpClient)
 	meta, metaErr := metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient)
 	leases, leasesErr := coordinationv1client.NewForConfigAndClient(config, httpClient)
 	access, accessErr := authorizationv1client.NewForConfigAndClient(config, httpClient)
-	if err := errors.Join(coreErr, batchErr, betaErr, metaErr, leasesErr, accessErr); err != nil {
+	if err := errors.Join(coreErr, appsErr, batchErr, betaErr, metaErr, leasesErr, accessErr); err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
 	return &Client{
-		core: core, batch: batch, beta: beta, meta: meta, leases: leases, access: access,
+		core: core, apps: apps, batch: batch, beta: beta, meta: meta, leases: leases, access: access,
 		options: options, slots: make(chan struct{}, options.Concurrency),
 	}, nil
 }
@@ -261,3 +264,6 @@ func (c *Client) pages(ctx context.Context, page func(context.Context, metav1.Li
 	}
 	return l, fmt.Errorf("the list expired %d times before its end: %w", restarts+1, err)
 }
+
+// Forbidden says that the API server has refused because of a permission.
+func Forbidden(err error) bool { return apierrors.IsForbidden(err) }

@@ -43,6 +43,9 @@ func projectJob(job *batchv1.Job) (found inventory.Job, ours bool) {
 		BackoffLimit:    defaultBackoffLimit,
 		FailedPods:      int(job.Status.Failed),
 		Suspended:       job.Spec.Suspend != nil && *job.Spec.Suspend,
+		Stopped:         job.Spec.Parallelism != nil && *job.Spec.Parallelism == 0,
+		Cleaning:        job.Annotations[inventory.CleaningAnnotation],
+		Cleaned:         job.Annotations[inventory.CleanedAnnotation],
 	}
 	if job.Spec.BackoffLimit != nil {
 		found.BackoffLimit = int(*job.Spec.BackoffLimit)

@@ -7,12 +7,15 @@ package metrics
 import (
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"bosgc/bos"
 	"bosgc/gc"
 	"bosgc/inventory"
 	"bosgc/policy"
@@ -22,8 +25,10 @@ import (
 type Metrics struct {
 	registry  *prometheus.Registry
 	swept     bool // a sweep came to a result, so that gauges say something
-	listed    bool // BOS answered with its list
+	listed    bool // BOS answered with its list, or its etcd with the keys
+	weighed   bool // the list was estimated
 	succeeded bool
+	aside     bool // not a sweep: what it says besides its counters is of no sweep
 
 	objects        *prometheus.GaugeVec
 	orphans        *prometheus.GaugeVec
@@ -34,6 +39,8 @@ type Metrics struct {
 	failures       *prometheus.CounterVec
 	sessions       prometheus.Gauge
 	listOK         prometheus.Gauge
+	listBytes      prometheus.Gauge
+	listLimit      prometheus.Gauge
 	complete       *prometheus.GaugeVec
 	duration       prometheus.Gauge
 	lastSweep      prometheus.Gauge
@@ -59,8 +66,10 @@ func New(version, commit string) *Metrics {
 		backlog:        gauges("backlog", "Objects that may go and that the last sweep has left for the next one.", "kind"),
 		deleted:        counters("deleted_total", "Objects deleted.", "kind", "reason"),
 		failures:       counters("delete_failures_total", "Objects that could not be deleted.", "kind"),
-		sessions:       gauge("bos_sessions", "Sessions that BOS v1 listed last; its list hangs somewhere above 1000."),
-		listOK:         gauge("bos_list_ok", "Whether BOS v1 answered the last request for its list of sessions."),
+		sessions:       gauge("bos_sessions", "Sessions in the last complete list of BOS v1; it hangs somewhere above 1000."),
+		listOK:         gauge("bos_list_ok", "Whether BOS v1 answers its list of sessions: 0 if it did not, or was not asked because it would hang."),
+		listBytes:      gauge("bos_list_bytes", "What the list of BOS v1's sessions would have its etcd send, estimated."),
+		listLimit:      gauge("bos_list_limit_bytes", "What BOS v1 takes from its etcd; a list that needs more hangs."),
 		complete:       gauges("source_complete", "Whether the last sweep read a source completely.", "source"),
 		duration:       gauge("sweep_duration_seconds", "How long the last sweep took."),
 		lastSweep:      gauge("last_sweep_timestamp_seconds", "When the last sweep ended, in seconds since 1970."),
@@ -77,8 +86,9 @@ func New(version, commit string) *Metrics {
 	info := gauges("build_info", "A constant 1, labelled by what was built.", "version", "commit", "goversion")
 	info.WithLabelValues(version, commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.objects, m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog, m.deleted, m.failures,
-		m.sessions, m.listOK, m.complete, m.duration, m.lastSweep, m.lastSuccess, m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, info)
+		m.sessions, m.listOK, m.listBytes, m.listLimit, m.complete, m.duration, m.lastSweep, m.lastSuccess, m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, info)
 	m.stateOK.Set(1)
+	m.listLimit.Set(bos.MaxList)
 	m.zero()
 	return m
 }
@@ -115,13 +125,18 @@ func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gath
 // Fresh says of a gauge whether this sweep has something new to say. One that failed before it saw
 // anything has not: the last one that did goes on standing for what there is.
 func (m *Metrics) Fresh(name string) bool {
+	if m.aside && !strings.HasPrefix(name, "bosgc_state_") {
+		return false
+	}
 	switch name {
 	case "bosgc_last_success_timestamp_seconds":
 		return m.succeeded
 	case "bosgc_bos_sessions":
 		return m.listed
+	case "bosgc_bos_list_bytes":
+		return m.weighed
 	case "bosgc_last_exit_code", "bosgc_last_sweep_timestamp_seconds", "bosgc_sweep_duration_seconds", "bosgc_build_info",
-		"bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds":
+		"bosgc_bos_list_limit_bytes", "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds":
 		return true
 	default:
 		return m.swept
@@ -156,7 +171,9 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 		tallies[kind] = &tally{verdicts: map[policy.Verdict]map[policy.Reason]int{policy.Delete: {}, policy.Keep: {}, policy.Unknown: {}}}
 	}
 	for _, o := range d.Objects {
-		m.count(tallies[o.Kind], o, now)
+		if t := tallies[o.Kind]; t != nil { // a component is no object that a sweep judges
+			m.count(t, o, now)
+		}
 	}
 	// Set at the end and never reset in between: a scrape must not see half a sweep.
 	for kind, t := range tallies {
@@ -174,11 +191,15 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 		m.complete.WithLabelValues(source.Name).Set(number(source.Complete))
 		if source.Name == inventory.SourceSessions {
 			m.listOK.Set(number(source.Listed))
-			if source.Listed {
+			if source.Listed || d.List != nil && d.List.From == gc.FromEtcd {
 				m.sessions.Set(float64(source.Count))
 				m.listed = true
 			}
 		}
+	}
+	if d.List != nil {
+		m.listBytes.Set(float64(d.List.Bytes))
+		m.weighed = true
 	}
 	m.swept = true
 	m.ended(d.ExitCode, d.CreatedAt, now)
@@ -206,6 +227,16 @@ func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
 	t.backlog++
 	if o.EligibleAt != nil {
 		t.eligible = max(t.eligible, now.Sub(*o.EligibleAt))
+	}
+}
+
+// Cleaned counts what was deleted because it was asked for by name. Nothing else is new: that was no sweep.
+func (m *Metrics) Cleaned(d gc.Document) {
+	m.aside = true
+	for _, o := range d.Objects {
+		if slices.Contains(policy.Kinds(), o.Kind) {
+			m.count(&tally{verdicts: map[policy.Verdict]map[policy.Reason]int{policy.Delete: {}, policy.Keep: {}, policy.Unknown: {}}}, o, time.Time{})
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // names are those that monitoring relies on.
 var names = []string{
 	"bosgc_objects", "bosgc_orphans", "bosgc_oldest_orphan_age_seconds", "bosgc_oldest_eligible_age_seconds", "bosgc_backlog",
-	"bosgc_deleted_total", "bosgc_delete_failures_total", "bosgc_bos_sessions", "bosgc_bos_list_ok", "bosgc_source_complete",
+	"bosgc_deleted_total", "bosgc_delete_failures_total", "bosgc_bos_sessions", "bosgc_bos_list_ok", "bosgc_bos_list_bytes", "bosgc_bos_list_limit_bytes", "bosgc_source_complete",
 	"bosgc_sweep_duration_seconds", "bosgc_last_sweep_timestamp_seconds", "bosgc_last_success_timestamp_seconds",
 	"bosgc_last_exit_code", "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds", "bosgc_requests_total", "bosgc_request_duration_seconds", "bosgc_build_info",
 }

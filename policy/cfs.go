@@ -3,13 +3,10 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"bosgc/inventory"
 )
-
-const batcherPrefix = "batcher-"
 
 // cfsBasics are the rules for every CFS session, tagged or not: nil if it is a complete one that the
 // batcher made for nodes.
@@ -17,15 +14,10 @@ func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
 	if c.Fault != "" {
 		return unknown(BadData, c.Fault)
 	}
-	id, batcher := strings.CutPrefix(c.Name, batcherPrefix)
-	switch {
-	case (!batcher || !inventory.IsSessionID(id)) && !breakForeign:
-		return keep(Foreign, "its name is not one that the batcher gives")
-	case c.Definition != "dynamic":
-		return keep(Foreign, fmt.Sprintf("its target is %q: an image build, not nodes", c.Definition))
-	case c.Limit == "":
-		return keep(Foreign, "it has no Ansible limit; the batcher always sets one")
-	case j.settings.CFS == CFSOff:
+	if why := inventory.NotBatcherMade(c); why != "" && !breakForeign {
+		return keep(Foreign, why)
+	}
+	if j.settings.CFS == CFSOff {
 		return keep(PolicyOff, "BOSGC_CFS is off")
 	}
 	switch {
@@ -42,12 +34,15 @@ func cfsDecision(c inventory.CFSSession) Decision {
 }
 
 // looseCFS judges a CFS session without a tag: the batcher leaves the tag out where a batch
-// mixes nodes of several sessions (docs/csm.md, "Tags").
-func (j *Judge) looseCFS(c inventory.CFSSession) Decision {
+// mixes nodes of several sessions (docs/csm.md, "Tags"). The groups are needed only if it is linked to
+// some of them.
+func (j *Judge) looseCFS(groups map[string]*inventory.Group, c inventory.CFSSession) Decision {
 	d := cfsDecision(c)
 	r := j.cfsBasics(c)
 	switch {
 	case r != nil:
+	case j.links[c.Name] != nil:
+		r = j.sharedCFS(groups, c)
 	case j.settings.CFS != CFSOld:
 		r = keep(PolicyOff, "it names no session, and BOSGC_CFS is "+string(j.settings.CFS))
 	default:
@@ -62,7 +57,7 @@ func (j *Judge) looseCFS(c inventory.CFSSession) Decision {
 func (j *Judge) CFSSession(g *inventory.Group, c inventory.CFSSession) Decision {
 	switch {
 	case g == nil && c.Tag == "":
-		return j.looseCFS(c)
+		return j.looseCFS(nil, c)
 	case g == nil || c.Tag != g.ID:
 		d := cfsDecision(c)
 		unknown(EvidenceIncomplete, "its tag has changed").into(&d)
@@ -77,6 +72,9 @@ func (j *Judge) taggedCFS(f facts, session Decision, jobs []Decision, c inventor
 	d := cfsDecision(c)
 	d.Session = f.group.ID
 	r := j.cfsBasics(c)
+	if r != nil && r.reason == Running && j.memory.Requested[f.group.ID] == Cancel {
+		r = nil // ending what it has set going is what cancelling is
+	}
 	if r == nil {
 		r = j.linkedCFS(f, session, jobs, c)
 	}

@@ -19,7 +19,7 @@ type facts struct {
 }
 
 func (j *Judge) facts(g *inventory.Group) facts {
-	f := facts{group: g, life: liveness(g), template: g.Record.Template}
+	f := facts{group: g, life: liveness(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template}
 	f.end, f.failed = f.life.finished, f.life.failed
 	if stop := g.Record.Stop.At; stop.After(f.end) {
 		f.end = stop

@@ -25,12 +25,15 @@ type Settings struct {
 	MaxOrphanPercent int
 	CFS              CFSMode
 	CFSTTL           time.Duration
+	CFSLink          CFSLink
 }
 
 // Memory is what a judge knows besides what there is now.
 type Memory struct {
 	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
 	Sightings map[string]int
+	// Requested is what persons have asked for sessions by their ID.
+	Requested map[string]Request
 	// ClockDoubt is why the clock cannot be trusted; empty if it can.
 	ClockDoubt string
 }
@@ -43,6 +46,15 @@ const (
 	CFSOff    CFSMode = "off"
 	CFSLinked CFSMode = "linked" // those of sessions that are collected or gone
 	CFSOld    CFSMode = "old"    // those, and old ones without a tag
+)
+
+// CFSLink says which links between sessions and CFS sessions are acted on.
+type CFSLink string
+
+// The values of CFSLink.
+const (
+	LinkExact    CFSLink = "exact"    // the tag
+	LinkInferred CFSLink = "inferred" // and strong inferred ones
 )
 
 // futureTolerance is how far ahead of now a time may lie and still count as now. Servers of
@@ -86,6 +98,7 @@ type Judge struct {
 	memory   Memory
 	keptLast map[string]bool
 	guarded  map[Kind]string // why no orphan of a kind may go
+	links    map[string]*link
 }
 
 // NewJudge prepares to judge the groups of one snapshot. The rule that keeps the newest
@@ -108,8 +121,13 @@ func (j *Judge) All(s *inventory.Snapshot) []Decision {
 	for _, g := range s.Groups {
 		units = append(units, unit{age: j.facts(g).age(), decisions: j.Group(g)})
 	}
+	linked := j.owners(s)
 	for _, c := range s.Loose {
-		units = append(units, unit{age: cmp.Or(c.Completion.At, c.Start.At), decisions: []Decision{j.looseCFS(c)}})
+		u := unit{age: cmp.Or(c.Completion.At, c.Start.At), decisions: []Decision{j.looseCFS(linked, c)}}
+		if j.links[c.Name] != nil && u.decisions[0].Verdict == Delete {
+			u.age = time.Time{} // before any of its sessions: without one of them nothing leads to it any more
+		}
+		units = append(units, u)
 	}
 	for _, job := range s.Jobs {
 		units = append(units, unit{age: job.Created.At, decisions: []Decision{strayJob(job)}})

@@ -19,8 +19,9 @@ type life struct {
 	jobs     int // of exact shape
 }
 
-// liveness looks at everything that could still do work for a session.
-func liveness(g *inventory.Group) life {
+// liveness looks at everything that could still do work for a session. Jobs that were stopped can only
+// if nobody else may make them work again.
+func liveness(g *inventory.Group, stopped bool) life {
 	var l life
 	jobs, _ := g.Jobs()
 	pods, podsComplete := g.Pods()
@@ -34,6 +35,9 @@ func liveness(g *inventory.Group) life {
 	for _, job := range jobs {
 		if job.Fault == "" {
 			l.jobs++
+		}
+		if stopped && job.Stopped && job.Fault == "" && podsComplete && !job.Terminal {
+			continue // that none of its Pods runs was looked at above
 		}
 		l.job(job, podsOf(job, pods), podsComplete)
 	}
@@ -116,6 +120,9 @@ func heldByProxy(job inventory.Job, pods []inventory.Pod) (last inventory.Contai
 	spent := heldFailures > 0 && job.FailedPods+heldFailures > job.BackoffLimit
 	return last, heldFailures == 0 || spent
 }
+
+// Running says what runs for a session, for a person; empty if nothing does.
+func (j *Judge) Running(g *inventory.Group) string { return j.facts(g).life.running }
 
 func (j *Judge) running(f facts) *ruling {
 	if f.life.running == "" {

@@ -12,6 +12,7 @@ import (
 // The order is that of docs/policy.md, "Session".
 var sessionRules = []func(*Judge, facts) *ruling{
 	(*Judge).foreignID,
+	(*Judge).requested,
 	(*Judge).running,
 	(*Judge).keptByRule,
 	(*Judge).finishedLately,

@@ -511,12 +511,13 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	})
 	t.Run("cancelling is one Deployment's matter", func(t *testing.T) {
 		batcher := authorizationv1.ResourceAttributes{Group: "apps", Resource: "deployments", Verb: "patch", Name: "cray-cfs-batcher"}
-		s.until(t, false, account, batcher)
-		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "cancel.enabled=true")
 		s.until(t, true, account, batcher)
-		batcher.Name = "cray-bos"
-		s.until(t, false, account, batcher)
-		batcher.Name = ""
+		for _, other := range []string{"cray-bos", ""} {
+			any := batcher
+			any.Name = other
+			s.until(t, false, account, any)
+		}
+		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "cancel.enabled=false")
 		s.until(t, false, account, batcher)
 	})
 	t.Run("from a namespace of its own", func(t *testing.T) {

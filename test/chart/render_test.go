@@ -161,6 +161,7 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 		want func(kube.Permission) bool
 	}{
 		{"config.dryRun=false", func(kube.Permission) bool { return true }},
+		{"cancel.enabled=false", func(kube.Permission) bool { return true }},
 		{"config.dryRun=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
 		{"config.dryRun=true,cancel.enabled=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
 	} {
@@ -169,6 +170,15 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 			for _, p := range kube.Permissions() {
 				if tt.want(p) {
 					sweep = append(sweep, asked(p))
+				}
+			}
+			if !strings.Contains(tt.set, "=true") && !strings.Contains(tt.set, "cancel") {
+				for _, p := range kube.CleanPermissions("cray-cfs-batcher") {
+					if p.Name == "" {
+						sweep = append(sweep, asked(p))
+					} else {
+						sweep = append(sweep, asked(p, p.Name))
+					}
 				}
 			}
 			for _, p := range kube.StatePermissions(!strings.Contains(tt.set, "dryRun=true")) {

@@ -10,7 +10,7 @@ the account that sweeps.
   rules:
     - apiGroups: [batch]
       resources: [jobs]
-      verbs: [{{ if not $dryRun }}get, {{ end }}list{{ if not $dryRun }}, delete{{ end }}]
+      verbs: [{{ if not $dryRun }}get, {{ end }}list{{ if not $dryRun }}{{ if .Values.cancel.enabled }}, patch{{ end }}, delete{{ end }}]
     - apiGroups: [batch]
       resources: [cronjobs]
       verbs: [list]

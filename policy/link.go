@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"bosgc/inventory"
+)
+
+// link is a strong one, and the CFS session as it was when it was found.
+type link struct {
+	inventory.Link
+
+	of inventory.CFSSession
+}
+
+// Linkable gives the CFS sessions without a tag about which a link would decide: none unless inferred links
+// are acted on, so that nothing is asked for them.
+func (j *Judge) Linkable(s *inventory.Snapshot) []inventory.CFSSession {
+	var all []inventory.CFSSession
+	for _, c := range s.Loose {
+		if j.settings.CFSLink == LinkInferred && c.Start.Known() && j.cfsBasics(c) == nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// Link has the judge act on those of the links that are strong and not exact.
+func (j *Judge) Link(s *inventory.Snapshot, links []inventory.Link) {
+	loose := map[string]inventory.CFSSession{}
+	for _, c := range j.Linkable(s) {
+		loose[c.Name] = c
+	}
+	j.links = map[string]*link{}
+	for _, l := range links {
+		if c, ok := loose[l.CFS]; ok && !l.Exact && l.Strong() {
+			j.links[l.CFS] = &link{l, c}
+		}
+	}
+}
+
+// Owners names the sessions that a CFS session without a tag is judged by; none if it is judged by itself.
+func (j *Judge) Owners(cfs string) []string {
+	if l := j.links[cfs]; l != nil {
+		return l.Sessions
+	}
+	return nil
+}
+
+// owners gives the groups of the sessions that some CFS session without a tag is judged by.
+func (j *Judge) owners(s *inventory.Snapshot) map[string]*inventory.Group {
+	groups := map[string]*inventory.Group{}
+	for _, l := range j.links {
+		for _, id := range l.Sessions {
+			groups[id] = nil
+		}
+	}
+	for _, g := range s.Groups {
+		if _, wanted := groups[g.ID]; wanted {
+			groups[g.ID] = g
+		}
+	}
+	return groups
+}
+
+// SharedCFS judges one CFS session without a tag by itself, with what is known of all its sessions.
+func (j *Judge) SharedCFS(groups map[string]*inventory.Group, c inventory.CFSSession) Decision {
+	if j.links[c.Name] == nil {
+		d := cfsDecision(c)
+		unknown(EvidenceIncomplete, "nothing links it to a session").into(&d)
+		return d
+	}
+	if was := j.links[c.Name].of; c.Tag != "" || c.Limit != was.Limit || c.Configuration != was.Configuration || c.Start != was.Start {
+		d := cfsDecision(c)
+		unknown(EvidenceIncomplete, "it is not as it was when it was linked").into(&d)
+		return d
+	}
+	return j.looseCFS(groups, c)
+}
+
+// sharedCFS is judged like one with a tag, of each of its sessions: it goes only if it would by all of them.
+func (j *Judge) sharedCFS(groups map[string]*inventory.Group, c inventory.CFSSession) *ruling {
+	l := j.links[c.Name]
+	how := fmt.Sprintf("linked to sessions %s by inference (%d of 100): %s", strings.Join(l.Sessions, " and "), l.Score, strings.Join(l.Evidence, "; "))
+	all := remove(OwnerCollected, c.Completion.At, how)
+	for _, id := range l.Sessions {
+		g := groups[id]
+		if g == nil {
+			return unknown(EvidenceIncomplete, "nothing is left of its session "+id+"; "+how)
+		}
+		f := j.facts(g)
+		session := j.session(f)
+		jobs := j.jobs(f, session)
+		holdBack(j.configMaps(f, session, jobs), &session, jobs)
+		r := j.linkedCFS(f, session, jobs, c)
+		if r.verdict != Delete {
+			r.detail += " (" + id + "); " + how
+			return r
+		}
+		if r.eligible.After(all.eligible) {
+			all.eligible = r.eligible
+		}
+	}
+	return all
+}

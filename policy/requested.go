@@ -1,0 +1,70 @@
+package policy
+
+import (
+	"time"
+
+	"bosgc/inventory"
+)
+
+// Request is what a person asks for a session by its name.
+type Request int8
+
+// The values of Request.
+const (
+	NotRequested Request = iota
+	Clean                // take away what is left of it
+	Cancel               // the same, after its Jobs were stopped
+	Unclear              // it cannot be read what was asked for
+)
+
+// justMade is how long BOS may take to make a session: first the ConfigMap, then the Job, then its own record. With
+// an etcd that is slow that takes minutes (docs/csm.md, "How a session is made").
+const justMade = time.Hour
+
+// requested goes before all rules about age: who names a session means it. What runs, what is protected
+// and what cannot be judged stays all the same.
+func (j *Judge) requested(f facts) *ruling {
+	switch j.memory.Requested[f.group.ID] {
+	case NotRequested:
+		return nil
+	case Unclear:
+		return unknown(BadData, "somebody was taking it apart, and what is noted about that on its Job cannot be read")
+	default:
+	}
+	if f.keep != nil {
+		return f.keep
+	}
+	if r := j.running(f); r != nil {
+		return r
+	}
+	if r := j.clusterUnread(f); r != nil {
+		return r
+	}
+	if r := j.recordUnread(f); r != nil && f.group.V1 != inventory.Absent {
+		return r
+	}
+	if r := j.beingMade(f); r != nil {
+		return r
+	}
+	return remove(Requested, time.Time{}, "asked for by its name; nothing runs for it")
+}
+
+// beingMade keeps a session of which there is a young ConfigMap and nothing else.
+func (j *Judge) beingMade(f facts) *ruling {
+	if f.group.Record.Presence == inventory.Present || f.life.jobs > 0 || f.group.V1 == inventory.Absent {
+		return nil
+	}
+	cms, _ := f.group.ConfigMaps()
+	for _, cm := range cms {
+		switch {
+		case !cm.Created.Known():
+			return unknown(BadData, "its ConfigMap has no creation time")
+		case j.future(cm.Created.At):
+			return unknown(ClockSkew, "its ConfigMap was created in the future, at "+stamp(cm.Created.At))
+		}
+		if r := j.young(cm.Created.At, justMade, "BOS may still be making it: its ConfigMap was created"); r != nil {
+			return r
+		}
+	}
+	return nil
+}
