@@ -7,6 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
 N        ?= 200
+BENCH_N  ?= 10
 SEED     ?=
 TIMES    ?=
 IMAGE    ?= bosgc:$(VERSION)
@@ -105,6 +106,10 @@ soak: race ## play N random worlds with faults and crashes (N=200), or the one o
 .PHONY: soak-broken
 soak-broken: ## break each rule of docs/safety.md on purpose, and see that the soak notices
 	CGO_ENABLED=0 go test -tags broken -count=1 -v -timeout 30m -run '^TestEveryBrokenRuleIsNoticed$$' ./cli
+
+.PHONY: bench-linking
+bench-linking: ## measure how well CFS sessions are linked to sessions, over BENCH_N (10) worlds of each release
+	@BOSGC_LINKING_N='$(BENCH_N)' go test -count=1 -timeout 0 -run '^TestLinking$$' ./gc
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)

@@ -40,17 +40,32 @@ var (
 
 	errProbing = errors.New("waiting to hear whether BOS is well")
 
+	// ErrListHangs: the list was not answered, although BOS and its database are well. It goes on
+	// hanging inside BOS (docs/csm.md, "The list that hangs").
+	ErrListHangs = errors.New("BOS is well, but does not answer its list of sessions")
+
 	// ErrListed: the list has been asked for before. Where it hangs, each request for it
 	// costs BOS a worker until it is restarted (docs/csm.md, "The list that hangs").
 	ErrListed = errors.New("the session list is asked for once in a run")
 )
 
+// MaxList is how many bytes of keys and values BOS's client of etcd takes in one answer. A list that
+// would take more hangs (docs/csm.md, "The list that hangs").
+const MaxList = 4 << 20
+
 const (
+	listPath    = "/v1/session"
+	healthPath  = "/v1/healthz"
 	listLimit   = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and IDs are a part of that
 	statusLimit = 8 << 20  // bytes; node lists of several thousand nodes, in each phase
 
 	maxStuck   = 3  // sessions that hang, before no others are tried in this run
 	maxFailing = 10 // failed requests in a row, each after its own tries
+
+	// hangsAfter is how long a list was worked on whose connection breaks off because something ended the
+	// worker: late releases of BOS do so after 30 seconds. A BOS that is being restarted, or a
+	// proxy without one behind it, breaks it off at once.
+	hangsAfter = 10 * time.Second
 )
 
 // Client asks one BOS, for one run: it remembers that the list was asked for, that BOS has
@@ -131,7 +146,10 @@ func (c *Client) silence(ctx context.Context, path string, err error) error {
 	}
 	c.probing.Store(true)
 	defer c.probing.Store(false)
-	_, ill := c.http.Do(ctx, transport.Request{Method: http.MethodGet, Path: "/v1/healthz", NoRetry: true})
+	ill := err // what would tell how BOS is does not answer itself
+	if path != healthPath {
+		_, ill = c.http.Do(ctx, transport.Request{Method: http.MethodGet, Path: healthPath, NoRetry: true})
+	}
 	if ill == nil {
 		if c.stuck == nil {
 			c.stuck = map[string]bool{}
@@ -166,12 +184,16 @@ func (c *Client) List(ctx context.Context) ([]string, error) {
 	if c.listed.Swap(true) {
 		return nil, ErrListed
 	}
+	begun := time.Now()
 	answer, err := c.http.Do(ctx, transport.Request{
-		Method: http.MethodGet, Path: "/v1/session",
+		Method: http.MethodGet, Path: listPath,
 		Timeout: c.listTimeout, Limit: listLimit, NoRetry: true, Gate: c.gate,
 	})
 	if status(err) == http.StatusNotFound {
 		return nil, c.whyNoList(ctx, err)
+	}
+	if hung(err, time.Since(begun)) {
+		return nil, c.listSilence(ctx, err)
 	}
 	if err != nil {
 		return nil, err
@@ -181,6 +203,37 @@ func (c *Client) List(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("GET /v1/session: %w", err)
 	}
 	return ids, nil
+}
+
+// hung says whether a list was worked on and not answered.
+func hung(err error, took time.Duration) bool {
+	code := status(err)
+	switch {
+	case errors.Is(err, transport.ErrTimeout), code == http.StatusGatewayTimeout:
+		return true
+	case errors.Is(err, transport.ErrLost), code == http.StatusBadGateway, code == http.StatusServiceUnavailable:
+		return took >= hangsAfter
+	}
+	return false
+}
+
+// listSilence finds out whether the list alone hangs, or BOS is silent altogether. It is no session
+// that hangs, so that others are still tried.
+func (c *Client) listSilence(ctx context.Context, err error) error {
+	err = c.silence(ctx, listPath, err)
+	if !errors.Is(err, errStuck) {
+		return err
+	}
+	c.health.Lock()
+	delete(c.stuck, listPath)
+	c.health.Unlock()
+	return fmt.Errorf("%w: %w", ErrListHangs, err)
+}
+
+// Well asks whether BOS and its database answer. If they do not, nothing more is asked in this run.
+func (c *Client) Well(ctx context.Context) error {
+	_, err := c.ask(ctx, transport.Request{Method: http.MethodGet, Path: healthPath, NoRetry: true})
+	return err
 }
 
 // whyNoList tells a BOS without v1 from a wrong URL. Both give 404 for everything; read as

@@ -3,6 +3,7 @@ package bos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -140,15 +141,58 @@ func TestList(t *testing.T) {
 }
 
 func TestHangingListLeavesSingleSessionsToAsk(t *testing.T) {
-	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/session/" + id: jsonReply(200, `{"job":""}`)})
-	if _, err := c.List(t.Context()); !errors.Is(err, transport.ErrTimeout) || !strings.Contains(err.Error(), "100ms") {
+	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/healthz": jsonReply(200, "{}"), "GET /v1/session/" + id: jsonReply(200, `{"job":""}`)})
+	if _, err := c.List(t.Context()); !errors.Is(err, transport.ErrTimeout) || !errors.Is(err, ErrListHangs) || !strings.Contains(err.Error(), "100ms") {
 		t.Errorf("%v", err)
 	}
 	if got, err := c.Get(t.Context(), id); err != nil || got.Presence != inventory.Present {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if s.count() != 2 {
+	if s.count() != 3 {
 		t.Errorf("asked for %q", s.asked)
+	}
+}
+
+// With its database down BOS answers nothing: two requests hang in it then, and there is no third.
+func TestAListThatIsSilentLikeAllElse(t *testing.T) {
+	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/healthz": {}, "GET /v1/session/" + id: jsonReply(200, `{"job":""}`)})
+	if _, err := c.List(t.Context()); !errors.Is(err, ErrSilent) || errors.Is(err, ErrListHangs) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Get(t.Context(), id); !errors.Is(err, ErrSilent) || s.count() != 2 {
+		t.Errorf("%v; asked for %q", err, s.asked)
+	}
+}
+
+func TestBOSThatIsNotWellIsAskedOnce(t *testing.T) {
+	c, s := start(t, map[string]reply{"GET /v1/healthz": {}})
+	if err := c.Well(t.Context()); !errors.Is(err, ErrSilent) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.List(t.Context()); !errors.Is(err, ErrSilent) || s.count() != 1 {
+		t.Errorf("%v; asked for %q", err, s.asked)
+	}
+}
+
+// A worker that is ended after it has worked on the list for long has hung; one that is ended at once
+// was restarted.
+func TestWhatCountsAsAHang(t *testing.T) {
+	lost := fmt.Errorf("%w", transport.ErrLost)
+	for _, tt := range []struct {
+		err  error
+		took time.Duration
+		want bool
+	}{
+		{nil, time.Minute, false},
+		{transport.ErrTimeout, time.Millisecond, true},
+		{&transport.StatusError{Status: 504}, time.Millisecond, true},
+		{lost, hangsAfter, true}, {lost, hangsAfter - 1, false},
+		{&transport.StatusError{Status: 502}, 30 * time.Second, true}, {&transport.StatusError{Status: 503}, time.Second, false},
+		{&transport.StatusError{Status: 500}, time.Minute, false},
+	} {
+		if got := hung(tt.err, tt.took); got != tt.want {
+			t.Errorf("%v after %s: %v", tt.err, tt.took, got)
+		}
 	}
 }
 

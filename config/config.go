@@ -28,12 +28,12 @@ type Config struct {
 	ClientSecretFile string `env:"BOSGC_CLIENT_SECRET_FILE" check:"file"`
 	CAFile           string `env:"BOSGC_CA_FILE" check:"file"`
 
-	EtcdEndpoints    List   `env:"BOSGC_BOS_ETCD_ENDPOINTS" check:"urls" later:"true"`
-	EtcdCAFile       string `env:"BOSGC_BOS_ETCD_CA_FILE" check:"file" later:"true"`
-	EtcdCertFile     string `env:"BOSGC_BOS_ETCD_CERT_FILE" check:"file" later:"true"`
-	EtcdKeyFile      string `env:"BOSGC_BOS_ETCD_KEY_FILE" check:"file" later:"true"`
-	EtcdUser         string `env:"BOSGC_BOS_ETCD_USER" later:"true"`
-	EtcdPasswordFile string `env:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file" later:"true"`
+	EtcdEndpoints    List   `env:"BOSGC_BOS_ETCD_ENDPOINTS" check:"urls"`
+	EtcdCAFile       string `env:"BOSGC_BOS_ETCD_CA_FILE" check:"file"`
+	EtcdCertFile     string `env:"BOSGC_BOS_ETCD_CERT_FILE" check:"file"`
+	EtcdKeyFile      string `env:"BOSGC_BOS_ETCD_KEY_FILE" check:"file"`
+	EtcdUser         string `env:"BOSGC_BOS_ETCD_USER"`
+	EtcdPasswordFile string `env:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file"`
 	Batcher          string `env:"BOSGC_BATCHER" envDefault:"cray-cfs-batcher" check:"label" later:"true"`
 
 	SessionTTL      Age            `env:"BOSGC_SESSION_TTL" envDefault:"7d"`
@@ -45,7 +45,7 @@ type Config struct {
 	OrphanSightings int            `env:"BOSGC_ORPHAN_SIGHTINGS" envDefault:"2" min:"1"`
 	CFS             policy.CFSMode `env:"BOSGC_CFS" envDefault:"old" oneof:"off linked old"`
 	CFSTTL          Age            `env:"BOSGC_CFS_TTL" envDefault:"7d"`
-	CFSLink         string         `env:"BOSGC_CFS_LINK" envDefault:"exact" oneof:"exact inferred" later:"true"`
+	CFSLink         policy.CFSLink `env:"BOSGC_CFS_LINK" envDefault:"exact" oneof:"exact inferred"`
 
 	MaxDeletes       int  `env:"BOSGC_MAX_DELETES" envDefault:"1000" min:"1"`
 	MaxOrphanPercent int  `env:"BOSGC_MAX_ORPHAN_PERCENT" envDefault:"50" min:"0" max:"100"`
@@ -196,7 +196,7 @@ func (c Config) contradictions(values map[string]string) Problems {
 		problem(values[limit.name] != "" && limit.age > c.Deadline, limit.name, values[limit.name],
 			fmt.Sprintf("is longer than the whole run may take (BOSGC_DEADLINE, %s); expected less, at best a tenth of it", c.Deadline))
 	}
-	problem(c.CFSLink == "inferred" && c.CFS == policy.CFSOff, "BOSGC_CFS_LINK", c.CFSLink,
+	problem(c.CFSLink == policy.LinkInferred && c.CFS == policy.CFSOff, "BOSGC_CFS_LINK", string(c.CFSLink),
 		"says which links to CFS sessions are acted on, and BOSGC_CFS=off acts on none; expected BOSGC_CFS=linked or old, or no BOSGC_CFS_LINK")
 	problem(c.Textfile != "" && c.Textfile == c.JournalDir, "BOSGC_TEXTFILE", c.Textfile,
 		"is BOSGC_JOURNAL_DIR too; expected a file here and a folder there")
@@ -218,6 +218,20 @@ func (c Config) etcdProblems() Problems {
 			}
 		}
 		return p
+	}
+	https := 0
+	for _, endpoint := range c.EtcdEndpoints {
+		if strings.HasPrefix(endpoint, "https://") {
+			https++
+		}
+	}
+	if https != 0 && https != len(c.EtcdEndpoints) { // its client takes the first one's for all
+		p = append(p, Problem{"BOSGC_BOS_ETCD_ENDPOINTS", strings.Join(c.EtcdEndpoints, ","), "are of one etcd, some with TLS and some without; expected all with https:// or all with http://"})
+	}
+	for _, s := range []struct{ name, value string }{{"BOSGC_BOS_ETCD_CA_FILE", c.EtcdCAFile}, {"BOSGC_BOS_ETCD_CERT_FILE", c.EtcdCertFile}} {
+		if s.value != "" && https == 0 {
+			p = append(p, Problem{s.name, s.value, "is for TLS, and BOSGC_BOS_ETCD_ENDPOINTS has http://; expected https://, or no certificates"})
+		}
 	}
 	if (c.EtcdCertFile == "") != (c.EtcdKeyFile == "") {
 		p = append(p, Problem{"BOSGC_BOS_ETCD_KEY_FILE", c.EtcdKeyFile, "and BOSGC_BOS_ETCD_CERT_FILE belong together; expected both or neither"})
@@ -272,6 +286,6 @@ func (c Config) Policy() policy.Settings {
 		OrphanGrace:     c.OrphanGrace.D(),
 		OrphanSightings: c.OrphanSightings, MaxOrphanPercent: c.MaxOrphanPercent,
 		CFS:    c.CFS,
-		CFSTTL: c.CFSTTL.D(),
+		CFSTTL: c.CFSTTL.D(), CFSLink: c.CFSLink,
 	}
 }

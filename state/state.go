@@ -25,6 +25,7 @@ const (
 	keyLast      = "last-run.json"
 	keyMetrics   = "metrics.prom"
 	keySightings = "sightings.json"
+	keyList      = "list.json"
 	keySetAside  = "set-aside"
 )
 
@@ -52,6 +53,8 @@ type State struct {
 	// Sightings are the objects that the last sweep saw as orphans, by their UID: another object
 	// of the same name is another one.
 	Sightings map[string]Sighting
+	// List is what is remembered of BOS's list of sessions.
+	List SessionList
 	// SetAside is when a state that could not be understood was last put away; zero is never.
 	SetAside time.Time
 }
@@ -61,6 +64,21 @@ type State struct {
 type Sighting struct {
 	Times int       `json:"n"`
 	First time.Time `json:"first"`
+}
+
+// SessionList is what is remembered of BOS's list of sessions. Without it a list that has hung is asked
+// for once more.
+type SessionList struct {
+	Sessions int   `json:"sessions"`       // after the last sweep, as far as known
+	Unseen   int   `json:"unseen"`         // those of them that nothing in Kubernetes has named
+	Hang     *Hang `json:"hang,omitempty"` // the last one; nil once the list was answered again
+}
+
+// Hang is a list that was asked for and not answered.
+type Hang struct {
+	At     time.Time `json:"at"`
+	Bytes  int64     `json:"bytes"`            // what the list was taken for
+	Silent bool      `json:"silent,omitempty"` // nothing else of BOS was answered either
 }
 
 // Run is the summary of one sweep, for a person who looks into the ConfigMap.
@@ -118,6 +136,13 @@ func (s *State) encode() (map[string]string, error) {
 		}
 		data[key] = string(text)
 	}
+	if s.List != (SessionList{}) {
+		text, err := json.Marshal(s.List)
+		if err != nil {
+			return nil, fmt.Errorf("encode the state: %w", err)
+		}
+		data[keyList] = string(text)
+	}
 	if !s.SetAside.IsZero() {
 		data[keySetAside] = s.SetAside.UTC().Format(time.RFC3339)
 	}
@@ -144,6 +169,15 @@ func decode(data map[string]string) (State, error) {
 	var err error
 	if s.Totals, err = parseTotals(data[keyMetrics]); err != nil {
 		return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyMetrics, err)
+	}
+	// Earlier versions have none, and who has restarted BOS may take it away (docs/rescue.md).
+	if text := data[keyList]; text != "" {
+		if err = json.Unmarshal([]byte(text), &s.List); err != nil {
+			return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyList, err)
+		}
+		if l := s.List; l.Sessions < 0 || l.Unseen < 0 || l.Hang != nil && (l.Hang.At.IsZero() || l.Hang.Bytes < 0) {
+			return State{}, fmt.Errorf("%w: %s: %.200s", ErrUnreadable, keyList, text)
+		}
 	}
 	if text := data[keySetAside]; text != "" {
 		if s.SetAside, err = time.Parse(time.RFC3339, text); err != nil {
