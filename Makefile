@@ -109,7 +109,7 @@ soak-broken: ## break each rule of docs/safety.md on purpose, and see that the s
 
 .PHONY: bench-linking
 bench-linking: ## measure how well CFS sessions are linked to sessions, over BENCH_N (10) worlds of each release
-	@BOSGC_LINKING_N='$(BENCH_N)' go test -count=1 -timeout 0 -run '^TestLinking$$' ./gc
+	@BOSGC_LINKING_N='$(BENCH_N)' go test -count=1 -v -timeout 0 -run '^TestLinking$$' ./gc
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)

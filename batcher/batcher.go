@@ -20,7 +20,7 @@ const annotation = "bosgc/batcher"
 
 const (
 	// settles bounds the wait for Pods to end or to be ready. A Pod has 30 seconds to end, which the batcher uses
-	// up to the last (docs/csm.md, "The batcher restarts"); then a node and a registry may be slow.
+	// up to the last (docs/csm.md, "The batcher"); then a node and a registry may be slow.
 	settles = 5 * time.Minute
 	// lookEvery is how often it is looked for that.
 	lookEvery = 500 * time.Millisecond

@@ -11,8 +11,7 @@ import (
 )
 
 // Fatal finds the CFS sessions that would end the batcher for good when it starts: it reads every component of the
-// ones that it has not finished, and does not survive one that CFS no longer has (docs/csm.md, "The
-// batcher restarts"). For each it gives the components that are missing.
+// ones that it has not finished, and does not survive one that CFS no longer has (docs/csm.md, "The batcher"). For each it gives the components that are missing.
 func Fatal(ctx context.Context, c *cfs.Client) (map[string][]string, error) {
 	sessions, err := c.Sessions(ctx)
 	if err != nil {

@@ -108,6 +108,9 @@ func (a *app) cleanSessions(ctx context.Context, in io.Reader, r *oneRun, c clea
 		return err
 	}
 	if c.dryRun {
+		if a.output != "json" {
+			fmt.Fprintln(a.stderr, "This is what would be done; nothing has been.")
+		}
 		return a.showClean(preview.Document)
 	}
 	if !c.yes {

@@ -77,6 +77,10 @@ func drawCase(seed uint64) (*soakCase, error) {
 		options.Only = stories[:3+r.IntN(8)]
 	}
 	c := &soakCase{seed: seed, settings: drawSettings(r)}
+	if options.Sessions >= 20 {
+		// So soon is an orphan one, and so few may be, that the guard alone holds them back.
+		c.settings.sightings, c.settings.percent = oneOf(r, 1, 1, 1, 2), oneOf(r, 0, 0, 10, 50)
+	}
 	var err error
 	for c.world == nil || emptied(c.world) {
 		if c.world, err = lab.NewWorld(options); err != nil {
@@ -163,6 +167,9 @@ func drawStep(r *rand.Rand, c *soakCase) *soakStep {
 		case 1:
 			s.crash.of, s.crash.n = "delete", 1+r.IntN(20)
 		}
+	}
+	if chance(r, 30) {
+		drawAlone(r, s)
 	}
 	// A second is the least that can be set. Three let requests be tried again.
 	timeout := oneOf(r, 1, 1, 1, 3)

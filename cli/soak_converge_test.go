@@ -1,10 +1,17 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"bosgc/gc"
 	"bosgc/lab"
@@ -22,6 +29,9 @@ import (
 func (s *soakWorld) converge() error {
 	s.undo()
 	s.passTime()
+	if err := s.forgetHang(); err != nil {
+		return err
+	}
 	var twin *soakWorld
 	if s.settings.tuned {
 		// By settings of its own the truth is what an undisturbed twin comes to.
@@ -51,6 +61,21 @@ func (s *soakWorld) converge() error {
 	}
 	s.same(expected)
 	return s.sameTwice()
+}
+
+// forgetHang takes away what is remembered of a list that hung, as who has mended BOS does (docs/rescue.md):
+// by itself it is asked for again a day later, and so long no soak lasts.
+func (s *soakWorld) forgetHang() error {
+	config, err := clientcmd.BuildConfigFromFlags("", s.server.Kubeconfig())
+	if err != nil {
+		return err
+	}
+	patch := []byte(`{"data":{"list.json":null}}`)
+	_, err = corev1client.NewForConfigOrDie(config).ConfigMaps(lab.Namespace).Patch(context.Background(), "bosgc-state", types.MergePatchType, patch, metav1.PatchOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // twin is the same world at the same time, to which nothing has happened.

@@ -63,6 +63,39 @@ func drawGateway(r *rand.Rand) lab.Fault {
 	return f
 }
 
+// drawAlone lets one thing be wrong and all else be well: where several are, one of them often ends a run
+// before another has done any harm.
+func drawAlone(r *rand.Rand, s *soakStep) {
+	s.command, s.skew, s.maxDeletes, s.faults, s.crash = "sweep", 0, 1000, nil, nil
+	var f lab.Fault
+	switch r.IntN(4) {
+	case 0:
+		s.skew = oneOf(r, 2*time.Hour, 10*day, 10*day, 400*day)
+		return
+	case 1:
+		f = drawGateway(r)
+		f.Method, f.Count = http.MethodGet, 0
+	case 2:
+		// A list is refused at first, and given when it is asked for again directly before the deletes. Who
+		// takes what he has not seen for what is not there has everything that he needs.
+		f = oneOf(r,
+			lab.Fault{System: "bos", Path: `^/v1/session$`},
+			lab.Fault{System: "bos", Path: `^/v1/session$`},
+			lab.Fault{System: "kube", Path: `/configmaps(\?|$)`},
+			lab.Fault{System: "kube", Path: `/configmaps(\?|$)`},
+			lab.Fault{System: "kube", Path: `/jobs(\?|$)`},
+			lab.Fault{System: "kube", Path: `/pods(\?|$)`},
+			lab.Fault{System: "kube", Path: `/cronjobs(\?|$)`},
+		)
+		f.Kind, f.Status, f.Method, f.Count = lab.FaultStatus, http.StatusForbidden, http.MethodGet, 1
+	case 3:
+		// The same for what is read for the journal, and again before its delete.
+		f = oneOf(r, lab.Fault{System: "kube", Path: `/jobs/`}, lab.Fault{System: "kube", Path: `/configmaps/[0-9a-f]{8}-`})
+		f.Kind, f.Status, f.Method, f.Count, f.Skip = lab.FaultStatus, http.StatusForbidden, http.MethodGet, 1, r.IntN(6)
+	}
+	s.faults = []lab.Fault{f}
+}
+
 func drawFault(r *rand.Rand, c *soakCase) lab.Fault {
 	if chance(r, 12) {
 		return drawGateway(r)

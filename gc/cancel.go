@@ -80,12 +80,6 @@ func (c *carrying) again(ctx context.Context, procedure *Procedure) error {
 	if procedure.Refused != "" {
 		return errors.New(procedure.Refused)
 	}
-	purge := slices.ContainsFunc(procedure.Steps, func(s Step) bool { return s.Phase == PhasePurge })
-	if procedure.purge && !purge { // it has come to it only now
-		step := Step{Phase: PhasePurge, Detail: fmt.Sprintf("restart Deployment %s, so that it forgets what it has gathered", c.want.Batcher)}
-		at := slices.IndexFunc(procedure.Steps, func(s Step) bool { return PhasePurge.before(s.Phase) })
-		procedure.Steps = slices.Insert(procedure.Steps, at, step)
-	}
 	return nil
 }
 
@@ -194,7 +188,7 @@ func (c *carrying) verify(ctx context.Context, procedure *Procedure) error {
 
 // nothingStarts watches for as long as the batcher could still start something that it had gathered.
 func (c *carrying) nothingStarts(ctx context.Context, procedure *Procedure) error {
-	if c.purged.IsZero() && !procedure.purge {
+	if !procedure.mark.Purge {
 		return nil
 	}
 	timing, err := c.systems.CFS.Timing(ctx)

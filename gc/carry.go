@@ -122,7 +122,7 @@ func (c *carrying) note(ctx context.Context, phase Phase, procedure *Procedure) 
 		}
 		now, presence, unread := c.systems.Kube.Job(ctx, job.Name)
 		if unread == nil && (presence == inventory.Absent || now.UID != job.UID) {
-			continue // it has gone: Kyverno ends Jobs on its own (docs/csm.md, "Jobs that vanish")
+			continue // it has gone: Kyverno ends Jobs on its own (docs/csm.md, "Kyverno removes Jobs")
 		}
 		return fmt.Errorf("it could not be noted how far this is: %w", err)
 	}
@@ -137,6 +137,10 @@ func (c *carrying) purge(ctx context.Context) {
 	defer cancel()
 	for _, procedure := range c.Procedures {
 		if !c.wants(PhasePurge, procedure) {
+			continue
+		}
+		if !procedure.mark.Purge {
+			c.ended(ctx, PhasePurge, procedure, nil) // a restart takes the batcher's time from everybody
 			continue
 		}
 		err := context.Cause(ctx)

@@ -51,7 +51,6 @@ type Procedure struct {
 
 	mark       mark
 	remembered memory
-	purge      bool // the batcher may have gathered something of it
 	failed     bool
 	group      *inventory.Group
 }
@@ -217,23 +216,21 @@ func (p *Clean) steps(procedure *Procedure) {
 			procedure.Steps = append(procedure.Steps, Step{Phase: phase, Detail: fmt.Sprintf(format, args...)})
 		}
 	}
-	jobs, _ := procedure.group.Jobs()
-	cms, _ := procedure.group.ConfigMaps()
 	procedure.Steps = []Step{}
 	if procedure.mark.Cancel {
-		add(PhaseStop, "stop %s (parallelism 0) and wait until its Pods have gone", counted(len(jobs), "Job"))
+		add(PhaseStop, "stop its Job, and wait until its Pods have gone")
 	}
 	if procedure.mark.Unset {
-		add(PhaseUnset, "unset the desired configuration of those of %s that nobody has set since", counted(procedure.Components, "component"))
+		add(PhaseUnset, "unset the configuration that it has set, where nobody has set another")
 	}
-	if procedure.mark.Cancel && (procedure.purge || !procedure.mark.Phase.before(PhasePurge)) {
-		add(PhasePurge, "restart Deployment %s, so that it forgets what it has gathered", p.want.Batcher)
+	if procedure.mark.Cancel {
+		add(PhasePurge, "restart %s, if it may have gathered something of it", p.want.Batcher)
 	}
-	add(PhaseDelete, "delete %s, the session in BOS, %s", counted(len(cms), "ConfigMap"), counted(len(procedure.group.CFS), "CFS session"))
+	add(PhaseDelete, "delete its ConfigMap, its session in BOS and its CFS sessions")
 	if procedure.mark.Cancel {
 		add(PhaseVerify, "verify that no Pod, no CFS session and no ghost of it comes back")
 	}
-	add(PhaseFinish, "delete %s", counted(len(jobs), "Job"))
+	add(PhaseFinish, "delete its Job")
 }
 
 func counted(n int, what string) string {

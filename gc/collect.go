@@ -37,12 +37,12 @@ type Systems struct {
 
 // world is what one run knows: everything it read, joined, and the judge of it.
 type world struct {
-	seen     inventory.Seen
-	snapshot *inventory.Snapshot
-	sources  []inventory.Source
-	judge    *policy.Judge
+	seen      inventory.Seen
+	snapshot  *inventory.Snapshot
+	sources   []inventory.Source
+	judge     *policy.Judge
 	found     map[string]*inventory.Group // sessions that were named, as they are now
-	requested map[string]policy.Request // by session: procedures that a person began, and that did not end
+	requested map[string]policy.Request   // by session: procedures that a person began, and that did not end
 	// hasBOSv1 is false where BOS v1 is positively known to have been removed (CSM 1.6).
 	hasBOSv1 bool
 	list     *SessionList
@@ -73,10 +73,11 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	// are looked at.
 	// What BOS is too slow for is left for the next run; but some time must remain for the
 	// bodies, or nothing could be concluded from the records that were read.
+	w.requested = unfinished(w.snapshot, s.Log)
+	c.requested = w.requested
 	c.records(recording, w.snapshot)
 	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
-	w.requested = unfinished(w.snapshot, s.Log)
 	memory := policy.Memory{Sightings: r.Sightings, Requested: w.requested, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
 	w.judge = policy.NewJudge(w.snapshot, r.Settings, now, memory)
 	c.bodies(reading, w)
@@ -137,6 +138,8 @@ type collection struct {
 	now      time.Time
 	hasBOSv1 bool
 	ca       bool // the ConfigMap with the system's CA was seen
+
+	requested map[string]policy.Request // see world
 
 	mu      sync.Mutex // guards what follows
 	seen    inventory.Seen
@@ -272,6 +275,9 @@ func (c *collection) countBOS() {
 }
 
 func (c *collection) wantsRecord(g *inventory.Group) bool {
+	if c.requested[g.ID] != policy.NotRequested {
+		return c.hasBOSv1
+	}
 	switch g.Listed {
 	case inventory.Present:
 	case inventory.Absent:

@@ -43,10 +43,10 @@ func (p *Clean) facts(ctx context.Context, procedure *Procedure) {
 	for _, c := range tagged {
 		// Its nodes are those that BOS names. Where BOS names none any more, the tag, which nobody else writes, is proof enough.
 		procedure.remembered.Nodes = union(procedure.remembered.Nodes, []string{c.ID})
-		procedure.purge = procedure.purge || c.Status != "configured"
+		procedure.mark.Purge = procedure.mark.Purge || c.Status != "configured"
 	}
 	for _, c := range procedure.group.CFS {
-		procedure.purge = procedure.purge || c.Status != "complete"
+		procedure.mark.Purge = procedure.mark.Purge || c.Status != "complete"
 	}
 	procedure.remembered.Configurations = procedure.Configurations
 }
@@ -111,14 +111,6 @@ func (procedure *Procedure) outside(ids []string) []string {
 		_, ok := slices.BinarySearch(known, id)
 		return ok
 	})
-}
-
-func nodeCount(sets []BootSet) int {
-	n := 0
-	for _, set := range sets {
-		n += len(set.Nodes)
-	}
-	return n
 }
 
 func (p *Clean) say(procedure *Procedure, format string, args ...any) {

@@ -38,6 +38,7 @@ type mark struct {
 	Phase  Phase     `json:"phase"`
 	Unset  bool      `json:"unset,omitempty"`
 	Cancel bool      `json:"cancel,omitempty"`
+	Purge  bool      `json:"purge,omitempty"` // the batcher may have gathered something of it, which later phases do not see any more
 	Run    string    `json:"run"`
 	At     time.Time `json:"at"`
 }
@@ -71,7 +72,7 @@ func readMark(jobs []inventory.Job) (m mark, remembered memory, found bool, err 
 		if !found || one.Phase.before(m.Phase) {
 			m.Phase, m.Run, m.At = one.Phase, one.Run, one.At
 		}
-		m.Unset, m.Cancel, found = m.Unset || one.Unset, m.Cancel || one.Cancel, true
+		m.Unset, m.Cancel, m.Purge, found = m.Unset || one.Unset, m.Cancel || one.Cancel, m.Purge || one.Purge, true
 		remembered.Nodes = union(remembered.Nodes, facts.Nodes)
 		remembered.Configurations = union(remembered.Configurations, facts.Configurations)
 	}

@@ -75,8 +75,8 @@ type Document struct {
 	List       *SessionList       `json:"sessionList,omitempty"`
 	Objects    []Object           `json:"objects"`
 	Summary    Summary            `json:"summary"`
-	Outcomes   map[Outcome]int    `json:"outcomes,omitempty"` // Report only
-	Stopped    string             `json:"stopped,omitempty"`  // why a sweep ended early
+	Outcomes   map[Outcome]int    `json:"outcomes,omitempty"`   // Report only
+	Stopped    string             `json:"stopped,omitempty"`    // why a sweep ended early
 	Procedures []*Procedure       `json:"procedures,omitempty"` // of sessions that were named
 	ExitCode   int                `json:"exitCode"`
 }

@@ -1,6 +1,6 @@
 package inventory
 
-// Template is what a session was made from, as its ConfigMap has it (docs/csm.md, "The session's ConfigMap").
+// Template is what a session was made from, as its ConfigMap has it (docs/csm.md, "What BOS v1 makes").
 type Template struct {
 	Name          string
 	BootSets      []string            // by name

@@ -29,11 +29,11 @@ const day = 24 * time.Hour
 type Options struct {
 	CSM      string // release, such as 1.4
 	Seed     uint64
-	Sessions int       // how many stories of sessions to tell; other objects come in proportion
-	Nodes    int       // compute nodes of the machine; 0 is 64
+	Sessions int // how many stories of sessions to tell; other objects come in proportion
+	Nodes    int // compute nodes of the machine; 0 is 64
 	// SessionNodes is of how many nodes a session is at most; 0 is 16.
 	SessionNodes int
-	Now      time.Time // all ages are counted back from here; zero is the time of the call
+	Now          time.Time // all ages are counted back from here; zero is the time of the call
 	// ListBytes is what BOS's session list has to carry. 0 takes what the sessions come
 	// to, but leaves the list well below the size at which it hangs; less than 0 is what they come to.
 	ListBytes int

@@ -34,9 +34,14 @@ func (j *Judge) configMap(f facts, session Decision, jobs []Decision, cm invento
 	return r
 }
 
+// tied says that what there is of a session hangs on the verdict on it: BOS lists it, or a person has named it.
+func (j *Judge) tied(f facts) bool {
+	return f.group.Listed == inventory.Present || j.memory.Requested[f.group.ID] != NotRequested
+}
+
 // owned ties an object to whatever of its session is still there; nil if nothing is.
 func (j *Judge) owned(f facts, session Decision, jobs []Decision) *ruling {
-	if f.group.Listed == inventory.Present {
+	if j.tied(f) {
 		return goesWith(session, "session "+session.Name)
 	}
 	if f.life.running != "" {

@@ -35,7 +35,7 @@ func (j *Judge) job(f facts, session Decision, job inventory.Job) *ruling {
 	case f.keep != nil:
 		return f.keep
 	}
-	if f.group.Listed == inventory.Present {
+	if j.tied(f) {
 		return goesWith(session, "session "+session.Name)
 	}
 	return j.unlistedJob(f, job.UID)

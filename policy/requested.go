@@ -18,7 +18,7 @@ const (
 )
 
 // justMade is how long BOS may take to make a session: first the ConfigMap, then the Job, then its own record. With
-// an etcd that is slow that takes minutes (docs/csm.md, "How a session is made").
+// an etcd that is slow that takes minutes (docs/csm.md, "What BOS v1 makes").
 const justMade = time.Hour
 
 // requested goes before all rules about age: who names a session means it. What runs, what is protected

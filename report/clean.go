@@ -22,9 +22,7 @@ func Procedures(d gc.Document) string {
 		}
 		p.procedure(d, procedure)
 	}
-	if d.Kind == "Plan" {
-		p.line("\nNothing has been done.")
-	} else {
+	if d.Kind == "Report" {
 		p.line("\nRun %s, exit code %d. To see what can be put back: bosgc restore %s --dry-run", d.Run, d.ExitCode, d.Run)
 	}
 	return p.b.String()
@@ -108,7 +106,10 @@ func (p *printer) components(d gc.Document, session string) {
 			if o.Outcome == gc.Failed {
 				why = cmp.Or(o.Error, o.Detail)
 			}
-			key := string(o.Outcome) + ": " + why
+			key := why
+			if o.Outcome != gc.Deleted {
+				key = string(o.Outcome) + ": " + why
+			}
 			counts[key] = append(counts[key], o)
 		}
 	}

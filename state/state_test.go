@@ -87,6 +87,7 @@ func TestTheStateComesBackAsItWas(t *testing.T) {
 	store, _, _ := keep(t)
 	first := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	_, err := store.Update(t.Context(), "run-1", func(s *State) error {
+		s.List = SessionList{Sessions: 3, Unseen: 1, Hang: &Hang{At: first, Bytes: 7}}
 		s.Last = &Run{ID: "run-1", ExitCode: 3, Outcomes: map[string]int{"deleted": 5}}
 		s.Sightings = map[string]Sighting{"uid": {Times: 2, First: first}}
 		return booked(5)(s)
@@ -100,6 +101,9 @@ func TestTheStateComesBackAsItWas(t *testing.T) {
 	}
 	if total(t, s) != 5 || s.Last.ID != "run-1" || s.Last.Outcomes["deleted"] != 5 || s.Sightings["uid"] != (Sighting{2, first}) || !s.Counted("run-1") || !s.SetAside.IsZero() {
 		t.Errorf("%+v", s)
+	}
+	if s.List.Sessions != 3 || s.List.Unseen != 1 || *s.List.Hang != (Hang{At: first, Bytes: 7}) {
+		t.Errorf("%+v", s.List)
 	}
 }
 
@@ -169,6 +173,9 @@ func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
 		"runs that are none":         func(d map[string]string) { d[keyRuns] = `{}` },
 		"a time that is none":        func(d map[string]string) { d[keySetAside] = `yesterday` },
 		"a last run that is no run":  func(d map[string]string) { d[keyLast] = `[]` },
+		"a list that is none":        func(d map[string]string) { d[keyList] = `[]` },
+		"fewer sessions than none":   func(d map[string]string) { d[keyList] = `{"sessions":-1}` },
+		"a hang at no time":          func(d map[string]string) { d[keyList] = `{"hang":{"bytes":1}}` },
 		"JSON with something behind": func(d map[string]string) { d[keyRuns] = `[]]` },
 	} {
 		t.Run(name, func(t *testing.T) {

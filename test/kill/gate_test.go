@@ -20,6 +20,7 @@ type gate struct {
 	n      int
 	at     int  // 0 is never
 	after  bool // once the server has answered, and not before it is asked
+	only   func(what string) bool // which requests count; nil is all
 	pid    int
 	struck string   // the request at which it was killed
 	log    []string // what has passed
@@ -43,8 +44,10 @@ func (g *gate) passes(what string) (kill, dead bool) {
 	if g.struck != "" {
 		return false, true
 	}
-	g.n++
-	kill = g.n == g.at
+	if g.only == nil || g.only(what) {
+		g.n++
+		kill = g.n == g.at
+	}
 	if kill && !g.after {
 		g.strike(what)
 		return false, true

@@ -33,21 +33,28 @@ import (
 // that. What is killed has it; what finishes need not be so slow.
 func build(t *testing.T) (shipped, racing string) {
 	t.Helper()
-	compile := func(name, cgo string, flags ...string) string {
-		binary := filepath.Join(t.TempDir(), name)
-		cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-buildvcs=false", "-o", binary}, flags, []string{"."})...)
-		cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED="+cgo, "GOWORK=off")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return binary
-	}
-	shipped = compile("bosgc", "0", "-trimpath", "-ldflags", "-s -w") // as in the Makefile
+	shipped = ship(t)
 	if _, err := exec.LookPath("gcc"); err != nil {
 		return shipped, shipped
 	}
 	// Without -trimpath, so that what the other tests compiled for theirs is not compiled again.
-	return shipped, compile("bosgc-racing", "1", "-race")
+	return shipped, compile(t, "bosgc-racing", "1", "-race")
+}
+
+func ship(t *testing.T) string {
+	t.Helper()
+	return compile(t, "bosgc", "0", "-trimpath", "-ldflags", "-s -w") // as in the Makefile
+}
+
+func compile(t *testing.T, name, cgo string, flags ...string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), name)
+	cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-buildvcs=false", "-o", binary}, flags, []string{"."})...)
+	cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED="+cgo, "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
 }
 
 // site is a small world in a namespace of a real Kubernetes, with BOS and CFS beside it, that can be

@@ -1,0 +1,230 @@
+package bosetcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+)
+
+// server answers ranges as etcd does, and can be told to go wrong. test/rescue has the real one.
+type server struct {
+	etcdserverpb.UnimplementedKVServer
+
+	mu       sync.Mutex // guards what follows
+	keys     map[string]string
+	revision int64
+	oldest   int64 // that is not compacted
+	asked    []*etcdserverpb.RangeRequest
+	before   func(s *server, n int) error // of each request, with its number from 1; the lock is held
+	lose     int                          // so many keys of each page that asks for keys only
+}
+
+func (s *server) Range(_ context.Context, r *etcdserverpb.RangeRequest) (*etcdserverpb.RangeResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, r)
+	if s.before != nil {
+		if err := s.before(s, len(s.asked)); err != nil {
+			return nil, err
+		}
+	}
+	if r.Revision != 0 && r.Revision < s.oldest {
+		return nil, rpctypes.ErrGRPCCompacted
+	}
+	answer := &etcdserverpb.RangeResponse{Header: &etcdserverpb.ResponseHeader{Revision: s.revision}}
+	var keys []string
+	for key := range s.keys {
+		if key >= string(r.Key) && key < string(r.RangeEnd) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	answer.Count = int64(len(keys))
+	if r.Limit > 0 && int64(len(keys)) > r.Limit {
+		keys, answer.More = keys[:r.Limit], true
+	}
+	if r.KeysOnly && s.lose < len(keys) {
+		keys = append(keys[:0:0], keys[s.lose:]...)
+	}
+	for _, key := range keys {
+		kv := &mvccpb.KeyValue{Key: []byte(key)}
+		if !r.KeysOnly {
+			kv.Value = []byte(s.keys[key])
+		}
+		answer.Kvs = append(answer.Kvs, kv)
+	}
+	return answer, nil
+}
+
+func serve(t *testing.T, s *server) *Reader {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	etcdserverpb.RegisterKVServer(server, s)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	r := New(Options{Endpoints: []string{"http://" + listener.Addr().String()}, Timeout: 2 * time.Second})
+	r.page = 7
+	return r
+}
+
+func id(n int) string { return fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", n) }
+
+// filled has so many sessions of five keys, and what lies beside them.
+func filled(sessions int) *server {
+	s := &server{keys: map[string]string{"/sessionTemplate/x": strings.Repeat("x", 1<<20), "/session": "no", "/sessionz/y": "no"}, revision: 10, oldest: 1}
+	for n := range sessions {
+		for _, attribute := range []string{"job", "operation", "status_link", "status"} {
+			s.keys[base+id(n)+"/"+attribute] = "1234567890"
+		}
+		s.keys[base+id(n)+"/status/compute"] = strings.Repeat("n", 1000)
+	}
+	return s
+}
+
+func TestAllSessionsInPages(t *testing.T) {
+	s := filled(30)
+	s.keys[base+"st3-"+id(1)+"/job"] = ""          // of an older form
+	s.keys[base+id(99)+"/status/compute"] = "left" // a ghost
+	found, err := serve(t, s).Read(t.Context())
+	if err != nil || len(found.Sessions) != 32 || !slices.IsSorted(found.Sessions) || found.Count != 152 {
+		t.Fatalf("%d sessions, %d keys, error %v", len(found.Sessions), found.Count, err)
+	}
+	exact := int64(0)
+	for key, value := range s.keys {
+		if strings.HasPrefix(key, base) {
+			exact += int64(len(key)+len(value)) + overhead
+		}
+	}
+	if found.Bytes != exact {
+		t.Errorf("%d bytes; all of few sessions are weighed, and they have %d", found.Bytes, exact)
+	}
+	if found.Requests != len(s.asked) || found.Requests != 22+32 {
+		t.Errorf("%d requests, counted %d", len(s.asked), found.Requests)
+	}
+	for i, r := range s.asked {
+		if r.Serializable || i > 0 && r.Revision != s.revision || i < 22 && (!r.KeysOnly || r.Limit != 7) {
+			t.Errorf("request %d: %+v", i, r)
+		}
+	}
+}
+
+// The values of many sessions are not all read, and what they weigh is rather too much than too little.
+func TestManySessionsAreWeighedBySome(t *testing.T) {
+	s := filled(2000)
+	r := serve(t, s)
+	r.page = pageKeys
+	found, err := r.Read(t.Context())
+	even := int64(2000*(5*(overhead+len(base)+36)+len("/job/operation/status_link/status/status/compute")) + 2000*1040)
+	if err != nil || found.Bytes != even || found.Requests != 5+sampled {
+		t.Errorf("%d bytes, expected %d; %d requests; error %v", found.Bytes, even, found.Requests, err)
+	}
+	draw := rand.New(rand.NewPCG(1, 2))
+	for _, n := range draw.Perm(2000)[:200] { // a tenth have many nodes
+		s.keys[base+id(n)+"/status/compute"] = strings.Repeat("n", 50_000)
+	}
+	exact := even + 200*49_000
+	found, err = r.Read(t.Context())
+	if err != nil || found.Bytes < exact || found.Bytes > 6*exact {
+		t.Errorf("%d bytes, and there are %d; error %v", found.Bytes, exact, err)
+	}
+}
+
+func TestACompactionInTheMiddle(t *testing.T) {
+	s := filled(10)
+	s.before = func(s *server, n int) error {
+		if n == 3 { // a session is made and another one deleted, and then the past forgotten
+			for key := range s.keys {
+				if strings.HasPrefix(key, base+id(0)) {
+					delete(s.keys, key)
+				}
+			}
+			s.keys[base+id(50)+"/job"] = ""
+			s.revision, s.oldest = 20, 20
+		}
+		return nil
+	}
+	found, err := serve(t, s).Read(t.Context())
+	if err != nil || len(found.Sessions) != 10 || found.Sessions[0] != id(1) || found.Sessions[9] != id(50) || found.Count != 46 {
+		t.Errorf("%v, %d keys, error %v", found.Sessions, found.Count, err)
+	}
+	s.before = func(s *server, _ int) error { s.revision++; s.oldest = s.revision; return nil } // all the time
+	if found, err = serve(t, s).Read(t.Context()); !errors.Is(err, rpctypes.ErrCompacted) || found.Sessions != nil {
+		t.Errorf("%v, error %v", found.Sessions, err)
+	}
+}
+
+// Whatever is not all of it is an error, and no list.
+func TestReadingIsCompleteOrAnError(t *testing.T) {
+	for name, harm := range map[string]func(*server){
+		"keys are missing":      func(s *server) { s.lose = 1 },
+		"an error in the midst": func(s *server) { s.before = failing(4) },
+		"values cannot be read": func(s *server) { s.before = failing(10) },
+		"permission denied":     func(s *server) { s.before = failing(1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := filled(10)
+			harm(s)
+			found, err := serve(t, s).Read(t.Context())
+			if err == nil || found.Sessions != nil || !strings.Contains(err.Error(), "BOSGC_BOS_ETCD_ENDPOINTS") {
+				t.Errorf("%v, error %v", found.Sessions, err)
+			}
+		})
+	}
+}
+
+func failing(from int) func(*server, int) error {
+	return func(_ *server, n int) error {
+		if n >= from {
+			return rpctypes.ErrGRPCPermissionDenied
+		}
+		return nil
+	}
+}
+
+func TestAnEtcdThatIsDownIsNotWaitedFor(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() // it accepts, and never says anything
+	r := New(Options{Endpoints: []string{"http://" + listener.Addr().String()}, Timeout: 300 * time.Millisecond})
+	begun := time.Now()
+	if _, err := r.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "no answer within 300ms") || time.Since(begun) > 10*time.Second {
+		t.Errorf("%v after %s", err, time.Since(begun))
+	}
+}
+
+func TestFilesThatCannotBeUsed(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for setting, o := range map[string]Options{
+		"BOSGC_BOS_ETCD_PASSWORD_FILE": {Endpoints: []string{"http://127.0.0.1:1"}, User: "root", PasswordFile: empty},
+		"BOSGC_BOS_ETCD_CA_FILE":       {Endpoints: []string{"https://127.0.0.1:1"}, CAFile: empty},
+		"BOSGC_BOS_ETCD_CERT_FILE":     {Endpoints: []string{"https://127.0.0.1:1"}, CertFile: empty, KeyFile: empty},
+	} {
+		o.Timeout = time.Second
+		if _, err := New(o).Read(t.Context()); err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+}

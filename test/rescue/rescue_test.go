@@ -1,0 +1,197 @@
+// Package rescue lets bosgc bring back a BOS whose list of sessions hangs: in front of a real etcd with real
+// keys, of which the list takes more than gRPC carries in one answer.
+package rescue
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"bosgc/cli"
+	"bosgc/gc"
+	"bosgc/lab"
+	"bosgc/test/plane"
+)
+
+// site is a simulated CSM whose BOS keeps its sessions in a real etcd.
+type site struct {
+	*lab.Server
+	etcd *plane.Etcd
+}
+
+// sessions is how many there are: BOSGC_RESCUE_SESSIONS, or as many as have the list hang.
+func sessions(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("BOSGC_RESCUE_SESSIONS")
+	if text == "" {
+		return 600
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func start(t *testing.T, csm string, n int) *site {
+	t.Helper()
+	etcd := plane.StartEtcd(t)
+	options := lab.Options{CSM: csm, Seed: 7, Sessions: n, Nodes: 2000, Now: time.Now(), ListBytes: -1}
+	if n < 2000 {
+		options.SessionNodes = 400
+	}
+	world, err := lab.NewWorld(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := lab.Start(world, lab.ServerOptions{BOSEtcd: etcd.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return &site{server, etcd}
+}
+
+func (s *site) run(t *testing.T, environ []string, args ...string) (gc.Document, int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	args = append(args, "-o", "json", "--kubeconfig", s.Kubeconfig())
+	environ = append(append([]string{"BOSGC_LOG_LEVEL=error", "BOSGC_ORPHAN_SIGHTINGS=99"}, environ...), s.Env()...)
+	code := cli.Run(t.Context(), args, environ, &stdout, &stderr)
+	var d gc.Document
+	if err := json.Unmarshal(stdout.Bytes(), &d); err != nil {
+		t.Fatalf("exit code %d, no document: %v\n%s", code, err, stderr.String())
+	}
+	return d, code
+}
+
+func (s *site) exist() map[string]bool {
+	set := map[string]bool{}
+	for _, o := range s.Objects() {
+		set[o.Kind+" "+o.Name] = true
+	}
+	return set
+}
+
+// stays is what must be left in the end.
+func (s *site) stays() map[string]bool {
+	set := s.exist()
+	for _, o := range s.World.Truth() {
+		if o.Goes() {
+			delete(set, o.Kind+" "+o.Name)
+		}
+	}
+	return set
+}
+
+func (s *site) same(t *testing.T, want map[string]bool) {
+	t.Helper()
+	got := s.exist()
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if !got[key] {
+			t.Errorf("%s is missing", key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(got)) {
+		if !want[key] {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
+// lists counts the requests for BOS's list.
+func (s *site) lists() (n int) {
+	for _, r := range s.Requests() {
+		if r.System == "bos" && r.Path == "/v1/session" && r.Method == http.MethodGet {
+			n++
+		}
+	}
+	return n
+}
+
+const all = "--max-deletes=1000000"
+
+// staying counts the sessions that are to be there in the end.
+func staying(set map[string]bool) (n int) {
+	for key := range set {
+		if len(key) > len(lab.KindSession) && key[:len(lab.KindSession)+1] == lab.KindSession+" " {
+			n++
+		}
+	}
+	return n
+}
+
+func TestRescue(t *testing.T) {
+	for _, csm := range []string{"1.0", "1.4"} {
+		t.Run("CSM "+csm+", without etcd", func(t *testing.T) {
+			s := start(t, csm, sessions(t))
+			stays, before, bytes := s.stays(), len(s.BOS.IDs()), s.BOS.ListBytes()
+			begun := time.Now()
+			d, code := s.run(t, nil, "sweep", all)
+			first := before - len(s.BOS.IDs())
+			if code != gc.ExitIncomplete || d.List.From != gc.FromKubernetes || first == 0 {
+				t.Fatalf("exit code %d, %d sessions went, %+v", code, first, d.List)
+			}
+			n := 1
+			for ; code != gc.ExitDone && n < 6; n++ {
+				d, code = s.run(t, nil, "sweep", all)
+			}
+			if code != gc.ExitDone || d.List.From != gc.FromBOS {
+				t.Errorf("exit code %d, %+v", code, d.List)
+			}
+			s.same(t, stays)
+			if s.BOS.MaxHung() != 0 {
+				t.Errorf("%d workers of BOS hung", s.BOS.MaxHung())
+			}
+			t.Logf("%d sessions, a list of %.1f MB taken for %.1f MB: %d went in the first sweep, all that were to go after %d, in %s",
+				before, float64(bytes)/1e6, float64(d.List.Bytes)/1e6, first, n, time.Since(begun).Round(time.Second))
+			t.Logf("sessions that should stay and are lost: %d of %d by the documented wipe, %d by bosgc", staying(stays), staying(stays), staying(stays)-len(s.BOS.IDs()))
+		})
+		t.Run("CSM "+csm+", with etcd", func(t *testing.T) {
+			s := start(t, csm, sessions(t))
+			stays, before := s.stays(), len(s.BOS.IDs())
+			d, code := s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=" + s.etcd.URL}, "sweep", all)
+			if code != gc.ExitDone || d.List.From != gc.FromEtcd || d.List.Sessions != before {
+				t.Errorf("exit code %d, %+v", code, d.List)
+			}
+			s.same(t, stays)
+			d, code = s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=" + s.etcd.URL}, "sweep", all)
+			if code != gc.ExitDone || d.List.From != gc.FromBOS || s.lists() != 1 || s.BOS.MaxHung() != 0 {
+				t.Errorf("exit code %d, %+v; the list was asked for %d times, %d workers hung", code, d.List, s.lists(), s.BOS.MaxHung())
+			}
+			s.same(t, stays)
+		})
+	}
+}
+
+// The list of a BOS in front of a real etcd really hangs, and goes on hanging, and comes back.
+func TestTheListHangs(t *testing.T) {
+	s := start(t, "1.4", 600)
+	client := http.Client{Timeout: time.Second}
+	if response, err := client.Get(s.URL("bos") + "/v1/session"); err == nil {
+		response.Body.Close()
+		t.Fatalf("the list of %d bytes was answered: %s", s.BOS.ListBytes(), response.Status)
+	}
+	retries := s.BOS.ListRetries()
+	plane.Eventually(t, 10*time.Second, func() error {
+		if s.BOS.ListRetries() < retries+3 || s.BOS.Hung() != 1 {
+			return os.ErrDeadlineExceeded
+		}
+		return nil
+	})
+	for _, id := range s.BOS.IDs()[:500] {
+		s.BOS.Remove(id)
+	}
+	plane.Eventually(t, 20*time.Second, func() error {
+		if s.BOS.Hung() != 0 {
+			return os.ErrDeadlineExceeded
+		}
+		return nil
+	})
+}
