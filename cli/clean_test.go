@@ -62,12 +62,20 @@ func (s *living) until(what string, is func() bool) {
 	}
 }
 
+// byHand is what a person has a node configured with, on which the tag of a session was left.
+const byHand = "site-config"
+
 // traces is everything that is still there of a session, by kind.
 func (s *living) traces(id string) []string {
 	var left []string
 	for _, o := range s.Objects() {
-		if o.Name == id || o.Name == "boa-"+id || o.Kind == lab.KindCFSSession && s.sessionOf(o.Name) == id {
+		if o.Name == id || o.Name == "boa-"+id {
 			left = append(left, name(o.Kind, o.Name))
+		}
+	}
+	for _, c := range s.CFS.Sessions() {
+		if c.Tags["bos_session"] == id && c.Configuration != byHand {
+			left = append(left, name(lab.KindCFSSession, c.Name))
 		}
 	}
 	for _, pod := range s.life.Pods(id) {
@@ -197,7 +205,7 @@ func TestProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 		}
 		want := s.components()
 		if len(wanted) > 0 {
-			s.CFS.SetByHand(wanted[0], "site-config", false)
+			s.CFS.SetByHand(wanted[0], byHand, false)
 			s.CFS.SetByHand(wanted[1], operation.spec.Configuration, true)
 			want = s.components()
 			for _, node := range wanted[2:] {
@@ -305,6 +313,9 @@ func completed(t *testing.T, csm string, spec lab.SessionSpec) (s *living, id st
 	s.until("its Job ends", func() bool {
 		job, err := jobs.Get(t.Context(), "boa-"+id, metav1.GetOptions{})
 		return err == nil && len(job.Status.Conditions) > 0
+	})
+	s.until("its CFS sessions end", func() bool {
+		return !slices.ContainsFunc(s.CFS.Sessions(), func(c simcfs.Session) bool { return c.Tags["bos_session"] == id && c.Status != "complete" })
 	})
 	return s, id
 }

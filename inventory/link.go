@@ -305,7 +305,7 @@ func (a *attribution) unproven(id, tag string, setter candidate) string {
 		return "has no tag, and so was set by a person"
 	case !known:
 		return "has the tag of session " + tag + ", of which it is not known when it was"
-	case other.From.IsZero() || !other.From.After(a.c.Start.At):
+	case !other.From.After(a.c.Start.At):
 		return "has the tag of session " + tag + ", which began before"
 	case !a.worked[setter.ID]:
 		return "was set again since, and nothing shows that session " + setter.ID + " ever set anything"

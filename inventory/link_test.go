@@ -80,6 +80,16 @@ func TestAMixedBatchIsOfAllItsSessions(t *testing.T) {
 	}
 }
 
+func TestALinkOfLessThanNinetyIsWeak(t *testing.T) {
+	l := newMixed().link()
+	if l.Score = 89; l.Strong() {
+		t.Errorf("%+v", l)
+	}
+	if l.Score, l.Sessions = 100, nil; l.Strong() {
+		t.Errorf("of no session: %+v", l)
+	}
+}
+
 func TestTheTagIsTheLink(t *testing.T) {
 	m := newMixed()
 	m.c.Tag = idC
@@ -136,7 +146,7 @@ func TestWhatIsInDoubtIsVetoed(t *testing.T) {
 	}{
 		{"a person gave it its name", func(m *mixed) { m.c.Name = "batcher-2" }, "name"},
 		{"an image build", func(m *mixed) { m.c.Definition = "image" }, "image"},
-		{"no limit", func(m *mixed) { m.c.Limit = "" }, "limit"},
+		{"no limit", func(m *mixed) { m.c.Limit = "" }, "always sets one"},
 		{"nothing but commas", func(m *mixed) { m.c.Limit = "," }, "component"},
 		{"no start", func(m *mixed) { m.c.Start = Stamp{} }, "start"},
 		{"not understood", func(m *mixed) { m.c.Fault = "garbled" }, "garbled"},
@@ -145,6 +155,9 @@ func TestWhatIsInDoubtIsVetoed(t *testing.T) {
 		{"another configuration", func(m *mixed) { m.c.Configuration = "uan" }, "no session"},
 		{"before its sessions began", func(m *mixed) { m.c.Start = KnownStamp(at(5)) }, "n3"},
 		{"long after its sessions ended", func(m *mixed) { m.c.Start = KnownStamp(at(85)) }, "n3"},
+		{"a CFS session without a configuration is of no shutdown", func(m *mixed) {
+			m.c.Configuration, m.owners[idA].Configuration, m.owners[idB].Configuration = "", "", ""
+		}, "no session"},
 		{"shutdown sets none", func(m *mixed) { m.owners[idB].Configuration = "" }, "n3"},
 		{"another session fits as well, and has not left its tag", func(m *mixed) { m.another(func(*Owner) {}) }, idC},
 		{
@@ -172,7 +185,7 @@ func TestWhatIsInDoubtIsVetoed(t *testing.T) {
 		{"BOS v2 fits, and has the tag", func(m *mixed) { m.another(func(o *Owner) { o.V2 = true }); m.component("n1", tagged(idC)) }, "v2"},
 		{"BOS v2 alone fits", func(m *mixed) { m.owners[idA].V2 = true }, "v2"},
 		{"the nodes of BOS v2 are not known", func(m *mixed) { m.another(func(o *Owner) { *o = Owner{ID: idC, V2: true, From: at(20)} }) }, idC},
-		{"a component that CFS no longer has", func(m *mixed) { delete(m.components, "n2") }, "n2"},
+		{"a component that CFS no longer has", func(m *mixed) { delete(m.components, "n2") }, "no component n2"},
 		{"a component that is not understood", func(m *mixed) { m.component("n2", func(c *Component) { c.Fault = "garbled" }) }, "garbled"},
 		{"a component without a tag", func(m *mixed) { m.component("n2", tagged("")) }, "person"},
 		{"a component with the tag of an earlier session", func(m *mixed) {
@@ -235,6 +248,11 @@ func TestOnlyWhatMayBeLinkedIsLookedUp(t *testing.T) {
 	if got := ask(); !slices.Equal(got, []string{"n1", "n2", "n3"}) {
 		t.Errorf("components %q", got)
 	}
+	m.another(func(o *Owner) { o.NodesKnown = false })
+	if got := ask(); len(got) > 0 {
+		t.Errorf("%q are asked for, although the nodes of a session are not known", got)
+	}
+	delete(m.owners, idC)
 	m.c.Limit = "n1,n9"
 	if got := ask(); len(got) > 0 {
 		t.Errorf("%q are asked for, although n9 is nobody's", got)
