@@ -61,7 +61,7 @@ func (c *carrying) podsGone(ctx context.Context, job string) error {
 			return nil
 		}
 		if !wait(ctx, lookEvery) {
-			return errors.Join(err, fmt.Errorf("Pods of Job %s have not ended: %s; if their node is lost and will not come back: kubectl delete pod --force NAME; then try again", job, strings.Join(left, ", ")))
+			return errors.Join(err, fmt.Errorf("the Pods of Job %s have not ended: %s; if their node is lost and will not come back: kubectl delete pod --force NAME; then try again", job, strings.Join(left, ", ")))
 		}
 	}
 }

@@ -178,6 +178,15 @@ func TestOnlySessionsOfThatTimeAreAskedFor(t *testing.T) {
 	}
 }
 
+func TestASessionThatConfiguresNothingIsNoRival(t *testing.T) {
+	p, _, _, mixed := mixedPast(t, "1.5", func(p *past) {
+		p.life.Start(lab.SessionSpec{Operation: "configure", Configuration: "cos-config-2.4", DisableCFS: true, Nodes: p.World.Nodes()[:20]})
+	})
+	if o := objectOf(t, p.plan(t, expired).Objects, mixed[0]); o.Verdict != policy.Delete {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestAMixedCFSSessionStaysWithOneOfItsSessions(t *testing.T) {
 	p, _, b, mixed := mixedPast(t, "1.5")
 	p.Annotate(lab.KindJob, "boa-"+b, "bosgc/keep", "true")

@@ -63,19 +63,17 @@ func cancels(t *testing.T, shipped, operation string, slots chan struct{}) {
 		t.Fatalf("undisturbed:\n%s", r.stderr)
 	}
 	kills := where(log)
-	t.Logf("%d requests, %d kills to be played", len(log), len(kills))
-
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	played, begun := map[string]int{}, time.Now()
 	for i, k := range kills {
-		// Each of clean and sweep comes after a kill before some requests, and after others.
-		command := []string{"clean", "sweep"}[(i+i/2)%2]
+		// Where one operation is gone on with by clean, the other is by the sweep.
+		next := []string{"clean", "sweep"}[(i+i/2+len(operation))%2]
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			t.Run(k.String()+" then "+command, func(t *testing.T) {
-				how := interrupted(inhabit(t, shipped, operation), k, command)
+			t.Run(k.String()+" then "+next, func(t *testing.T) {
+				how := interrupted(inhabit(t, shipped, operation), k, next, kill{write: true, at: secondBlow(i)})
 				mu.Lock()
 				defer mu.Unlock()
 				played[how]++
@@ -83,11 +81,18 @@ func cancels(t *testing.T, shipped, operation string, slots chan struct{}) {
 		})
 	}
 	all.Wait()
-	t.Logf("%v in %s", played, time.Since(begun).Round(time.Second))
+	t.Logf("%d kills to be played, of %d requests: %v in %s", len(kills), len(log), played, time.Since(begun).Round(time.Second))
 	if played[unreached] > len(kills)/10 { // not every run has quite as many
 		t.Errorf("%d of %d kills did not come to pass", played[unreached], len(kills))
 	}
-	fmt.Fprintf(t.Output(), "%s: killed %d times\n", operation, len(kills)-played[unreached])
+}
+
+// secondBlow is at which of its writes the next run is killed as well; 0, for most, is none.
+func secondBlow(i int) int {
+	if i%4 != 3 {
+		return 0
+	}
+	return 2 + i/4%12
 }
 
 // where lists the kills for what an undisturbed run asks.
@@ -111,48 +116,45 @@ func where(log []string) []kill {
 
 // What a kill can leave.
 const (
-	unreached = "not reached"
-	untouched = "before anything was noted"
-	halfway   = "halfway"
-	finished  = "after its Job had gone"
+	unreached = "it was not reached"
+	untouched = "nothing was noted yet"
+	halfway   = "it was noted how far it was"
+	finished  = "its Job had gone"
 )
 
-// interrupted kills a cancel, and looks what the next command makes of it.
-func interrupted(l *living, k kill, command string) (how string) {
+// interrupted kills a cancel, and looks what the next command makes of it, which may be killed in turn.
+func interrupted(l *living, k kill, next string, again kill) (how string) {
 	t := l.t
-	first := l.run(k, "clean", "--cancel", l.session, "--yes")
-	struck := l.struck
+	var blows, said []string
 	defer func() {
 		if t.Failed() {
-			t.Logf("killed %s, %s (%s)\nthe first run: %s\nonce more: go test -run '^%s$' .", k, struck, how, first.stderr, strings.ReplaceAll(t.Name(), "/", "$/^"))
+			t.Logf("%s\nkilled at %s\nthe same again: go test -run '^%s$' .\n%s",
+				how, strings.Join(blows, ", then at "), strings.ReplaceAll(t.Name(), "/", "$/^"), strings.Join(said, "\n"))
 		}
 	}()
-	if !first.killed {
-		if first.code != gc.ExitDone {
-			t.Errorf("not killed, and exit code %d", first.code)
+	blow := func(k kill, args ...string) bool {
+		r := l.run(k, args...)
+		said = append(said, r.stderr)
+		if r.killed {
+			blows = append(blows, map[bool]string{true: "the end of ", false: "the start of "}[k.after]+l.struck)
+		} else if r.code != gc.ExitDone {
+			t.Errorf("%v: exit code %d, stopped: %q, outcomes %v", args, r.code, r.document.Stopped, r.document.Outcomes)
 		}
+		l.comesUp()
+		return r.killed
+	}
+	if !blow(k, "clean", l.session, "--cancel", "--yes") {
 		return unreached
 	}
-	l.comesUp()
-	noted, job := l.noted()
-	switch {
-	case noted:
-		how = halfway
-	case job:
-		how = untouched
-	default:
-		how = finished
-	}
+	how = l.state()
+	args := map[string][]string{"clean": {"clean", l.session, "--yes"}, "sweep": {"sweep"}}
 	l.unlock()
 	if how == untouched {
-		l.refuses(command)
-		command = "cancel"
-	}
-	args := map[string][]string{
-		"clean": {"clean", l.session, "--yes"}, "cancel": {"clean", l.session, "--cancel", "--yes"}, "sweep": {"sweep"},
-	}
-	if second := l.run(kill{}, args[command]...); second.code != gc.ExitDone {
-		t.Errorf("%s: exit code %d, stopped: %q, outcomes %v\n%s", command, second.code, second.document.Stopped, second.document.Outcomes, second.stderr)
+		l.refuses(args[next]...)
+		blow(kill{}, "clean", l.session, "--cancel", "--yes")
+	} else if blow(again, args[next]...) { // else it has ended
+		l.unlock()
+		blow(kill{}, args[map[string]string{"clean": "sweep", "sweep": "clean"}[next]]...)
 	}
 	l.over()
 	return how
@@ -160,27 +162,21 @@ func interrupted(l *living, k kill, command string) (how string) {
 
 // refuses fails if a command touches the session, which still runs, and of which nobody knows any more that it was to
 // be cancelled.
-func (l *living) refuses(command string) {
+func (l *living) refuses(args ...string) {
 	l.t.Helper()
-	left, desired := l.present(), l.desired()
-	switch command {
-	case "clean":
-		if r := l.run(kill{}, "clean", l.session, "--yes"); r.code != gc.ExitFailed || !strings.Contains(r.stderr, "bosgc clean --cancel "+l.session) {
-			l.t.Errorf("clean: exit code %d\n%s", r.code, r.stderr)
-		}
-	default:
-		if r := l.run(kill{}, "sweep"); r.code != gc.ExitDone {
-			l.t.Errorf("sweep: exit code %d\n%s", r.code, r.stderr)
-		}
+	there, desired := l.present(), l.desired()
+	r := l.run(kill{}, args...)
+	switch refused := strings.Contains(r.stderr, "bosgc clean --cancel "+l.session); {
+	case args[0] == "clean" && (r.code != gc.ExitFailed || !refused), args[0] == "sweep" && r.code != gc.ExitDone:
+		l.t.Errorf("%v, of a session that runs: exit code %d\n%s", args, r.code, r.stderr)
+	case !l.life.Runs(l.session):
+		l.t.Errorf("after %v, the session does not run any more", args)
 	}
-	if !l.life.Runs(l.session) {
-		l.t.Errorf("after %s, the session does not run any more", command)
-	}
-	if now := l.present(); !maps.Equal(now, left) {
-		l.t.Errorf("after %s, there are of the session %v, and were %v", command, now, left)
+	if now := l.present(); !maps.Equal(now, there) {
+		l.t.Errorf("after %v, there are of the session %v, and were %v", args, now, there)
 	}
 	if now := l.desired(); !maps.Equal(now, desired) {
-		l.t.Errorf("after %s, the desired configurations are %v, and were %v", command, now, desired)
+		l.t.Errorf("after %v, the desired configurations are %v, and were %v", args, now, desired)
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 type gate struct {
 	mu     sync.Mutex
 	n      int
-	at     int  // 0 is never
-	after  bool // once the server has answered, and not before it is asked
+	at     int                    // 0 is never
+	after  bool                   // once the server has answered, and not before it is asked
 	only   func(what string) bool // which requests count; nil is all
 	pid    int
 	struck string   // the request at which it was killed

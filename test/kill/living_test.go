@@ -3,7 +3,6 @@ package kill
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"os/exec"
@@ -190,17 +189,19 @@ func (l *living) desired() map[string]string {
 	return wanted
 }
 
-// noted says whether something on the session's Job tells the next run what it has to finish, and whether there is a Job.
-func (l *living) noted() (noted, job bool) {
+// state says what a kill has left to the next run: it knows of the session what is noted on its Job, and nothing else.
+func (l *living) state() string {
 	l.t.Helper()
-	o, err := l.kube.BatchV1().Jobs(lab.Namespace).Get(l.t.Context(), "boa-"+l.session, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return false, false
-	}
-	if err != nil {
+	job, err := l.kube.BatchV1().Jobs(lab.Namespace).Get(l.t.Context(), "boa-"+l.session, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return finished
+	case err != nil:
 		l.t.Fatal(err)
+	case job.Annotations[inventory.CleaningAnnotation] == "":
+		return untouched
 	}
-	return o.Annotations[inventory.CleaningAnnotation] != "", true
+	return halfway
 }
 
 func (l *living) batcher() *appsv1.Deployment {
@@ -298,6 +299,6 @@ func (l *living) released() {
 	l.t.Helper()
 	lease, err := l.kube.CoordinationV1().Leases(lab.Namespace).Get(l.t.Context(), "bosgc", metav1.GetOptions{})
 	if err != nil || lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != "" {
-		l.t.Errorf("the run has ended, and the lock is %v, %v", fmt.Sprint(lease.Spec), err)
+		l.t.Errorf("the run has ended, and the lock is %+v, %v", lease.Spec, err)
 	}
 }

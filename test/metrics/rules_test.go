@@ -122,7 +122,7 @@ func TestVMRuleHasTheSameRules(t *testing.T) {
 // the whole file for one word that it does not know.
 func TestRulesAreForOldPrometheus(t *testing.T) {
 	known := []string{
-		"absent", "and", "by", "count", "ignoring", "label_replace", "max", "max_over_time", "min_over_time", "offset", "on",
+		"absent", "and", "by", "count", "deriv", "ignoring", "label_replace", "max", "max_over_time", "min_over_time", "offset", "on",
 		"or", "sum", "time", "unless",
 	}
 	word := regexp.MustCompile(`[a-z_]+`)

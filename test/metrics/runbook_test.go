@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,7 +55,7 @@ func TestRunbookCommands(t *testing.T) {
 	// What is there only once it has run, and two sessions of which one still runs.
 	const old, running = "11111111-2222-4333-8444-555555555555", "22222222-2222-4333-8444-555555555555"
 	for _, prepare := range []string{
-		`kubectl -n services create configmap bosgc-state --from-literal=last-run.json='{"exitCode":0}' --from-literal=metrics.prom='bosgc_bos_sessions 12'`,
+		`kubectl -n services create configmap bosgc-state --from-literal=last-run.json='{"exitCode":0}' --from-literal=metrics.prom='bosgc_bos_sessions 12' --from-literal=list.json='{"sessions":12,"unseen":0}'`,
 		`kubectl -n services create configmap bosgc-state-unreadable --from-literal=format=2`,
 		`kubectl -n services create configmap ` + old + `; kubectl -n services create configmap ` + running,
 		`printf '{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"bosgc","namespace":"services"},"spec":{"holderIdentity":"bosgc-1_run"}}' | kubectl apply -f -`,
@@ -70,12 +69,12 @@ func TestRunbookCommands(t *testing.T) {
 			continue
 		}
 		tried++
-		// Nothing here is as old as that.
-		out, _ := typed(strings.ReplaceAll(command, "30 days ago", "tomorrow"))
+		out, _ := typed(command)
 		switch {
 		case strings.Contains(command, "last-run") && out != `{"exitCode":0}`,
 			strings.Contains(command, "holderIdentity") && !strings.HasPrefix(out, "bosgc-1_run"),
-			strings.Contains(command, "grep ^bosgc_bos_sessions") && out != "bosgc_bos_sessions 12\n",
+			strings.Contains(command, "list\\.json") && out != `{"sessions":12,"unseen":0}`,
+			strings.Contains(command, "grep ^bosgc_bos_") && out != "bosgc_bos_sessions 12\n",
 			strings.Contains(command, "grep -cE") && out != "2\n",
 			strings.Contains(command, "BOSGC_DRY_RUN") && out != "true",
 			strings.Contains(command, "can-i get") && out != "yes\n",
@@ -99,14 +98,6 @@ func TestRunbookCommands(t *testing.T) {
 	}
 	if tried < 25 {
 		t.Errorf("only %d commands", tried)
-	}
-	for name, want := range map[string][]string{"old": {old, running}, "running": {running}, "go": {old}} {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		got := strings.Fields(string(text))
-		slices.Sort(got)
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("the file %q has %v, want %v; error %v", name, got, want, err)
-		}
 	}
 }
 

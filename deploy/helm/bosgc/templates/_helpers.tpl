@@ -104,6 +104,11 @@ batch/v1beta1
 {{- if .Values.clientSecret.name -}}
 {{- $_ := set $settings "clientSecretFile" (printf "/etc/bosgc/client/%s" .Values.clientSecret.key) -}}
 {{- end -}}
+{{- range $key, $setting := dict "ca" "bosEtcdCAFile" "cert" "bosEtcdCertFile" "key" "bosEtcdKeyFile" "password" "bosEtcdPasswordFile" -}}
+{{- if and $.Values.bosEtcd.secret (get $.Values.bosEtcd $key) -}}
+{{- $_ := set $settings $setting (printf "/etc/bosgc/etcd/%s" (get $.Values.bosEtcd $key)) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.ca.configMap -}}
 {{- $_ := set $settings "caFile" (printf "/etc/bosgc/ca/%s" .Values.ca.key) -}}
 {{- end -}}
@@ -226,11 +231,16 @@ spec:
       {{- end }}
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
-      {{- if or .Values.clientSecret.name .Values.ca.configMap .Values.extraVolumeMounts }}
+      {{- if or .Values.clientSecret.name .Values.bosEtcd.secret .Values.ca.configMap .Values.extraVolumeMounts }}
       volumeMounts:
         {{- if .Values.clientSecret.name }}
         - name: client
           mountPath: /etc/bosgc/client
+          readOnly: true
+        {{- end }}
+        {{- if .Values.bosEtcd.secret }}
+        - name: etcd
+          mountPath: /etc/bosgc/etcd
           readOnly: true
         {{- end }}
         {{- if .Values.ca.configMap }}
@@ -243,7 +253,7 @@ spec:
         {{- end }}
       {{- end }}
   {{- /* Optional: a Pod that waits for a volume says nothing, bosgc says which file it cannot read. */}}
-  {{- if or .Values.clientSecret.name .Values.ca.configMap .Values.extraVolumes }}
+  {{- if or .Values.clientSecret.name .Values.bosEtcd.secret .Values.ca.configMap .Values.extraVolumes }}
   volumes:
     {{- if .Values.clientSecret.name }}
     - name: client
@@ -254,6 +264,13 @@ spec:
         items:
           - key: {{ .Values.clientSecret.key }}
             path: {{ .Values.clientSecret.key }}
+    {{- end }}
+    {{- if .Values.bosEtcd.secret }}
+    - name: etcd
+      secret:
+        secretName: {{ .Values.bosEtcd.secret }}
+        defaultMode: 0440
+        optional: true
     {{- end }}
     {{- if .Values.ca.configMap }}
     - name: ca
