@@ -56,6 +56,10 @@ test-unit: bin/gotestsum race ## run the tests that need nothing but Go
 test-control-plane: control-plane control-plane-1.24 bin/gotestsum ## run the tests against a real Kubernetes control plane
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /metrics$$ -e /node$$)
 
+.PHONY: test-rescue
+test-rescue: control-plane ## drain a BOS of 5,000 sessions that cannot list them any more, on a real etcd (5 minutes)
+	cd test && CGO_ENABLED=0 BOSGC_RESCUE_SESSIONS=5000 go test -count=1 -v -timeout 30m -run '^TestRescue$$' ./rescue
+
 .PHONY: test-metrics
 test-metrics: control-plane bin/helm bin/gotestsum ## run the tests against a real Prometheus and Pushgateway
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./metrics

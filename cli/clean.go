@@ -224,7 +224,7 @@ func (r *oneRun) withDeadline(ctx context.Context) (context.Context, context.Can
 // gc is what package gc is to know of a run.
 func (r *oneRun) gc(a *app, to *connection) gc.Run {
 	return gc.Run{
-		ID: r.id, Settings: r.settings.Policy(), Cluster: to.cluster, Clock: a.now, Reading: r.settings.Deadline.D() / 2, Batcher: r.settings.Batcher,
+		ID: r.id, Settings: r.settings.Policy(), Named: judging(r.settings), Cluster: to.cluster, Namespace: r.settings.Namespace, Clock: a.now, Reading: r.settings.Deadline.D() / 2, Batcher: r.settings.Batcher,
 	}
 }
 

@@ -25,7 +25,8 @@ const help = `bosgc removes what finished boot sessions of BOS v1 leave behind o
 CSM system: Kubernetes Jobs and ConfigMaps, sessions in BOS, and CFS sessions. It
 never touches what still runs, and keeps whatever it cannot judge.
 
-"bosgc plan" shows what would go and why. "bosgc sweep" does it. Everything is
+"bosgc plan" shows what would go and why. "bosgc sweep" does it. "bosgc plan --save
+FILE" and "bosgc apply FILE" do the same with a person in between. Everything is
 tuned by environment variables: "bosgc config" lists them.
 
 Exit codes:
@@ -140,7 +141,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table or json")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(a.plan(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version())
+	root.AddCommand(a.plan(), a.apply(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version())
 	return root
 }
 

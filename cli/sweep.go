@@ -24,7 +24,8 @@ import (
 const grace = gc.LockGrace
 
 func (a *app) plan() *cobra.Command {
-	return &cobra.Command{
+	save := ""
+	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what a sweep would delete, and why; delete nothing",
 		Args:  cobra.NoArgs,
@@ -36,12 +37,17 @@ func (a *app) plan() *cobra.Command {
 			}
 			settings.DryRun = true
 			d, err := a.once(cmd.Context(), a.begin(settings, log))
+			if err == nil && save != "" {
+				err = a.save(save, d, settings)
+			}
 			if err != nil {
 				return err
 			}
 			return a.show(d)
 		},
 	}
+	cmd.Flags().StringVar(&save, "save", "", "file to write the plan to, for bosgc apply")
+	return cmd
 }
 
 func (a *app) sweep() *cobra.Command {
@@ -97,6 +103,7 @@ type oneRun struct {
 	reported bool              // it is told of in the state
 	besides  []kube.Permission // that it needs besides those of a sweep
 	lock     *gc.Lock          // while it is held
+	saved    *gc.Saved         // the plan that is carried out; nil: what is found
 }
 
 func (a *app) begin(settings config.Config, log *slog.Logger) *oneRun {
@@ -153,6 +160,9 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 	plan, err := gc.MakePlan(ctx, to.systems, run)
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}
+	}
+	if r.saved != nil {
+		plan.Only(r.saved)
 	}
 	if settings.DryRun {
 		return plan.Document, nil

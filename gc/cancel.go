@@ -68,7 +68,7 @@ func (c *carrying) podsGone(ctx context.Context, job string) error {
 
 // again reads what the session has done up to the moment at which it was stopped.
 func (c *carrying) again(ctx context.Context, procedure *Procedure) error {
-	w, err := c.now(ctx, procedure)
+	w, err := c.now(ctx, procedure.Session)
 	if err != nil {
 		return err
 	}

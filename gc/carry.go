@@ -16,6 +16,9 @@ import (
 // down and being deleted, and is then left for the next round.
 const rounds = 4
 
+// errCapped ends a procedure for this run: the sweep that goes on with it has deleted as much as it may.
+var errCapped = errors.New("the rest is left for the next sweep (BOSGC_MAX_DELETES)")
+
 // carrying is one procedure being carried out, for all sessions at once, so that the batcher restarts once.
 type carrying struct {
 	*Clean
@@ -45,9 +48,15 @@ func (p *Clean) Carry(ctx context.Context, limits Limits) (*Report, error) {
 		PhaseStop: c.stop, PhaseUnset: c.unset, PhaseDelete: c.delete, PhaseVerify: c.verify, PhaseFinish: c.finish,
 	}
 	for _, phase := range phases {
-		if phase == PhasePurge {
+		switch phase {
+		case PhasePurge:
 			c.purge(ctx)
 			continue
+		case PhaseDelete:
+			if err := c.shared(ctx); err != nil {
+				c.systems.Log.Warn("CFS sessions without a tag were left", "error", err.Error())
+			}
+		default:
 		}
 		for _, procedure := range c.Procedures {
 			c.step(ctx, phase, procedure, func(ctx context.Context) error { return work[phase](ctx, procedure) })
@@ -62,7 +71,7 @@ func (p *Clean) Carry(ctx context.Context, limits Limits) (*Report, error) {
 func (c *carrying) wants(phase Phase, procedure *Procedure) bool {
 	for _, s := range procedure.Steps {
 		if s.Phase == phase {
-			return !procedure.failed
+			return !procedure.failed && !procedure.waits
 		}
 	}
 	return false
@@ -94,6 +103,8 @@ func (c *carrying) ended(ctx context.Context, phase Phase, procedure *Procedure,
 		case s.Phase != phase:
 		case err == nil:
 			s.Outcome = Done
+		case errors.Is(err, errCapped):
+			s.Outcome, s.Error, procedure.waits = Waiting, err.Error(), true
 		case ctx.Err() != nil:
 			s.Outcome, s.Error, procedure.failed = Waiting, err.Error(), true
 		default:
@@ -226,7 +237,6 @@ func (c *carrying) remove(ctx context.Context, procedure *Procedure, kinds ...po
 		}
 		left := 0
 		for _, o := range done {
-			c.book(o)
 			switch {
 			case o.Verdict == policy.Delete && o.Outcome != Deleted && o.Outcome != Gone:
 				left++
@@ -238,6 +248,9 @@ func (c *carrying) remove(ctx context.Context, procedure *Procedure, kinds ...po
 		}
 		if left == 0 {
 			return nil
+		}
+		if c.limits.MaxDeletes <= 0 {
+			return errCapped
 		}
 		if n >= rounds || ctx.Err() != nil {
 			return err
@@ -257,7 +270,7 @@ func because(o Object) string {
 
 // round reads, judges and deletes once.
 func (c *carrying) round(ctx context.Context, procedure *Procedure, kinds []policy.Kind) ([]Object, error) {
-	w, err := c.now(ctx, procedure)
+	w, err := c.now(ctx, procedure.Session)
 	if err != nil {
 		return nil, err
 	}
@@ -270,22 +283,36 @@ func (c *carrying) round(ctx context.Context, procedure *Procedure, kinds []poli
 			}
 		}
 	}
-	report, err := once.Execute(ctx, c.limits)
-	if err != nil {
-		return nil, err
-	}
-	c.limits.MaxDeletes -= report.sent
-	c.report.harmless = c.report.harmless && report.harmless
-	return report.Objects, nil
+	err = c.execute(ctx, once)
+	return once.Objects, err
 }
 
-// now reads a session as it is.
-func (c *carrying) now(ctx context.Context, procedure *Procedure) (*world, error) {
-	how := policy.Clean
-	if procedure.mark.Cancel {
-		how = policy.Cancel
+// execute carries out one round's plan.
+func (c *carrying) execute(ctx context.Context, once *Plan) error {
+	report, err := once.Execute(ctx, c.limits)
+	if err != nil {
+		return err
 	}
-	return c.systems.named(ctx, c.run, []string{procedure.Session}, func(g *inventory.Group) (policy.Request, *inventory.Group) { return how, g })
+	c.limits.MaxDeletes -= report.sent
+	c.report.sent += report.sent
+	c.report.harmless = c.report.harmless && report.harmless
+	once.Objects = report.Objects
+	for _, o := range report.Objects {
+		c.book(o)
+	}
+	return nil
+}
+
+// now reads sessions as they are.
+func (c *carrying) now(ctx context.Context, ids ...string) (*world, error) {
+	return c.systems.named(ctx, c.run, ids, func(g *inventory.Group) (policy.Request, *inventory.Group) {
+		for _, procedure := range c.Procedures {
+			if procedure.Session == g.ID && procedure.mark.Cancel {
+				return policy.Cancel, g
+			}
+		}
+		return policy.Clean, g
+	})
 }
 
 func wanted(d policy.Decision, kinds []policy.Kind, hasBOSv1 bool) bool {

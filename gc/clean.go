@@ -52,6 +52,7 @@ type Procedure struct {
 	mark       mark
 	remembered memory
 	failed     bool
+	waits      bool // for another run
 	group      *inventory.Group
 }
 

@@ -30,6 +30,8 @@ type Systems struct {
 	Kube *kube.Client
 	Keys *bosetcd.Reader // nil: BOS's etcd is not to be read
 	Log  *slog.Logger
+	// Watch is told how far long work has come, by one step after the other; nil: the log is, now and then.
+	Watch func(Progress)
 	// Limits on what is asked at once, for the loops that ask one by one.
 	BOSConcurrency  int
 	KubeConcurrency int
@@ -62,10 +64,12 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
+	c.reading = s.pace("reading the lists of BOS, CFS and Kubernetes", len(SourceNames()))
 	c.lists(reading)
 	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
 	defer enough()
 	c.sessions(reading, recording, r.List)
+	c.reading.end()
 	c.doubt()
 	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list}
 	// The records come before the judge, which ranks the sessions of each template by
@@ -137,7 +141,8 @@ type collection struct {
 	settings policy.Settings
 	now      time.Time
 	hasBOSv1 bool
-	ca       bool // the ConfigMap with the system's CA was seen
+	ca       bool  // the ConfigMap with the system's CA was seen
+	reading  *pace // of the lists; nil: nobody is told
 
 	requested map[string]policy.Request // see world
 
@@ -176,6 +181,7 @@ func (c *collection) listKube(ctx context.Context) {
 	} {
 		all.Go(func() error {
 			l, err := list.read(ctx)
+			c.reading.step()
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.answered(list.source, l.Count, l.Requests, err)
@@ -196,6 +202,7 @@ func (c *collection) listKube(ctx context.Context) {
 
 func (c *collection) listCFS(ctx context.Context) {
 	sessions, err := c.systems.CFS.Sessions(ctx)
+	c.reading.step()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answered(inventory.SourceCFSSessions, len(sessions), c.systems.CFS.Requests(), err)
@@ -237,15 +244,18 @@ func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
 	// otherwise be asked for in every run, and they may be ones that stay.
 	groups := slices.Clone(s.Groups)
 	rand.Shuffle(len(groups), func(a, b int) { groups[a], groups[b] = groups[b], groups[a] })
-	for _, g := range groups {
-		if record, known := c.known[g.ID]; known {
+	groups = slices.DeleteFunc(groups, func(g *inventory.Group) bool {
+		record, known := c.known[g.ID]
+		if known {
 			g.Record = record
-			continue
 		}
-		if !c.wantsRecord(g) {
-			continue
-		}
+		return known || !c.wantsRecord(g)
+	})
+	asked := c.systems.pace("asking BOS for sessions", len(groups))
+	defer asked.end()
+	for _, g := range groups {
 		all.Go(func() error {
+			defer asked.step()
 			record, err := c.systems.BOS.Get(ctx, g.ID)
 			switch {
 			case err != nil:
@@ -294,12 +304,18 @@ func (c *collection) wantsRecord(g *inventory.Group) bool {
 func (c *collection) bodies(ctx context.Context, w *world) {
 	var all errgroup.Group
 	all.SetLimit(c.systems.KubeConcurrency)
+	wanted := map[int][]string{}
 	for i, g := range w.snapshot.Groups {
-		names := w.judge.NeedsBody(g)
-		if len(names) == 0 {
-			continue
+		if names := w.judge.NeedsBody(g); len(names) > 0 {
+			wanted[i] = names
 		}
+	}
+	looked := c.systems.pace("reading ConfigMaps", len(wanted))
+	defer looked.end()
+	for i, names := range wanted {
+		g := w.snapshot.Groups[i]
 		all.Go(func() error {
+			defer looked.step()
 			w.snapshot.Groups[i] = g.WithConfigMaps(c.read(ctx, g, names))
 			return nil
 		})
@@ -333,11 +349,18 @@ func (c *collection) read(ctx context.Context, g *inventory.Group, names []strin
 func (c *collection) sessionsOfV2(ctx context.Context, w *world) {
 	var all errgroup.Group
 	all.SetLimit(c.systems.BOSConcurrency)
+	var wanted []int
 	for i, g := range w.snapshot.Groups {
-		if !w.judge.NeedsV2(g) {
-			continue
+		if w.judge.NeedsV2(g) {
+			wanted = append(wanted, i)
 		}
+	}
+	asked := c.systems.pace("asking BOS v2 for sessions", len(wanted))
+	defer asked.end()
+	for _, i := range wanted {
+		g := w.snapshot.Groups[i]
 		all.Go(func() error {
+			defer asked.step()
 			presence, err := c.systems.BOS.V2Session(ctx, g.ID)
 			if err != nil {
 				c.failed(inventory.SourceSessions, err.Error())

@@ -69,7 +69,8 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort, ended: ctx.Err, pace: newPace(p.Summary.Delete, limits.MaxDeletes), held: map[string]*Object{}}
+	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort, ended: ctx.Err, pace: p.systems.pace("deleting", min(p.Summary.Delete, limits.MaxDeletes)), held: map[string]*Object{}}
+	defer x.pace.end()
 	p.systems = nil
 
 	report := &Report{Document: p.Document}
@@ -250,7 +251,7 @@ func (x *execution) run(ctx context.Context, u *unit) {
 		}
 		x.one(bounded, u, o)
 		x.log(ctx, o)
-		x.pace.step(x.systems.Log)
+		x.pace.step()
 		if ctx.Err() != nil && (o.Outcome == Failed || o.Outcome == Waiting) {
 			x.stopped.Store(true)
 		}

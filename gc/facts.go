@@ -24,6 +24,7 @@ func (p *Clean) facts(ctx context.Context, procedure *Procedure) {
 			procedure.Configurations = union(procedure.Configurations, []string{template.Configuration})
 		}
 	}
+	p.linked(ctx, procedure)
 	procedure.Configurations = union(procedure.Configurations, procedure.remembered.Configurations)
 	for _, c := range procedure.group.CFS {
 		// What it has had configured it has set, also where its ConfigMap does not name it or has gone.

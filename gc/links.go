@@ -153,11 +153,15 @@ func (s Systems) owners(ctx context.Context, groups []*inventory.Group, candidat
 	owners := v2
 	var all errgroup.Group
 	all.SetLimit(s.BOSConcurrency)
+	looked := s.pace("asking which CFS sessions are whose", len(groups))
+	defer looked.end()
 	for _, g := range groups {
 		if g.Listed != inventory.Present {
+			looked.step()
 			continue
 		}
 		all.Go(func() error {
+			defer looked.step()
 			if o, there := s.owner(ctx, g, candidates); there {
 				mu.Lock()
 				owners = append(owners, o)
@@ -265,4 +269,15 @@ func (x *execution) sharedCFS(ctx context.Context, u *unit, o *Object, owners []
 // shared says whether an object is a CFS session of several sessions.
 func (x *execution) shared(o *Object) bool {
 	return o.Kind == policy.CFSSession && len(x.world.judge.Owners(o.Name)) > 0
+}
+
+// inferred gives the links that rest on more than a tag, by CFS session.
+func (w *world) inferred() map[string]*inventory.Link {
+	links := map[string]*inventory.Link{}
+	for i := range w.links {
+		if l := &w.links[i]; !l.Exact {
+			links[l.CFS] = l
+		}
+	}
+	return links
 }

@@ -6,36 +6,69 @@ import (
 	"time"
 )
 
-// sayEvery is how often a long execution says how far it has come.
+// sayEvery is how often long work says how far it has come, where nobody watches it.
 const sayEvery = 15 * time.Second
 
-// pace is how fast an execution goes.
+// Progress is how far a run has come with one thing. The zero Progress says that nothing that takes
+// long is under way.
+type Progress struct {
+	What string // what is done
+	Done int
+	Of   int
+	Left time.Duration // estimated; 0 if there is nothing to estimate it by
+}
+
+// pace is how fast one thing goes that there is much of. Who watches is told of each step; the log gets
+// a line now and then if nobody does.
 type pace struct {
-	total int // objects that are to go in this run
+	what  string
+	total int
 	begun time.Time
+	watch func(Progress) // nil: nobody does
+	log   *slog.Logger
 
 	mu   sync.Mutex // guards what follows
 	done int
 	said time.Time
 }
 
-func newPace(deletes, atMost int) *pace {
+// pace begins something of which so much is to be done.
+func (s Systems) pace(what string, total int) *pace {
 	now := time.Now()
-	return &pace{total: min(deletes, atMost), begun: now, said: now}
+	p := &pace{what: what, total: total, begun: now, watch: s.Watch, log: s.Log, said: now}
+	if p.watch != nil && total > 0 {
+		p.watch(Progress{What: what, Of: total})
+	}
+	return p
 }
 
-// step counts an object that was dealt with, whatever became of it. The rest is taken to go as fast as what
+// step counts something that was dealt with, whatever became of it. The rest is taken to go as fast as what
 // was done so far.
-func (p *pace) step(log *slog.Logger) {
+func (p *pace) step() {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++
 	now := time.Now()
+	far := Progress{What: p.what, Done: p.done, Of: max(p.done, p.total), Left: left(p.done, p.total, now.Sub(p.begun))}
+	if p.watch != nil {
+		p.watch(far)
+		return
+	}
 	if now.Sub(p.said) < sayEvery {
 		return
 	}
 	p.said = now
-	log.Info("deleting", "done", p.done, "of", max(p.done, p.total), "left", left(p.done, p.total, now.Sub(p.begun)).String())
+	p.log.Info(far.What, "done", far.Done, "of", far.Of, "left", far.Left.String())
+}
+
+// end says that it is over, also if not all of it was done.
+func (p *pace) end() {
+	if p.watch != nil {
+		p.watch(Progress{})
+	}
 }
 
 // left estimates how long the rest takes.

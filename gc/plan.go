@@ -45,10 +45,17 @@ type Object struct {
 	UID             string         `json:"uid,omitempty"`
 	ResourceVersion string         `json:"resourceVersion,omitempty"`
 	FoundIn         string         `json:"foundIn,omitempty"` // of a session: what named its ID first
-	Outcome         Outcome        `json:"outcome,omitempty"`
-	Error           string         `json:"error,omitempty"`
+	Template        string         `json:"template,omitempty"`
+	StartedAt       *time.Time     `json:"startedAt,omitempty"`
+	EndedAt         *time.Time     `json:"endedAt,omitempty"`
+	// Link is how a CFS session without a tag was linked, if that was tried.
+	Link *inventory.Link `json:"link,omitempty"`
+
+	Outcome Outcome `json:"outcome,omitempty"`
+	Error   string  `json:"error,omitempty"`
 
 	since time.Time
+	now   policy.Reason // why it stays, where a saved plan would have it go
 }
 
 // Since is since when an object looks orphaned; zero if it does not.
@@ -71,6 +78,7 @@ type Document struct {
 	FinishedAt *time.Time         `json:"finishedAt,omitempty"` // Report only
 	PolicyHash string             `json:"policyHash"`
 	Cluster    string             `json:"cluster"`
+	Namespace  string             `json:"namespace,omitempty"`
 	Sources    []inventory.Source `json:"sources"`
 	List       *SessionList       `json:"sessionList,omitempty"`
 	Objects    []Object           `json:"objects"`
@@ -79,6 +87,8 @@ type Document struct {
 	Stopped    string             `json:"stopped,omitempty"`    // why a sweep ended early
 	Procedures []*Procedure       `json:"procedures,omitempty"` // of sessions that were named
 	ExitCode   int                `json:"exitCode"`
+
+	saved bool // its objects are those of a saved plan
 }
 
 // Plan is what a sweep would do. It can be carried out once.
@@ -94,10 +104,13 @@ type Plan struct {
 type Run struct {
 	ID       string // see RunID
 	Settings policy.Settings
-	Cluster  string // where the API server is
-	Clock    func() time.Time
-	Batcher  string        // name of the Deployment of CFS's batcher
-	Reading  time.Duration // how long reading may take
+	// Named is the same as a person writes it, by the names of the variables.
+	Named     map[string]string
+	Cluster   string // where the API server is
+	Namespace string // where Jobs and ConfigMaps are
+	Clock     func() time.Time
+	Batcher   string        // name of the Deployment of CFS's batcher
+	Reading   time.Duration // how long reading may take
 	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
 	Sightings map[string]int
 	// List is what earlier sweeps remember of BOS's list of sessions.
@@ -121,13 +134,18 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 		ExpiresAt:  &expires,
 		PolicyHash: hash(r.Settings),
 		Cluster:    r.Cluster,
+		Namespace:  r.Namespace,
 		Sources:    w.sources,
 		List:       w.list,
 		Objects:    []Object{},
 	}}
+	links := w.inferred()
 	for _, d := range w.judge.All(w.snapshot) {
 		o := object(d)
 		w.list.origin(&o)
+		if d.Kind == policy.CFSSession {
+			o.Link = links[d.Name]
+		}
 		p.Objects = append(p.Objects, o)
 		p.Summary.add(d.Verdict)
 	}
@@ -151,12 +169,18 @@ func object(d policy.Decision) Object {
 		Kind: d.Kind, Name: d.Name, Session: d.Session,
 		Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail,
 		UID: d.UID, ResourceVersion: d.ResourceVersion, since: d.Since,
-	}
-	if !d.EligibleAt.IsZero() {
-		at := d.EligibleAt.UTC().Truncate(time.Second)
-		o.EligibleAt = &at
+		Template: d.Template, EligibleAt: shown(d.EligibleAt), StartedAt: shown(d.StartedAt), EndedAt: shown(d.EndedAt),
 	}
 	return o
+}
+
+// shown is a time as documents have it; nil if it is not known.
+func shown(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
 }
 
 // Exit codes, as users and monitoring know them.
@@ -185,7 +209,8 @@ func (d *Document) exitCode() int {
 		return ExitPartial
 	}
 	for _, o := range d.Objects {
-		if o.Reason == policy.OrphanGuard {
+		// That an object was to stay when a plan was saved says nothing of now.
+		if o.now == policy.OrphanGuard || o.Reason == policy.OrphanGuard && !d.saved {
 			return ExitRefused
 		}
 	}

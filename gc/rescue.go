@@ -424,8 +424,11 @@ func (c *collection) prove(ctx context.Context) {
 	var mu sync.Mutex
 	var all errgroup.Group
 	all.SetLimit(c.systems.BOSConcurrency)
+	asked := c.systems.pace("asking BOS for sessions one by one", len(ids))
+	defer asked.end()
 	for _, id := range ids {
 		all.Go(func() error {
+			defer asked.step()
 			record, err := c.systems.BOS.Get(ctx, id)
 			if err != nil {
 				record = inventory.Record{Err: err.Error()}

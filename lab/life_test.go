@@ -13,6 +13,7 @@ import (
 
 	"bosgc/lab"
 	"bosgc/lab/simcfs"
+	"bosgc/lab/simkube"
 )
 
 // living starts a world with nothing in it but its landscape, and lets it live in virtual time.
@@ -277,7 +278,11 @@ func TestARollingRestartHasTwoBatchersAtATime(t *testing.T) {
 	most := 0
 	for range 120 {
 		life.Pass(time.Second)
-		most = max(most, len(life.Batcher().Processes))
+		state := life.Batcher()
+		most = max(most, len(state.Processes))
+		if !slices.ContainsFunc(state.Pods, func(p simkube.PodState) bool { return p.Works() && !p.Terminating }) {
+			t.Fatalf("the old one is ended before the new one works: %+v", state)
+		}
 	}
 	if state := life.Batcher(); most != 2 || !state.Works() {
 		t.Errorf("%d at a time, then %+v", most, state)

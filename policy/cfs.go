@@ -30,7 +30,7 @@ func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
 }
 
 func cfsDecision(c inventory.CFSSession) Decision {
-	return Decision{Kind: CFSSession, Name: c.Name}
+	return Decision{Kind: CFSSession, Name: c.Name, StartedAt: c.Start.At, EndedAt: c.Completion.At}
 }
 
 // looseCFS judges a CFS session without a tag: the batcher leaves the tag out where a batch
@@ -70,7 +70,7 @@ func (j *Judge) CFSSession(g *inventory.Group, c inventory.CFSSession) Decision 
 
 func (j *Judge) taggedCFS(f facts, session Decision, jobs []Decision, c inventory.CFSSession) Decision {
 	d := cfsDecision(c)
-	d.Session = f.group.ID
+	d.Session, d.Template = f.group.ID, f.template
 	r := j.cfsBasics(c)
 	if r != nil && r.reason == Running && j.memory.Requested[f.group.ID] == Cancel {
 		r = nil // ending what it has set going is what cancelling is

@@ -6,7 +6,10 @@ func (j *Judge) configMaps(f facts, session Decision, jobs []Decision) []Decisio
 	cms, _ := f.group.ConfigMaps()
 	decisions := make([]Decision, 0, len(cms))
 	for _, cm := range cms {
-		d := Decision{Kind: ConfigMap, Name: cm.Name, Session: f.group.ID, UID: cm.UID, ResourceVersion: cm.ResourceVersion}
+		d := Decision{
+			Kind: ConfigMap, Name: cm.Name, Session: f.group.ID, UID: cm.UID, ResourceVersion: cm.ResourceVersion,
+			Template: f.template, StartedAt: cm.Created.At,
+		}
 		j.configMap(f, session, jobs, cm).into(&d)
 		decisions = append(decisions, d)
 	}

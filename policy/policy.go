@@ -86,6 +86,9 @@ type Decision struct {
 	Detail          string    // one sentence for a person
 	EligibleAt      time.Time // when it may go, or might have gone; zero if unknown
 	Since           time.Time // since when it looks orphaned; zero if it does not
+	Template        string    // of its session; empty if unknown
+	StartedAt       time.Time // when it began or was made; zero if unknown
+	EndedAt         time.Time // when it ended; zero if unknown, or if it has none
 	UID             string    // Kubernetes only
 	ResourceVersion string    // Kubernetes only
 }

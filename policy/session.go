@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -25,7 +26,10 @@ var sessionRules = []func(*Judge, facts) *ruling{
 }
 
 func (j *Judge) session(f facts) Decision {
-	d := Decision{Kind: Session, Name: f.group.ID, Session: f.group.ID}
+	d := Decision{Kind: Session, Name: f.group.ID, Session: f.group.ID, Template: f.template, StartedAt: cmp.Or(f.group.Record.Start.At, f.start)}
+	if f.life.running == "" {
+		d.EndedAt = f.end
+	}
 	for _, rule := range sessionRules {
 		if r := rule(j, f); r != nil {
 			r.into(&d)

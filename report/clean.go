@@ -71,7 +71,15 @@ func (p *printer) procedure(d gc.Document, procedure *gc.Procedure) {
 	}
 	p.components(d, procedure.Session)
 	for _, link := range procedure.Links {
-		p.line("  linked     %s: %s", link.CFS, cmp.Or(link.Veto, strings.Join(link.Evidence, "; ")))
+		if link.Exact {
+			continue // it is listed above
+		}
+		how := "strong"
+		if link.Veto != "" {
+			how = "in doubt"
+		}
+		p.line("  linked     %-*s %s, %d of 100", nameWidth, link.CFS, how, link.Score)
+		p.line("             %s", cmp.Or(link.Veto, strings.Join(link.Evidence, "; ")))
 	}
 	if procedure.Refused != "" {
 		p.line("\n  Refused: %s", procedure.Refused)

@@ -8,7 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"bosgc/gc"
 	"bosgc/inventory"
@@ -21,6 +21,13 @@ const width = 80
 // nameWidth is the longest name that BOS or the batcher gives: "batcher-" and a UUID.
 const nameWidth = 44
 
+// View is how a table is to look.
+type View struct {
+	Colour bool // for terminals only
+	Wide   bool // more columns than fit into 80, and names in full
+	Filter Filter
+}
+
 // JSON writes a plan or report as one document.
 func JSON(w io.Writer, document any) error {
 	encoder := json.NewEncoder(w)
@@ -28,14 +35,21 @@ func JSON(w io.Writer, document any) error {
 	return encoder.Encode(document)
 }
 
-// Table writes a plan or report for a person: what failed or goes first, then what could not be
-// judged, then what stays. Colour is for terminals only.
-func Table(w io.Writer, d gc.Document, colour bool) error {
-	p := &printer{colour: colour}
+// Table writes a plan or report for a person: counts, then what failed or goes, then what could not be
+// judged, then what stays; in each of these session by session.
+func Table(w io.Writer, d gc.Document, v View) error {
+	p := &printer{View: v, now: d.CreatedAt, whole: map[string]int{}}
 	p.head(d)
 	p.sources(d.Sources)
-	p.counts(d.Objects)
-	for _, s := range sections(d) {
+	var shown []gc.Object
+	for _, o := range d.Objects {
+		p.whole[o.Session]++
+		if v.Filter.Shows(o, d.CreatedAt) {
+			shown = append(shown, o)
+		}
+	}
+	p.counts(d.Objects, shown)
+	for _, s := range sections(shown) {
 		p.section(s)
 	}
 	_, err := io.WriteString(w, p.b.String())
@@ -50,11 +64,11 @@ type section struct {
 	explain bool // with a line of why for each
 }
 
-func sections(d gc.Document) []section {
+func sections(objects []gc.Object) []section {
 	var all []section
 	add := func(title, style string, explain bool, is func(gc.Object) bool) {
 		s := section{title: title, style: style, explain: explain}
-		for _, o := range d.Objects {
+		for _, o := range objects {
 			if is(o) {
 				s.objects = append(s.objects, o)
 			}
@@ -73,34 +87,8 @@ func sections(d gc.Document) []section {
 	add("Gone already", bold, false, outcome(gc.Gone))
 	add("To delete", red, false, func(o gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == "" })
 	add("Unknown, so nothing is done", yellow, true, func(o gc.Object) bool { return o.Verdict == policy.Unknown })
-	stays := len(all)
 	add("Stays", bold, false, func(o gc.Object) bool { return o.Verdict == policy.Keep })
-	for _, s := range all[stays:] {
-		// By reason: the few that stay for a special one are not lost among the many.
-		slices.SortStableFunc(s.objects, func(a, b gc.Object) int {
-			return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Kind, b.Kind))
-		})
-	}
 	return all
-}
-
-type printer struct {
-	b      strings.Builder
-	colour bool
-}
-
-const (
-	bold   = "\x1b[1m"
-	red    = "\x1b[1;31m"
-	yellow = "\x1b[1;33m"
-	plain  = "\x1b[0m"
-)
-
-func (p *printer) styled(style, text string) string {
-	if !p.colour {
-		return text
-	}
-	return style + text + plain
 }
 
 func (p *printer) head(d gc.Document) {
@@ -131,71 +119,156 @@ func (p *printer) sources(sources []inventory.Source) {
 	}
 }
 
-func (p *printer) counts(objects []gc.Object) {
-	counts := map[policy.Kind]map[policy.Verdict]int{}
+// counts are of everything, also where a filter shows only some of it.
+func (p *printer) counts(objects, shown []gc.Object) {
+	counts, seen := map[policy.Kind]map[policy.Verdict]int{}, map[policy.Kind]int{}
 	for _, o := range objects {
 		if counts[o.Kind] == nil {
 			counts[o.Kind] = map[policy.Verdict]int{}
 		}
 		counts[o.Kind][o.Verdict]++
 	}
+	for _, o := range shown {
+		seen[o.Kind]++
+	}
+	filtered := len(p.Filter.text) > 0
+	if filtered {
+		p.wrap(fmt.Sprintf("Shown are %d of %d objects, by --filter %s. The counts are of all of them, and what is done does not depend on what is shown.", len(shown), len(objects), p.Filter), "")
+	}
 	if len(counts) == 0 {
 		return
 	}
-	fmt.Fprintf(&p.b, "\n%-12s%8s%9s%8s\n", "KIND", "DELETE", "UNKNOWN", "STAY")
+	fmt.Fprintf(&p.b, "\n%-12s%8s%9s%8s", "KIND", "DELETE", "UNKNOWN", "STAY")
+	if filtered {
+		fmt.Fprintf(&p.b, "%8s", "SHOWN")
+	}
+	p.b.WriteByte('\n')
 	for _, kind := range policy.Kinds() {
-		if c := counts[kind]; c != nil {
-			fmt.Fprintf(&p.b, "%-12s%8d%9d%8d\n", kind, c[policy.Delete], c[policy.Unknown], c[policy.Keep])
+		c := counts[kind]
+		if c == nil {
+			continue
 		}
+		fmt.Fprintf(&p.b, "%-12s%8d%9d%8d", kind, c[policy.Delete], c[policy.Unknown], c[policy.Keep])
+		if filtered {
+			fmt.Fprintf(&p.b, "%8d", seen[kind])
+		}
+		p.b.WriteByte('\n')
 	}
 }
 
 func (p *printer) section(s section) {
-	fmt.Fprintf(&p.b, "\n%s\n", p.styled(s.style, fmt.Sprintf("%s (%d)", s.title, len(s.objects))))
-	fmt.Fprintf(&p.b, "%-21s %-10s  %s\n", "REASON", "KIND", "NAME")
+	sessions := grouped(s.objects)
+	title := fmt.Sprintf("%s (%d)", s.title, len(s.objects))
+	p.b.WriteString("\n" + p.styled(s.style, title) + "\n")
+	long := nameWidth
 	for _, o := range s.objects {
-		fmt.Fprintf(&p.b, "%-21s %-10s  %s\n", o.Reason, o.Kind, shorten(Clean(o.Name)))
-		if s.explain {
-			p.wrap(cmp.Or(o.Error, o.Detail), "    ")
+		if n := utf8.RuneCountInString(Clean(o.Name)); p.Wide && n > long {
+			long = n
+		}
+	}
+	if p.Wide {
+		fmt.Fprintf(&p.b, "  %-10s %-*s %-21s %6s  %-20s  %-24s %s\n", "KIND", long, "NAME", "REASON", "AGE", "ELIGIBLE", "TEMPLATE", "UID")
+	} else {
+		fmt.Fprintf(&p.b, "  %-10s %-*s %s\n", "KIND", long, "NAME", "REASON")
+	}
+	for _, session := range sessions {
+		p.session(session, long, s.explain)
+	}
+}
+
+// grouped gathers the objects of each session, in the order of the plan; what is of none comes last. What stays
+// is ordered by its reason, so that the few that stay for a special one are not lost among the many.
+func grouped(objects []gc.Object) [][]gc.Object {
+	var ids []string
+	by := map[string][]gc.Object{}
+	for _, o := range objects {
+		if by[o.Session] == nil {
+			ids = append(ids, o.Session)
+		}
+		by[o.Session] = append(by[o.Session], o)
+	}
+	groups := make([][]gc.Object, 0, len(ids))
+	for _, id := range ids {
+		group := by[id]
+		slices.SortStableFunc(group, func(a, b gc.Object) int {
+			return slices.Index(policy.Kinds(), a.Kind) - slices.Index(policy.Kinds(), b.Kind)
+		})
+		groups = append(groups, group)
+	}
+	slices.SortStableFunc(groups, func(a, b []gc.Object) int {
+		if loose := cmp.Compare(b[0].Session, "") - cmp.Compare(a[0].Session, ""); loose != 0 {
+			return loose
+		}
+		if a[0].Verdict != policy.Keep || b[0].Verdict != policy.Keep {
+			return 0
+		}
+		return cmp.Compare(a[0].Reason, b[0].Reason)
+	})
+	return groups
+}
+
+// session shows what is of one session and shares a fate; all of it under the same line of why, as far as that is
+// the same.
+func (p *printer) session(objects []gc.Object, long int, explain bool) {
+	id, template := objects[0].Session, ""
+	for _, o := range objects {
+		template = cmp.Or(template, o.Template)
+	}
+	title, rest := cmp.Or(shorten(Clean(id)), "Of no session"), ""
+	if n := p.whole[id]; id != "" && n > len(objects) {
+		rest = fmt.Sprintf("  (%d of its %d objects)", len(objects), n)
+	}
+	if template = Clean(template); template != "" {
+		template = "  " + cut(template, max(8, width-2-utf8.RuneCountInString(title+rest)))
+	}
+	p.b.WriteString(p.styled(bold, title) + template + rest + "\n")
+	for _, bucket := range p.buckets(objects) {
+		if !explain {
+			p.wrap(bucket.why, "    ")
+		}
+		for _, o := range bucket.objects {
+			p.row(o, long)
+			if explain {
+				p.wrap(cmp.Or(o.Error, o.Detail), "    ")
+			}
 		}
 	}
 }
 
-func shorten(name string) string {
-	if runes := []rune(name); len(runes) > nameWidth {
-		return string(runes[:nameWidth-1]) + "…"
-	}
-	return name
+type bucket struct {
+	why     string
+	objects []gc.Object
 }
 
-// wrap writes a text in lines that fit.
-func (p *printer) wrap(text, indent string) {
-	line := indent
-	for _, word := range strings.Fields(Clean(text)) {
-		if len(line) > len(indent) && len(line)+1+len(word) > width {
-			p.b.WriteString(line + "\n")
-			line = indent
+// buckets puts objects with the same why together, and what only shares its session's fate with the first.
+func (p *printer) buckets(objects []gc.Object) []*bucket {
+	var all []*bucket
+	for _, o := range objects {
+		why := Why(o, p.now)
+		i := slices.IndexFunc(all, func(b *bucket) bool { return b.why == why })
+		if i < 0 && with(o) && len(all) > 0 {
+			i = 0
 		}
-		if len(line) > len(indent) {
-			line += " "
+		if i < 0 {
+			i = len(all)
+			all = append(all, &bucket{why: why})
 		}
-		line += word
+		all[i].objects = append(all[i].objects, o)
 	}
-	if len(line) > len(indent) {
-		p.b.WriteString(line + "\n")
-	}
+	return all
 }
 
-// Clean replaces what a terminal would act on: names and errors come from servers, and are
-// data.
-func Clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		return '?'
-	}, text)
+func (p *printer) row(o gc.Object, long int) {
+	if !p.Wide {
+		fmt.Fprintf(&p.b, "  %-10s %-*s %s\n", o.Kind, long, shorten(Clean(o.Name)), o.Reason)
+		return
+	}
+	old, eligible := "-", "-"
+	if d, known := age(o, p.now); known {
+		old = brief(d)
+	}
+	if o.EligibleAt != nil {
+		eligible = o.EligibleAt.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	fmt.Fprintf(&p.b, "  %-10s %-*s %-21s %6s  %-20s  %-24s %s\n", o.Kind, long, Clean(o.Name), o.Reason, old, eligible, cmp.Or(Clean(o.Template), "-"), cmp.Or(Clean(o.UID), "-"))
 }

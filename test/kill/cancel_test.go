@@ -65,7 +65,7 @@ func cancels(t *testing.T, shipped, operation string, slots chan struct{}) {
 	kills := where(log)
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	played, begun := map[string]int{}, time.Now()
+	played, total, begun := map[string]int{}, 0, time.Now()
 	for i, k := range kills {
 		// Where one operation is gone on with by clean, the other is by the sweep.
 		next := []string{"clean", "sweep"}[(i+i/2+len(operation))%2]
@@ -73,15 +73,16 @@ func cancels(t *testing.T, shipped, operation string, slots chan struct{}) {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			t.Run(k.String()+" then "+next, func(t *testing.T) {
-				how := interrupted(inhabit(t, shipped, operation), k, next, kill{write: true, at: secondBlow(i)})
+				how, blows := interrupted(inhabit(t, shipped, operation), k, next, kill{write: true, at: secondBlow(i)})
 				mu.Lock()
 				defer mu.Unlock()
 				played[how]++
+				total += blows
 			})
 		})
 	}
 	all.Wait()
-	t.Logf("%d kills to be played, of %d requests: %v in %s", len(kills), len(log), played, time.Since(begun).Round(time.Second))
+	t.Logf("%d kills at %d of %d requests in %s: %v", total, len(kills), len(log), time.Since(begun).Round(time.Second), played)
 	if played[unreached] > len(kills)/10 { // not every run has quite as many
 		t.Errorf("%d of %d kills did not come to pass", played[unreached], len(kills))
 	}
@@ -123,7 +124,7 @@ const (
 )
 
 // interrupted kills a cancel, and looks what the next command makes of it, which may be killed in turn.
-func interrupted(l *living, k kill, next string, again kill) (how string) {
+func interrupted(l *living, k kill, next string, again kill) (how string, n int) {
 	t := l.t
 	var blows, said []string
 	defer func() {
@@ -144,7 +145,7 @@ func interrupted(l *living, k kill, next string, again kill) (how string) {
 		return r.killed
 	}
 	if !blow(k, "clean", l.session, "--cancel", "--yes") {
-		return unreached
+		return unreached, 0
 	}
 	how = l.state()
 	args := map[string][]string{"clean": {"clean", l.session, "--yes"}, "sweep": {"sweep"}}
@@ -157,7 +158,7 @@ func interrupted(l *living, k kill, next string, again kill) (how string) {
 		blow(kill{}, args[map[string]string{"clean": "sweep", "sweep": "clean"}[next]]...)
 	}
 	l.over()
-	return how
+	return how, len(blows)
 }
 
 // refuses fails if a command touches the session, which still runs, and of which nobody knows any more that it was to

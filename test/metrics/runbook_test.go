@@ -74,7 +74,7 @@ func TestRunbookCommands(t *testing.T) {
 		case strings.Contains(command, "last-run") && out != `{"exitCode":0}`,
 			strings.Contains(command, "holderIdentity") && !strings.HasPrefix(out, "bosgc-1_run"),
 			strings.Contains(command, "list\\.json") && out != `{"sessions":12,"unseen":0}`,
-			strings.Contains(command, "grep ^bosgc_bos_") && out != "bosgc_bos_sessions 12\n",
+			strings.Contains(command, "grep ^bosgc_bos_sessions") && out != "bosgc_bos_sessions 12\n",
 			strings.Contains(command, "grep -cE") && out != "2\n",
 			strings.Contains(command, "BOSGC_DRY_RUN") && out != "true",
 			strings.Contains(command, "can-i get") && out != "yes\n",
