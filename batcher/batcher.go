@@ -30,6 +30,14 @@ const (
 	tries = 10
 )
 
+// mostReplicas bounds what an annotation, which anybody may have written, can ask for. The batcher has one.
+const mostReplicas = 10
+
+// ErrDown says that the batcher could not be brought up again.
+var ErrDown = errors.New("the batcher may be down, and no node is configured without it")
+
+var errNote = errors.New("nothing says how many replicas it had")
+
 // Batcher is the Deployment of the batcher.
 type Batcher struct {
 	Kube *kube.Client
@@ -128,7 +136,9 @@ func (b Batcher) down(ctx context.Context, d kube.Deployment, run string) (kube.
 			return d, err
 		}
 		if d.Replicas == 0 {
-			return d, fmt.Errorf("somebody has scaled %s to 0 meanwhile", b.Name)
+			// Whoever did so means it: the note must not bring it up again.
+			_, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}})
+			return d, errors.Join(fmt.Errorf("somebody has scaled %s to 0 meanwhile", b.Name), err)
 		}
 	}
 }
@@ -143,14 +153,13 @@ func (b Batcher) up(ctx context.Context) error {
 		if last = b.upOnce(ctx); last == nil {
 			return nil
 		}
-		var unreadable *json.SyntaxError
-		if errors.As(last, &unreadable) {
-			break
+		if errors.Is(last, errNote) || kube.Forbidden(last) {
+			break // trying again changes nothing
 		}
 		pause(ctx, lookEvery)
 	}
-	return fmt.Errorf("the batcher may be down, and no node is configured without it: %w; the next run of bosgc tries again; by hand: kubectl scale deployment %s --replicas=1, and kubectl annotate deployment %s %s-",
-		last, b.Name, b.Name, annotation)
+	return fmt.Errorf("%w: %w; the next run of bosgc tries again; by hand: kubectl scale deployment %s --replicas=1, and kubectl annotate deployment %s %s-",
+		ErrDown, last, b.Name, b.Name, annotation)
 }
 
 func (b Batcher) upOnce(ctx context.Context) error {
@@ -165,11 +174,8 @@ func (b Batcher) upOnce(ctx context.Context) error {
 	change := kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}}
 	if d.Replicas == 0 { // else somebody has brought it up already, and meant the number
 		var was intent
-		if err := json.Unmarshal([]byte(note), &was); err != nil {
-			return fmt.Errorf("its annotation %s is %.80q, and does not say how many replicas it had: %w", annotation, note, err)
-		}
-		if was.Replicas < 1 {
-			return fmt.Errorf("its annotation %s is %.80q; expected at least 1 replica", annotation, note)
+		if err := json.Unmarshal([]byte(note), &was); err != nil || was.Replicas < 1 || was.Replicas > mostReplicas {
+			return fmt.Errorf("%w: its annotation %s is %.80q", errNote, annotation, note)
 		}
 		change.Replicas = &was.Replicas
 	}

@@ -186,8 +186,10 @@ func TestWhatCountsAsAHang(t *testing.T) {
 		{nil, time.Minute, false},
 		{transport.ErrTimeout, time.Millisecond, true},
 		{&transport.StatusError{Status: 504}, time.Millisecond, true},
-		{lost, hangsAfter, true}, {lost, hangsAfter - 1, false},
-		{&transport.StatusError{Status: 502}, 30 * time.Second, true}, {&transport.StatusError{Status: 503}, time.Second, false},
+		{lost, hangsAfter, true},
+		{lost, hangsAfter - 1, false},
+		{&transport.StatusError{Status: 502}, 30 * time.Second, true},
+		{&transport.StatusError{Status: 503}, time.Second, false},
 		{&transport.StatusError{Status: 500}, time.Minute, false},
 	} {
 		if got := hung(tt.err, tt.took); got != tt.want {

@@ -53,6 +53,7 @@ BOSGC_DRY_RUN=true it is shown what would be done.`,
 		},
 	}
 	cmd.Flags().IntVar(&maxDeletes, "max-deletes", 0, "objects to delete at most in this run (default: BOSGC_MAX_DELETES)")
+	a.viewed(cmd)
 	return cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -117,6 +118,9 @@ func (a *app) cleanSessions(ctx context.Context, in io.Reader, r *oneRun, c clea
 		fmt.Fprint(a.stderr, report.Procedures(preview.Document))
 		if !a.confirmed(ctx, in, "\nDo this?") {
 			fmt.Fprintln(a.stderr, "Nothing was done.")
+			if a.output == "json" {
+				return a.showClean(preview.Document)
+			}
 			return nil
 		}
 	}
@@ -208,7 +212,8 @@ func (r *oneRun) repair(ctx context.Context, to *connection) error {
 	repaired, err := b.Repair(ctx)
 	switch {
 	case kube.Forbidden(err):
-		r.log.Debug("the batcher is not looked after, because that is not permitted", "error", err.Error())
+		// Where it may not even be read, nobody here has ever left it down.
+		r.log.Log(ctx, map[bool]slog.Level{true: slog.LevelError, false: slog.LevelDebug}[errors.Is(err, batcher.ErrDown)], "the batcher is not looked after, because that is not permitted", "error", err.Error())
 		return nil
 	case repaired:
 		r.log.Warn("the batcher of CFS was left down by a run that died, and is up again", "deployment", r.settings.Batcher)

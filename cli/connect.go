@@ -65,6 +65,7 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		Kube:            kubeClient,
 		Keys:            etcd(c),
 		Log:             log,
+		Watch:           a.watch(),
 		BOSConcurrency:  c.BOSConcurrency,
 		KubeConcurrency: c.KubeConcurrency,
 	}

@@ -2,6 +2,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ type app struct {
 	now     func() time.Time
 
 	output     string
+	view       view
 	kubeconfig string
 	context    string
 }
@@ -131,17 +133,17 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if a.output != "table" && a.output != "json" {
-				return fmt.Errorf("--output is %q; expected table or json", a.output)
+			if a.output != "table" && a.output != "wide" && a.output != "json" {
+				return fmt.Errorf("--output is %q; expected table, wide or json", a.output)
 			}
 			return nil
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table or json")
+	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table, wide (a table with more columns) or json")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(a.plan(), a.apply(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version())
+	root.AddCommand(a.plan(), a.apply(), a.explain(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version())
 	return root
 }
 
@@ -170,17 +172,24 @@ func (a *app) logger(settings config.Config) *slog.Logger {
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
+	if p, is := w.(*progress); is {
+		f, ok = p.File, true
+	}
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // colour follows the habit of no-color.org.
 func (a *app) colour() bool {
+	return a.variable("NO_COLOR") == "" && a.variable("TERM") != "dumb" && isTerminal(a.stdout)
+}
+
+func (a *app) variable(name string) string {
 	for _, line := range a.environ {
-		if len(line) > len("NO_COLOR=") && line[:len("NO_COLOR=")] == "NO_COLOR=" {
-			return false
+		if value, is := strings.CutPrefix(line, name+"="); is {
+			return value
 		}
 	}
-	return isTerminal(a.stdout)
+	return ""
 }
 
 // written makes an error of writing to stdout one of the run, and not of usage.
@@ -191,15 +200,17 @@ func written(err error) error {
 	return &exitError{gc.ExitFailed, fmt.Errorf("write the result: %w", err)}
 }
 
-// show writes a result to stdout: exactly one JSON document, or a table.
+// show writes a result to stdout: exactly one JSON document, or a table; and the page, if one is wanted. That
+// it cannot be written keeps nobody from seeing the result.
 func (a *app) show(d gc.Document) error {
+	page := a.view.page(d)
 	var err error
 	if a.output == "json" {
 		err = report.JSON(a.stdout, d)
 	} else {
-		err = report.Table(a.stdout, d, a.colour())
+		err = report.Table(a.stdout, d, report.View{Colour: a.colour(), Wide: a.output == "wide", Filter: a.view.filter})
 	}
-	if err := written(err); err != nil {
+	if err := cmp.Or(written(err), page); err != nil {
 		return err
 	}
 	if d.ExitCode != gc.ExitDone {

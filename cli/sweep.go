@@ -47,6 +47,7 @@ func (a *app) plan() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&save, "save", "", "file to write the plan to, for bosgc apply")
+	a.viewed(cmd)
 	return cmd
 }
 
@@ -72,6 +73,7 @@ func (a *app) sweep() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&maxDeletes, "max-deletes", 0, "objects to delete at most in this run (default: BOSGC_MAX_DELETES)")
+	a.viewed(cmd)
 	return cmd
 }
 
@@ -171,14 +173,18 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
-	r.log.Info("sweep ended", "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
+	what := "sweep ended"
+	if r.saved != nil {
+		what = "apply ended"
+	}
+	r.log.Info(what, "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
 	return report.Document, nil
 }
 
 // execute carries a plan out, unless something is missing without which nothing may be deleted.
 func (r *oneRun) execute(ctx context.Context, to *connection, plan *gc.Plan, missing error) (*gc.Report, error) {
 	limits := gc.Limits{MaxDeletes: r.settings.MaxDeletes, Grace: min(r.settings.RequestTimeout.D(), grace)}
-	if missing == nil && plan.Summary.Delete > 0 {
+	if missing == nil && (plan.Summary.Delete > 0 || plan.Unfinished()) {
 		if limits.Journal, missing = r.openJournal(ctx, to); missing == nil {
 			defer limits.Journal.Close()
 		}

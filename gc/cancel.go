@@ -100,8 +100,8 @@ func (c *carrying) unset(ctx context.Context, procedure *Procedure) error {
 	for _, component := range tagged {
 		switch {
 		case component.Fault != "":
+			// It ends nothing: else one broken record would keep a session from ever being cancelled.
 			c.component(procedure, component.ID, Failed, "what it is to be configured with cannot be read", errors.New(component.Fault))
-			failed = fmt.Errorf("component %s: %s", component.ID, component.Fault)
 		case component.Desired == "":
 		case slices.Contains(outside, component.ID):
 			c.component(procedure, component.ID, Skipped, "the tag names this session, but it is not one of its nodes", nil)
@@ -162,6 +162,9 @@ func (c *carrying) verify(ctx context.Context, procedure *Procedure) error {
 	if err := c.nothingStarts(ctx, procedure); err != nil {
 		return err
 	}
+	if err := c.others(ctx, procedure); err != nil {
+		return err
+	}
 	jobs, _ := procedure.group.Jobs()
 	for _, job := range jobs {
 		if err := c.podsGone(ctx, job.Name); err != nil {
@@ -211,7 +214,7 @@ func (c *carrying) nothingStarts(ctx context.Context, procedure *Procedure) erro
 		if late {
 			return nil
 		}
-		if !wait(ctx, min(timing.Interval, max(time.Until(end), 0)+10*time.Millisecond)) {
+		if !wait(ctx, min(max(timing.Interval, time.Second), max(time.Until(end), 0)+10*time.Millisecond)) {
 			return context.Cause(ctx)
 		}
 	}
@@ -226,7 +229,7 @@ func (c *carrying) noneStarted(ctx context.Context, procedure *Procedure) error 
 	for _, s := range sessions {
 		switch {
 		case s.Tag == procedure.Session:
-			c.say(procedure, "CFS session %s was started for it, and is deleted", s.Name)
+			c.say(procedure, "CFS session %s was started for it", s.Name)
 			if err := c.remove(ctx, procedure, policy.CFSSession); err != nil {
 				return err
 			}
@@ -237,8 +240,32 @@ func (c *carrying) noneStarted(ctx context.Context, procedure *Procedure) error 
 	return nil
 }
 
+// others tells of CFS sessions that are still at work on nodes of this session because they share a batch with nodes of
+// others. To delete one would end the configuration of those too.
+func (c *carrying) others(ctx context.Context, procedure *Procedure) error {
+	sessions, err := c.systems.CFS.Sessions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range sessions {
+		if s.Status == "complete" || !c.shares(procedure, s) {
+			continue
+		}
+		text := fmt.Sprintf("CFS session %s, which it shares with others, still configures nodes of it, and is left to its end", s.Name)
+		c.say(procedure, "%s", text)
+		i := slices.IndexFunc(procedure.Steps, func(s Step) bool { return s.Phase == PhaseVerify })
+		procedure.Steps[i].Detail += "; " + text
+	}
+	return nil
+}
+
 func (c *carrying) mayBeOf(procedure *Procedure, s inventory.CFSSession) bool {
-	if c.known == nil || c.known[s.Name] || s.Tag != "" || !cfs.IsBatcher(s) || !slices.Contains(procedure.Configurations, s.Configuration) {
+	return c.known != nil && !c.known[s.Name] && c.shares(procedure, s)
+}
+
+// shares says whether a CFS session that names no session works with this one's configuration on nodes of it.
+func (c *carrying) shares(procedure *Procedure, s inventory.CFSSession) bool {
+	if s.Tag != "" || !cfs.IsBatcher(s) || !slices.Contains(procedure.Configurations, s.Configuration) {
 		return false
 	}
 	return slices.ContainsFunc(inventory.Limit(s.Limit), func(id string) bool {

@@ -119,15 +119,15 @@ func (c *carrying) note(ctx context.Context, phase Phase, procedure *Procedure) 
 	jobs, _ := procedure.group.Jobs()
 	m := procedure.mark
 	m.Phase, m.Run, m.At = phase, c.Run, c.since()
-	annotations, err := m.annotations(procedure.remembered)
-	if err != nil {
-		return err
-	}
 	for _, job := range jobs {
 		if job.Fault != "" {
 			continue
 		}
-		_, err := c.systems.Kube.MarkJob(ctx, job.Name, job.UID, annotations)
+		annotations, err := m.annotations(job.UID, procedure.remembered)
+		if err != nil {
+			return err
+		}
+		_, err = c.systems.Kube.MarkJob(ctx, job.Name, job.UID, annotations)
 		if err == nil {
 			continue
 		}
@@ -210,8 +210,9 @@ func (c *carrying) survives(ctx context.Context) error {
 		if err := c.remove(ctx, procedure, policy.CFSSession); err != nil {
 			return err
 		}
-		for _, s := range procedure.group.CFS {
-			delete(fatal, s.Name)
+		// Not all that has its tag goes: one that a person made stays.
+		if fatal, err = batcher.Fatal(ctx, c.systems.CFS); err != nil {
+			return fmt.Errorf("whether %s would survive a restart is not known: %w", c.want.Batcher, err)
 		}
 	}
 	return batcher.Refusal(fatal, c.want.Batcher)
@@ -273,6 +274,13 @@ func (c *carrying) round(ctx context.Context, procedure *Procedure, kinds []poli
 	w, err := c.now(ctx, procedure.Session)
 	if err != nil {
 		return nil, err
+	}
+	// What could not be read is not what is not there.
+	for _, source := range w.sources {
+		if !source.Complete {
+			c.report.Sources = w.sources
+			return nil, fmt.Errorf("%s could not be read completely: %s", source.Name, source.Error)
+		}
 	}
 	once := &Plan{systems: c.systems, world: w, Document: Document{Run: c.Run, Sources: w.sources}}
 	for _, g := range w.snapshot.Groups {

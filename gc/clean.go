@@ -34,16 +34,16 @@ type Clean struct {
 
 // Procedure is what is known of one session that was named, and what is done about it.
 type Procedure struct {
-	Session        string   `json:"session"`
-	Mode           string   `json:"mode"`              // clean, unset-config, cancel
-	Resumed        Phase    `json:"resumed,omitempty"` // where an earlier run stopped, from which this one goes on
-	Template       string   `json:"template,omitempty"`
-	Operation      string   `json:"operation,omitempty"`
-	Started        string   `json:"started,omitempty"` // as BOS has it
-	Stopped        string   `json:"stopped,omitempty"` // as BOS has it; empty if it records no end
-	Running        string   `json:"running,omitempty"` // what runs for it
-	Configurations []string `json:"configurations,omitempty"`
-	BootSets       []BootSet
+	Session        string           `json:"session"`
+	Mode           string           `json:"mode"`              // clean, unset-config, cancel
+	Resumed        Phase            `json:"resumed,omitempty"` // where an earlier run stopped, from which this one goes on
+	Template       string           `json:"template,omitempty"`
+	Operation      string           `json:"operation,omitempty"`
+	Started        string           `json:"started,omitempty"` // as BOS has it
+	Stopped        string           `json:"stopped,omitempty"` // as BOS has it; empty if it records no end
+	Running        string           `json:"running,omitempty"` // what runs for it
+	Configurations []string         `json:"configurations,omitempty"`
+	BootSets       []BootSet        `json:"bootSets,omitempty"`
 	Components     int              `json:"components"` // whose tag names this session
 	Links          []inventory.Link `json:"links,omitempty"`
 	Refused        string           `json:"refused,omitempty"` // why nothing is done about it
@@ -117,6 +117,11 @@ func (p *Clean) read(ctx context.Context) error {
 		procedure := procedures[id]
 		p.Procedures = append(p.Procedures, procedure)
 		p.judge(procedure)
+		for _, source := range w.sources {
+			if source.Name == inventory.SourceCFSSessions && !source.Complete && procedure.Refused == "" {
+				procedure.Refused = "which CFS sessions it has is not known: " + source.Error
+			}
+		}
 		p.facts(ctx, procedure)
 		p.steps(procedure)
 	}
@@ -141,11 +146,9 @@ func (p *Clean) procedure(g *inventory.Group) *Procedure {
 	if found {
 		procedure.Resumed, procedure.remembered = m.Phase, remembered
 	}
+	m.Phase = p.begin(m, found, jobs)
 	m.Cancel = m.Cancel || p.want.Cancel
 	m.Unset = m.Unset || p.want.Unset || m.Cancel
-	if !found {
-		m.Phase = PhaseStop
-	}
 	procedure.mark = m
 	switch {
 	case m.Cancel:
@@ -161,14 +164,27 @@ func (p *Clean) procedure(g *inventory.Group) *Procedure {
 	return procedure
 }
 
+// begin says from which phase on a procedure is carried out. Each can be done twice.
+func (p *Clean) begin(m mark, found bool, jobs []inventory.Job) Phase {
+	works := slices.ContainsFunc(jobs, func(j inventory.Job) bool { return j.Fault == "" && !j.Terminal && !j.Stopped })
+	switch {
+	case !found, p.want.Cancel && !m.Cancel, m.Cancel && works: // somebody has let its Job work again
+		return PhaseStop
+	case p.want.Unset && !m.Unset && PhaseUnset.before(m.Phase):
+		return PhaseUnset
+	case PhaseDelete.before(m.Phase):
+		return PhaseDelete // something may have come since, and deleting again what has gone costs a look
+	}
+	return m.Phase
+}
+
 // judge asks the rules about every object of a session, and notes why it cannot be taken apart.
 func (p *Clean) judge(procedure *Procedure) {
 	procedure.Running = p.world.judge.Running(p.world.found[procedure.Session])
 	for _, d := range inOrder(p.world.judge.Group(procedure.group), procedure.mark.Cancel) {
-		if d.Kind == policy.Session && !p.world.hasBOSv1 {
-			continue // there is no BOS v1 to delete it from
+		if d.Kind != policy.Session || p.world.hasBOSv1 { // else there is no BOS v1 to delete it from
+			p.Objects = append(p.Objects, object(d))
 		}
-		p.Objects = append(p.Objects, object(d))
 		if procedure.Refused == "" && blocks(d) {
 			procedure.Refused = d.Detail
 			if d.Kind != policy.Session {
@@ -184,6 +200,9 @@ func (p *Clean) judge(procedure *Procedure) {
 // blocks says that a session cannot be taken apart because something of it has to stay, or is not known. What
 // only has its name, and is somebody else's, is no part of it.
 func blocks(d policy.Decision) bool {
+	if d.Kind == policy.Session && d.Verdict != policy.Delete {
+		return true
+	}
 	return d.Verdict != policy.Delete && d.Reason != policy.NotOurs && d.Reason != policy.Foreign && d.Reason != policy.OwnerKept
 }
 

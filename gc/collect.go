@@ -118,6 +118,11 @@ func (c *collection) doubt() {
 		c.seen.Unlisted = inventory.Unknown
 		c.failed(inventory.SourceSessions, fmt.Sprintf("BOS lists no session at all, but Kubernetes has %d Jobs and ConfigMaps of sessions; was its database wiped or restored?", traces))
 	}
+	c.strange(traces)
+}
+
+// strange takes back that all ConfigMaps were read, where this is no namespace of BOS.
+func (c *collection) strange(traces int) {
 	// An API server answers for a namespace that does not exist as for an empty one. In the
 	// wrong one, or in another cluster, there is no Job to say that a session runs, and no
 	// annotation to keep it.

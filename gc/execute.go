@@ -100,7 +100,7 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	}
 	report.Sources, report.sent = x.sources, report.sent+int(x.sent.Load())
 	report.harmless = report.harmless && report.sent == 0
-	if x.stopped.Load() {
+	if x.stopped.Load() && report.Stopped == "" {
 		report.Stopped = context.Cause(ctx).Error()
 	}
 	report.finish(time.Now().UTC())

@@ -41,6 +41,9 @@ func (p *Clean) facts(ctx context.Context, procedure *Procedure) {
 		return
 	}
 	procedure.Components = len(tagged)
+	if len(procedure.Configurations) == 0 && slices.ContainsFunc(tagged, func(c inventory.Component) bool { return c.Desired != "" }) {
+		p.doubt(procedure, true, "which configuration it has set is not known, because its ConfigMap and its CFS sessions are gone, and components still have its tag: unset theirs by hand if it is to be unset")
+	}
 	for _, c := range tagged {
 		// Its nodes are those that BOS names. Where BOS names none any more, the tag, which nobody else writes, is proof enough.
 		procedure.remembered.Nodes = union(procedure.remembered.Nodes, []string{c.ID})

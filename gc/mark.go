@@ -39,6 +39,7 @@ type mark struct {
 	Unset  bool      `json:"unset,omitempty"`
 	Cancel bool      `json:"cancel,omitempty"`
 	Purge  bool      `json:"purge,omitempty"` // the batcher may have gathered something of it, which later phases do not see any more
+	Job    string    `json:"job"`             // its UID: a copy of the Job is another one
 	Run    string    `json:"run"`
 	At     time.Time `json:"at"`
 }
@@ -64,6 +65,9 @@ func readMark(jobs []inventory.Job) (m mark, remembered memory, found bool, err 
 			return mark{}, memory{}, true, fmt.Errorf("the annotation %s of Job %s is %.80q, which no run of this version has written; if nobody is taking the session apart, remove it: kubectl annotate job %s %s-",
 				inventory.CleaningAnnotation, job.Name, job.Cleaning, job.Name, inventory.CleaningAnnotation)
 		}
+		if one.Job != job.UID {
+			continue // somebody has made this Job from the manifest of the one that was marked
+		}
 		facts, err := unfold(job.Cleaned)
 		if err != nil {
 			return mark{}, memory{}, true, fmt.Errorf("the annotation %s of Job %s cannot be read: %w", inventory.CleanedAnnotation, job.Name, err)
@@ -80,7 +84,8 @@ func readMark(jobs []inventory.Job) (m mark, remembered memory, found bool, err 
 }
 
 // annotations is what is noted on a Job.
-func (m mark) annotations(remembered memory) (map[string]string, error) {
+func (m mark) annotations(uid string, remembered memory) (map[string]string, error) {
+	m.Job = uid
 	text, err := json.Marshal(m)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ func (s Systems) named(ctx context.Context, r Run, ids []string, how func(*inven
 		all.Go(func() { list(reading) })
 	}
 	all.Wait()
+	c.strange(len(c.seen.Jobs) + len(c.seen.ConfigMaps))
 	c.seen.Unlisted = inventory.Unknown // nobody is asked about any other session
 	// What has lost its record may still have other keys: only a delete tells.
 	c.seen.SessionIDs = ids
@@ -57,19 +58,26 @@ func (c *collection) askV1(ctx context.Context) {
 }
 
 func (c *collection) namedRecords(ctx context.Context, s *inventory.Snapshot) {
-	if !c.hasBOSv1 {
-		return
-	}
 	var all errgroup.Group
 	all.SetLimit(c.systems.BOSConcurrency)
 	for _, g := range s.Groups {
 		all.Go(func() error {
-			record, err := c.systems.BOS.Get(ctx, g.ID)
-			if err != nil {
-				record = inventory.Record{Err: err.Error()}
-				c.failed(inventory.SourceSessions, err.Error())
+			if c.hasBOSv1 {
+				record, err := c.systems.BOS.Get(ctx, g.ID)
+				if err != nil {
+					record = inventory.Record{Err: err.Error()}
+					c.failed(inventory.SourceSessions, err.Error())
+				}
+				g.Record = record
 			}
-			g.Record = record
+			if g.Record.Presence != inventory.Present {
+				// BOS v2 gives IDs of the same form, and writes the same tag.
+				presence, err := c.systems.BOS.V2Session(ctx, g.ID)
+				if err != nil {
+					c.failed(inventory.SourceSessions, err.Error())
+				}
+				g.V2 = presence
+			}
 			return nil
 		})
 	}

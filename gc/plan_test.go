@@ -69,7 +69,8 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{0, 100, 100, "[a:12 :3 :4 b:56]", 7},
 		{7, 5, 5, "[]", 7},
 	} {
-		units, rest := (&execution{limits: Limits{MaxDeletes: tt.limit}}).units(objects, tt.from, tt.budget)
+		nothing := &world{judge: policy.NewJudge(&inventory.Snapshot{}, policy.Settings{}, time.Now(), policy.Memory{})}
+		units, rest := (&execution{world: nothing, limits: Limits{MaxDeletes: tt.limit}}).units(objects, tt.from, tt.budget)
 		if got := fmt.Sprint(show(units)); got != tt.want || rest != tt.rest {
 			t.Errorf("from %d, budget %d: %s, rest %d; want %s, %d", tt.from, tt.budget, got, rest, tt.want, tt.rest)
 		}

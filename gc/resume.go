@@ -2,7 +2,9 @@ package gc
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"bosgc/inventory"
@@ -30,27 +32,44 @@ func unfinished(s *inventory.Snapshot, log *slog.Logger) map[string]policy.Reque
 	return requested
 }
 
-// resume goes on with unfinished procedures, and writes into the report what became of them.
+// Unfinished says whether there are procedures to go on with.
+func (p *Plan) Unfinished() bool { return len(p.world.requested) > 0 }
+
+// resume goes on with unfinished procedures, and writes into the report what became of them. It takes half of a run's
+// time at most: a Pod that does not end must not keep sweeps from everything else.
 func (p *Plan) resume(ctx context.Context, systems Systems, limits Limits, report *Report) {
-	// Whatever becomes of it: a sweep would take these sessions apart in another order, without stopping anything.
-	defer func() {
-		for i := range report.Objects {
-			if o := &report.Objects[i]; p.world.requested[o.Session] != policy.NotRequested && o.Verdict == policy.Delete && o.Outcome == "" {
-				o.Outcome = Waiting
-			}
-		}
-	}()
-	want := Cleaning{Batcher: p.run.Batcher}
-	for id, request := range p.world.requested {
-		if request != policy.Unclear {
-			want.Sessions = append(want.Sessions, id)
-		}
+	if len(p.world.requested) == 0 {
+		return
 	}
-	slices.Sort(want.Sessions)
+	bounded, cancel := context.WithTimeoutCause(ctx, p.run.Reading, errors.New("going on with interrupted procedures took half of BOSGC_DEADLINE"))
+	defer cancel()
+	p.goOn(bounded, systems, limits, report)
+	// Whatever has become of it: a sweep would take these sessions apart in another order, without stopping anything.
+	for i := range report.Objects {
+		o := &report.Objects[i]
+		if p.world.requested[o.Session] == policy.NotRequested || o.Verdict != policy.Delete || o.Outcome != "" {
+			continue
+		}
+		o.Outcome = Waiting
+	}
+	if ctx.Err() != nil && slices.ContainsFunc(report.Procedures, func(p *Procedure) bool { return p.failed }) {
+		report.Stopped = context.Cause(ctx).Error()
+	}
+}
+
+func (p *Plan) goOn(ctx context.Context, systems Systems, limits Limits, report *Report) {
+	want := Cleaning{Batcher: p.run.Batcher}
+	for _, id := range slices.Sorted(maps.Keys(p.world.requested)) {
+		if p.world.requested[id] == policy.Unclear {
+			report.Procedures = append(report.Procedures, &Procedure{Session: id, Steps: []Step{}, Refused: "what is noted on its Job cannot be read", failed: true})
+			continue
+		}
+		want.Sessions = append(want.Sessions, id)
+	}
 	for len(want.Sessions) > 0 && ctx.Err() == nil {
 		clean, err := PlanClean(ctx, systems, p.run, want)
 		if err != nil {
-			return
+			return // the context has ended
 		}
 		if clean.Refusal() != nil {
 			// One that cannot be gone on with must not keep the others from it.
@@ -60,6 +79,10 @@ func (p *Plan) resume(ctx context.Context, systems Systems, limits Limits, repor
 		done, err := clean.Carry(ctx, limits)
 		if err != nil {
 			systems.Log.Error("an interrupted procedure was not gone on with", "error", err.Error())
+			for _, procedure := range clean.Procedures {
+				procedure.failed = true
+			}
+			report.Procedures = append(report.Procedures, clean.Procedures...)
 			return
 		}
 		report.merge(done)
@@ -74,6 +97,7 @@ func (r *Report) refuse(procedures []*Procedure) (rest []string) {
 			rest = append(rest, procedure.Session)
 			continue
 		}
+		procedure.failed = true
 		r.Procedures = append(r.Procedures, procedure)
 		for i := range r.Objects {
 			if o := &r.Objects[i]; o.Session == procedure.Session && o.Verdict == policy.Delete {

@@ -111,7 +111,7 @@ func (j *Judge) linkedCFS(f facts, session Decision, jobs []Decision, c inventor
 
 // NeedsV2 says whether a verdict of the group hangs on what BOS v2 knows.
 func (j *Judge) NeedsV2(g *inventory.Group) bool {
-	if len(g.CFS) == 0 {
+	if len(g.CFS) == 0 && j.memory.Requested[g.ID] == NotRequested {
 		return false
 	}
 	here, gone := *g, *g

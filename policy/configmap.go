@@ -17,24 +17,32 @@ func (j *Judge) configMaps(f facts, session Decision, jobs []Decision) []Decisio
 }
 
 func (j *Judge) configMap(f facts, session Decision, jobs []Decision, cm inventory.ConfigMap) *ruling {
-	switch {
-	case cm.Fault != "":
-		return keep(NotOurs, cm.Fault)
-	case f.keep != nil:
-		return f.keep
-	case cm.User != "" && !breakUsers:
-		return keep(InUse, cm.User+" refers to it and is not of its session")
-	}
-	r := j.owned(f, session, jobs)
-	if r == nil {
-		r = j.orphan(f, cm)
-	}
+	r := first(j.configMapRules(f, session, jobs, cm))
 	if r.verdict == Delete || r.reason == AwaitingConfirmation || r.reason == OrphanGuard {
 		if look := body(cm); look != nil {
 			return look
 		}
 	}
 	return r
+}
+
+// configMapRules are those of docs/policy.md, "ConfigMap", but for the look at the body, which comes after them. One of
+// them always has something to say.
+func (j *Judge) configMapRules(f facts, session Decision, jobs []Decision, cm inventory.ConfigMap) []rule {
+	rules := []rule{
+		shape(cm.Fault),
+		always("annotation", f.keep),
+		{name: "use", says: func() *ruling {
+			if cm.User == "" || breakUsers {
+				return nil
+			}
+			return keep(InUse, cm.User+" refers to it and is not of its session")
+		}},
+	}
+	if r := j.owned(f, session, jobs); r != nil {
+		return append(rules, always(ownerRule, r))
+	}
+	return append(rules, j.orphan(f, cm)...)
 }
 
 // tied says that what there is of a session hangs on the verdict on it: BOS lists it, or a person has named it.
@@ -60,26 +68,35 @@ func (j *Judge) owned(f facts, session Decision, jobs []Decision) *ruling {
 	return gone
 }
 
-// orphan judges a ConfigMap that seems to belong to nobody. BOS makes the ConfigMap first,
+// orphan are the rules for a ConfigMap that seems to belong to nobody. BOS makes the ConfigMap first,
 // then the Job, then its own entry, and can take minutes over it when etcd is slow: the
 // grace keeps what is merely being made.
-func (j *Judge) orphan(f facts, cm inventory.ConfigMap) *ruling {
-	if r := ownerUnsure(f); r != nil {
-		return r
+func (j *Judge) orphan(f facts, cm inventory.ConfigMap) []rule {
+	rules := []rule{
+		{name: "gone", says: func() *ruling { return ownerUnsure(f) }},
+		{name: "read", says: func() *ruling { return j.clusterUnread(f) }},
+		{name: "times", says: func() *ruling {
+			switch {
+			case !cm.Created.Known():
+				return unknown(BadData, "it has no creation time")
+			case j.future(cm.Created.At):
+				return unknown(ClockSkew, "it was created in the future, at "+stamp(cm.Created.At))
+			}
+			return nil
+		}},
 	}
-	if r := j.clusterUnread(f); r != nil {
-		return r
+	if !cm.Created.Known() {
+		return rules
 	}
-	switch {
-	case !cm.Created.Known():
-		return unknown(BadData, "it has no creation time")
-	case j.future(cm.Created.At):
-		return unknown(ClockSkew, "it was created in the future, at "+stamp(cm.Created.At))
-	}
-	if r := j.young(cm.Created.At, j.settings.OrphanGrace, "created"); r != nil {
-		return r
-	}
-	return j.orphaned(ConfigMap, cm.UID, "no session, no Job and no Pod of that ID", cm.Created.At)
+	return append(
+		rules,
+		rule{name: "age", ended: true, settings: []string{"BOSGC_ORPHAN_GRACE"}, says: func() *ruling {
+			return j.young(cm.Created.At, j.settings.OrphanGrace, "created")
+		}},
+		rule{name: "orphan", ended: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}, says: func() *ruling {
+			return j.orphaned(ConfigMap, cm.UID, "no session, no Job and no Pod of that ID", cm.Created.At)
+		}},
+	)
 }
 
 // body looks at the content of a ConfigMap that would go. A name is not enough: nothing

@@ -49,6 +49,14 @@ func (f facts) ttl(s Settings) time.Duration {
 	return s.SessionTTL
 }
 
+// ttlSetting is the name of the setting that says so.
+func (f facts) ttlSetting() string {
+	if f.failed {
+		return "BOSGC_FAILED_TTL"
+	}
+	return "BOSGC_SESSION_TTL"
+}
+
 // expiry is the reason by which a finished session goes.
 func (f facts) expiry() Reason {
 	if f.failed {

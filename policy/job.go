@@ -7,7 +7,7 @@ func (j *Judge) jobs(f facts, session Decision) []Decision {
 	decisions := make([]Decision, 0, len(jobs))
 	for _, job := range jobs {
 		d := jobDecision(job)
-		j.job(f, session, job).into(&d)
+		first(j.jobRules(f, session, job)).into(&d)
 		decisions = append(decisions, d)
 	}
 	return decisions
@@ -27,22 +27,27 @@ func strayJob(job inventory.Job) Decision {
 	return d
 }
 
-func (j *Judge) job(f facts, session Decision, job inventory.Job) *ruling {
-	switch {
-	case job.Fault != "":
-		return keep(NotOurs, job.Fault)
-	case f.life.running != "":
-		return j.running(f)
-	case f.life.unread != "":
-		return unknown(EvidenceIncomplete, "Job "+f.life.unread+" has not ended, and its Pods could not be read")
-	case f.keep != nil:
-		return f.keep
+// jobRules are those of docs/policy.md, "Job"; one of them always has something to say.
+func (j *Judge) jobRules(f facts, session Decision, job inventory.Job) []rule {
+	rules := []rule{
+		shape(job.Fault),
+		{name: "running", says: func() *ruling { return j.running(f) }},
+		{name: "pods", says: func() *ruling {
+			if f.life.unread == "" {
+				return nil
+			}
+			return unknown(EvidenceIncomplete, "Job "+f.life.unread+" has not ended, and its Pods could not be read")
+		}},
+		always("annotation", f.keep),
 	}
 	if j.tied(f) {
-		return goesWith(session, "session "+session.Name)
+		return append(rules, always(ownerRule, goesWith(session, "session "+session.Name)))
 	}
-	return j.unlistedJob(f, job.UID)
+	return append(rules, j.unlistedJob(f, job.UID)...)
 }
+
+// ownerRule is the name of the rule that ties an object to what it belongs to.
+const ownerRule = "owner"
 
 // goesWith ties an object to its owner's verdict.
 func goesWith(owner Decision, name string) *ruling {
@@ -69,34 +74,45 @@ func ownerUnsure(f facts) *ruling {
 	return nil
 }
 
-// unlistedJob judges a Job whose session is not in BOS. If it finished longer ago than any
+// unlistedJob are the rules for a Job whose session is not in BOS. If it finished longer ago than any
 // session is kept, it goes on its own evidence: that is also how the next run finishes one
 // that was killed between its last two deletes. If it finished more lately than that, it only seems
 // to belong to nobody.
-func (j *Judge) unlistedJob(f facts, uid string) *ruling {
-	if r := ownerUnsure(f); r != nil {
-		return r
-	}
-	if r := j.keptTemplate(f); r != nil {
-		return r
-	}
+func (j *Judge) unlistedJob(f facts, uid string) []rule {
 	finished, ttl := f.life.finished, f.ttl(j.settings)
-	switch {
-	case f.life.bad != "":
-		return unknown(BadData, f.life.bad)
-	case finished.IsZero():
-		return unknown(BadData, "nothing tells when it ended")
-	case j.future(finished):
-		return unknown(ClockSkew, "it finished in the future, at "+stamp(finished))
+	rules := []rule{
+		{name: "gone", says: func() *ruling { return ownerUnsure(f) }},
+		{name: "template", says: func() *ruling { return j.keptTemplate(f) }, settings: []string{"BOSGC_KEEP_TEMPLATES"}},
+		{name: "times", says: func() *ruling {
+			switch {
+			case f.life.bad != "":
+				return unknown(BadData, f.life.bad)
+			case finished.IsZero():
+				return unknown(BadData, "nothing tells when it ended")
+			case j.future(finished):
+				return unknown(ClockSkew, "it finished in the future, at "+stamp(finished))
+			}
+			return nil
+		}},
 	}
-	if r := j.young(finished, min(ttl, j.settings.OrphanGrace), "finished"); r != nil {
-		return r
+	if finished.IsZero() {
+		return rules
 	}
-	if r := j.clusterUnread(f); r != nil {
-		return r
-	}
-	if eligible := finished.Add(ttl); !j.now.Before(eligible) {
-		return remove(f.expiry(), eligible, f.outcome()+" "+stamp(finished)+"; its session is gone from BOS")
-	}
-	return j.orphaned(Job, uid, "its session is gone from BOS", finished)
+	return append(
+		rules,
+		rule{name: "age", ended: true, settings: []string{f.ttlSetting(), "BOSGC_ORPHAN_GRACE"}, says: func() *ruling {
+			return j.young(finished, min(ttl, j.settings.OrphanGrace), "finished")
+		}},
+		rule{name: "read", says: func() *ruling { return j.clusterUnread(f) }},
+		rule{name: "ended", ended: true, settings: []string{f.ttlSetting()}, says: func() *ruling {
+			eligible := finished.Add(ttl)
+			if j.now.Before(eligible) {
+				return nil
+			}
+			return remove(f.expiry(), eligible, f.outcome()+" "+stamp(finished)+"; its session is gone from BOS")
+		}},
+		rule{name: "orphan", ended: true, settings: []string{f.ttlSetting(), "BOSGC_ORPHAN_SIGHTINGS"}, says: func() *ruling {
+			return j.orphaned(Job, uid, "its session is gone from BOS", finished)
+		}},
+	)
 }

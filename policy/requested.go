@@ -31,6 +31,15 @@ func (j *Judge) requested(f facts) *ruling {
 		return unknown(BadData, "somebody was taking it apart, and what is noted about that on its Job cannot be read")
 	default:
 	}
+	if f.group.Record.Presence != inventory.Present {
+		switch f.group.V2 {
+		case inventory.Present:
+			return keep(Foreign, "it is a session of BOS v2; for those: cray bos v2 sessions delete")
+		case inventory.Unknown:
+			return unknown(EvidenceIncomplete, "BOS v1 has no record of it, and BOS v2 could not be asked for it")
+		default:
+		}
+	}
 	if f.keep != nil {
 		return f.keep
 	}

@@ -9,20 +9,28 @@ import (
 	"bosgc/inventory"
 )
 
-// sessionRules are asked in this order; the first that has something to say decides.
-// The order is that of docs/policy.md, "Session".
-var sessionRules = []func(*Judge, facts) *ruling{
-	(*Judge).foreignID,
-	(*Judge).requested,
-	(*Judge).running,
-	(*Judge).keptByRule,
-	(*Judge).finishedLately,
-	(*Judge).clusterUnread,
-	(*Judge).recordUnread,
-	(*Judge).ghost,
-	(*Judge).badTimes,
-	(*Judge).finished,
-	(*Judge).abandoned,
+// sessionRules are those of docs/policy.md, "Session".
+func (j *Judge) sessionRules(f facts) []rule {
+	ask := func(question func(*Judge, facts) *ruling) func() *ruling {
+		return func() *ruling { return question(j, f) }
+	}
+	ttl := []string{f.ttlSetting()}
+	return []rule{
+		{name: "id", says: ask((*Judge).foreignID)},
+		{name: "requested", says: ask((*Judge).requested)},
+		{name: "running", says: ask((*Judge).running)},
+		always("annotation", f.keep),
+		{name: "template", says: ask((*Judge).keptTemplate), settings: []string{"BOSGC_KEEP_TEMPLATES"}},
+		{name: "job-age", says: ask((*Judge).finishedLately), settings: ttl, ended: true},
+		{name: "read", says: ask((*Judge).clusterUnread)},
+		{name: "record", says: ask((*Judge).recordUnread)},
+		{name: "ghost", says: ask((*Judge).ghost), settings: []string{"BOSGC_ORPHAN_GRACE"}, ended: true},
+		{name: "times", says: ask((*Judge).badTimes)},
+		{name: "age", says: ask((*Judge).endedLately), settings: ttl, ended: true},
+		{name: "newest", says: ask((*Judge).keptAsNewest), settings: []string{"BOSGC_KEEP_LAST"}, ended: true},
+		{name: "ended", says: ask((*Judge).finished), settings: ttl, ended: true},
+		{name: "abandoned", says: ask((*Judge).abandoned), settings: []string{"BOSGC_ABANDONED_TTL"}, ended: true},
+	}
 }
 
 func (j *Judge) session(f facts) Decision {
@@ -30,13 +38,11 @@ func (j *Judge) session(f facts) Decision {
 	if f.life.running == "" {
 		d.EndedAt = f.end
 	}
-	for _, rule := range sessionRules {
-		if r := rule(j, f); r != nil {
-			r.into(&d)
-			return d
-		}
+	r := first(j.sessionRules(f))
+	if r == nil {
+		r = unknown(BadData, "no rule applies")
 	}
-	unknown(BadData, "no rule applies").into(&d)
+	r.into(&d)
 	return d
 }
 
@@ -177,17 +183,18 @@ func (j *Judge) badTimes(f facts) *ruling {
 	return nil
 }
 
-// finished judges by the end, not by the start: a session that ran for days would otherwise
+// endedLately judges by the end, not by the start: a session that ran for days would otherwise
 // go the moment it ends.
-func (j *Judge) finished(f facts) *ruling {
+func (j *Judge) endedLately(f facts) *ruling {
 	if f.end.IsZero() {
 		return nil
 	}
-	if r := j.young(f.end, f.ttl(j.settings), "finished"); r != nil {
-		return r
-	}
-	if r := j.keptAsNewest(f); r != nil {
-		return r
+	return j.young(f.end, f.ttl(j.settings), "finished")
+}
+
+func (j *Judge) finished(f facts) *ruling {
+	if f.end.IsZero() {
+		return nil
 	}
 	return remove(f.expiry(), f.end.Add(f.ttl(j.settings)), f.outcome()+" "+stamp(f.end))
 }
@@ -203,6 +210,8 @@ func (f facts) outcome() string {
 // calls them in progress for ever.
 func (j *Judge) abandoned(f facts) *ruling {
 	switch {
+	case !f.end.IsZero():
+		return nil
 	case f.start.IsZero():
 		return unknown(BadData, "nothing tells its age: BOS has no start and no end, and it has no Job or ConfigMap")
 	case j.future(f.start):

@@ -224,7 +224,7 @@ func (p *printer) session(objects []gc.Object, long int, explain bool) {
 	p.b.WriteString(p.styled(bold, title) + template + rest + "\n")
 	for _, bucket := range p.buckets(objects) {
 		if !explain {
-			p.wrap(bucket.why, "    ")
+			p.wrap(bucket.why, "  ")
 		}
 		for _, o := range bucket.objects {
 			p.row(o, long)

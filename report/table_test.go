@@ -33,7 +33,7 @@ func document() gc.Document {
 func table(t *testing.T, d gc.Document, colour bool) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Table(&b, d, colour); err != nil {
+	if err := Table(&b, d, View{Colour: colour}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -16,7 +16,12 @@ import (
 )
 
 // etcd is a real one, which BOS keeps its keys in. Its client takes as much in one answer as BOS's does.
-type etcd struct{ *clientv3.Client }
+type etcd struct {
+	*clientv3.Client
+
+	// patient gives a context for one request. It is none of who asks BOS: BOS goes on when its client has left.
+	patient func() (context.Context, context.CancelFunc)
+}
 
 // etcdPatience is how long a request of the lab's may take; BOS itself would wait for ever.
 const etcdPatience = time.Minute
@@ -32,14 +37,16 @@ func (s *Server) KeepIn(endpoint string) error {
 	}
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
-	s.store.etcd = &etcd{client}
+	s.store.etcd = &etcd{client, func() (context.Context, context.CancelFunc) {
+		return context.WithTimeout(context.Background(), etcdPatience)
+	}}
 	var puts []clientv3.Op
 	for id, keys := range s.store.sessions {
 		for attribute, e := range keys {
 			puts = append(puts, clientv3.OpPut(key(id, attribute), string(e.encode(id, attribute))))
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), etcdPatience)
+	ctx, cancel := s.store.etcd.patient()
 	defer cancel()
 	for some := range slices.Chunk(puts, 100) { // etcd takes 128 in a transaction, and 1.5 MB
 		if _, err := client.Txn(ctx).Then(some...).Commit(); err != nil {
@@ -85,22 +92,23 @@ func (e entry) encode(id, attribute string) []byte {
 	return value
 }
 
-func decode(attribute string, keySize int, value []byte) (entry, error) {
+// decode reads the value of a key. A record that is none can be there, and cannot be read.
+func decode(attribute string, keySize int, value []byte) entry {
 	e := entry{string(value), keySize + len(value)}
 	text, pickled := bytes.CutPrefix(value, []byte(magic))
 	if !pickled {
-		return e, nil
+		return e
 	}
 	var p pickle
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&p); err != nil {
-		return e, err
+		p = pickle{Broken: true}
 	}
 	if strings.HasPrefix(attribute, "status/") && p.Set != nil {
 		e.value = setRecord{set: *p.Set, operation: p.Operation, start: p.Start, stop: p.Stop}
 	} else {
 		e.value = statusRecord{p.Start, p.Stop, p.Broken}
 	}
-	return e, nil
+	return e
 }
 
 // pull brings what is known of a session up to what etcd has. The caller holds the lock.
@@ -108,7 +116,7 @@ func (s *store) pull(id string) {
 	if s.etcd == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), etcdPatience)
+	ctx, cancel := s.etcd.patient()
 	defer cancel()
 	answer, err := s.etcd.Get(ctx, base+id+"/", clientv3.WithPrefix())
 	if err != nil {
@@ -118,11 +126,7 @@ func (s *store) pull(id string) {
 	delete(s.sessions, id)
 	for _, kv := range answer.Kvs {
 		attribute := strings.TrimPrefix(string(kv.Key), base+id+"/")
-		e, err := decode(attribute, len(kv.Key), kv.Value)
-		if err != nil {
-			log.Printf("lab: etcd: %s: %v", kv.Key, err)
-			continue
-		}
+		e := decode(attribute, len(kv.Key), kv.Value)
 		if s.sessions[id] == nil {
 			s.sessions[id] = map[string]entry{}
 		}
@@ -135,7 +139,7 @@ func (s *store) push(id, attribute string) {
 	if s.etcd == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), etcdPatience)
+	ctx, cancel := s.etcd.patient()
 	defer cancel()
 	if _, err := s.etcd.Put(ctx, key(id, attribute), string(s.sessions[id][attribute].encode(id, attribute))); err != nil {
 		log.Printf("lab: etcd: %v", err)
@@ -147,7 +151,7 @@ func (s *store) drop(id string) {
 	if s.etcd == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), etcdPatience)
+	ctx, cancel := s.etcd.patient()
 	defer cancel()
 	if _, err := s.etcd.Delete(ctx, base+id+"/", clientv3.WithPrefix()); err != nil {
 		log.Printf("lab: etcd: %v", err)
@@ -157,7 +161,7 @@ func (s *store) drop(id string) {
 // list reads everything in one piece, keys and values, as BOS's list does; keysOnly leaves out the values,
 // as BOS does not.
 func (e *etcd) list(keysOnly bool) (ids []string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), etcdPatience)
+	ctx, cancel := e.patient()
 	defer cancel()
 	options := []clientv3.OpOption{clientv3.WithPrefix()}
 	if keysOnly {

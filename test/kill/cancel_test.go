@@ -31,6 +31,14 @@ func (k kill) String() string {
 	return fmt.Sprintf("%s %s %d", map[bool]string{false: "before", true: "after"}[k.after], map[bool]string{false: "read", true: "write"}[k.write], k.at)
 }
 
+// index numbers the kills. It depends on nothing that differs between runs, so that one can be played alone.
+func (k kill) index() int {
+	if k.after {
+		return 2*k.at + 1
+	}
+	return 2 * k.at
+}
+
 // writes says whether a request changes something. A question for permission is a POST, too.
 func writes(what string) bool {
 	method := strings.Fields(what)[1]
@@ -66,7 +74,8 @@ func cancels(t *testing.T, shipped, operation string, slots chan struct{}) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	played, total, begun := map[string]int{}, 0, time.Now()
-	for i, k := range kills {
+	for _, k := range kills {
+		i := k.index()
 		// Where one operation is gone on with by clean, the other is by the sweep.
 		next := []string{"clean", "sweep"}[(i+i/2+len(operation))%2]
 		all.Go(func() {

@@ -17,11 +17,15 @@ import (
 type Etcd struct {
 	URL string // of its clients
 
-	log string
+	health string
+	log    string
 }
 
-// StartEtcd brings one up and stops it when the test ends; flags come after its own. Where it cannot run, see Start.
-func StartEtcd(t testing.TB, flags ...string) *Etcd {
+// EtcdTLS are files with which an etcd serves, and which its clients must have.
+type EtcdTLS struct{ CA, Cert, Key string }
+
+// StartEtcd brings one up and stops it when the test ends. Where it cannot run, see Start.
+func StartEtcd(t testing.TB, secure *EtcdTLS) *Etcd {
 	t.Helper()
 	bin := Binaries(t, "")
 	dir := scratch(t)
@@ -29,8 +33,13 @@ func StartEtcd(t testing.TB, flags ...string) *Etcd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, peer := freeAddress(t), freeAddress(t)
-	e := &Etcd{URL: "http://" + client, log: filepath.Join(dir, "etcd.log")}
+	peer := freeAddress(t)
+	e := &Etcd{URL: "http://" + freeAddress(t), health: "http://" + freeAddress(t), log: filepath.Join(dir, "etcd.log")}
+	var flags []string
+	if secure != nil {
+		e.URL = "https" + e.URL[len("http"):]
+		flags = []string{"--client-cert-auth", "--trusted-ca-file=" + secure.CA, "--cert-file=" + secure.Cert, "--key-file=" + secure.Key}
+	}
 	log, err := os.Create(e.log)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +47,7 @@ func StartEtcd(t testing.TB, flags ...string) *Etcd {
 	defer log.Close()
 	cmd := exec.CommandContext(context.Background(), script, append([]string{
 		"--data-dir=" + filepath.Join(dir, "data"), "--unsafe-no-fsync",
-		"--listen-client-urls=" + e.URL, "--advertise-client-urls=" + e.URL,
+		"--listen-client-urls=" + e.URL, "--advertise-client-urls=" + e.URL, "--listen-metrics-urls=" + e.health,
 		"--listen-peer-urls=http://" + peer, "--initial-advertise-peer-urls=http://" + peer, "--initial-cluster=default=http://" + peer,
 	}, flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -66,7 +75,7 @@ func StartEtcd(t testing.TB, flags ...string) *Etcd {
 }
 
 func (e *Etcd) healthy(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL+"/health", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.health+"/health", http.NoBody)
 	if err != nil {
 		return err
 	}

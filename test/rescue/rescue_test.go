@@ -49,7 +49,7 @@ var mostlyFinished = []string{
 
 func start(t *testing.T, csm string, n int) *site {
 	t.Helper()
-	etcd := plane.StartEtcd(t)
+	etcd := plane.StartEtcd(t, nil)
 	options := lab.Options{CSM: csm, Seed: 7, Sessions: n, Nodes: 2000, Now: time.Now(), ListBytes: -1}
 	if n < 2000 {
 		options.SessionNodes = 400 // so that these few are too much for the list
