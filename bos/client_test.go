@@ -141,7 +141,12 @@ func TestList(t *testing.T) {
 }
 
 func TestHangingListLeavesSingleSessionsToAsk(t *testing.T) {
-	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/healthz": jsonReply(200, "{}"), "GET /v1/session/" + id: jsonReply(200, `{"job":""}`)})
+	const unknownID = "0f0e0d0c-0b0a-4908-8706-050403020100"
+	hanging := []string{"00000001-0000-4000-8000-000000000000", "00000002-0000-4000-8000-000000000000"}
+	c, s := start(t, map[string]reply{
+		"GET /v1/session": {}, "GET /v1/healthz": jsonReply(200, "{}"), "GET /v1/session/" + id: jsonReply(200, `{"job":""}`),
+		"GET /v1/session/" + hanging[0]: {}, "GET /v1/session/" + hanging[1]: {}, "GET /v1/session/" + unknownID: jsonReply(404, "{}"),
+	})
 	if _, err := c.List(t.Context()); !errors.Is(err, transport.ErrTimeout) || !errors.Is(err, ErrListHangs) || !strings.Contains(err.Error(), "100ms") {
 		t.Errorf("%v", err)
 	}
@@ -150,6 +155,15 @@ func TestHangingListLeavesSingleSessionsToAsk(t *testing.T) {
 	}
 	if s.count() != 3 {
 		t.Errorf("asked for %q", s.asked)
+	}
+	// It is no session that hangs: of those it takes three before no others are tried.
+	for n := range 2 {
+		if got, err := c.Get(t.Context(), hanging[n]); err != nil || !got.Broken {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	if _, err := c.Get(t.Context(), unknownID); err != nil {
+		t.Errorf("after a list and two sessions that hang: %v", err)
 	}
 }
 

@@ -305,7 +305,12 @@ func (s *living) cancelled(id string, at time.Time) {
 // completed gives a system on which a session has run to its end.
 func completed(t *testing.T, csm string, spec lab.SessionSpec) (s *living, id string) {
 	t.Helper()
-	s = startLiving(t, csm, 64, lab.Quick(), lab.ServerOptions{})
+	return completedOn(t, csm, spec, lab.ServerOptions{})
+}
+
+func completedOn(t *testing.T, csm string, spec lab.SessionSpec, serve lab.ServerOptions) (s *living, id string) {
+	t.Helper()
+	s = startLiving(t, csm, 64, lab.Quick(), serve)
 	spec.Nodes = s.World.Nodes()[:8]
 	id = s.life.Start(spec)
 	s.until("the session ends", func() bool { return s.BOS.Stop(id) != nil && !s.life.Runs(id) })

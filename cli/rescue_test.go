@@ -44,7 +44,7 @@ func TestRescueWithoutTheList(t *testing.T) {
 				t.Fatalf("exit code %d, %+v, the list was asked for %d times", code, d.List, s.listed(0))
 			}
 			for _, o := range d.Objects {
-				if o.Verdict == policy.Delete && (o.Reason == policy.Ghost || o.Reason == policy.Orphaned) {
+				if o.Reason == policy.Ghost || o.Reason.LooksOrphaned() {
 					t.Errorf("%s %s is concluded from a list that nobody has seen: %s", o.Kind, o.Name, o.Detail)
 				}
 				if o.Kind == policy.Session && (o.FoundIn == "" || !strings.Contains(o.Detail, o.FoundIn)) {
@@ -68,6 +68,41 @@ func TestRescueWithoutTheList(t *testing.T) {
 			s.noDanger()
 			t.Logf("%d sessions: %d went without the list, %d stay; the documented wipe would have lost %d of those, we %d", all, first, len(s.BOS.IDs()), len(s.BOS.IDs()), 0)
 		})
+	}
+}
+
+// A ConfigMap of another name than the session whose Job mounts it could be that of a session of its own name,
+// as long as neither the list nor BOS says that there is none: the session waits then.
+func TestAConfigMapThatCouldBeAnothersWaits(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 6, Only: []string{"names-differ"}}, lab.ServerOptions{})
+	other := ""
+	for _, f := range s.World.Facts() {
+		if f.Kind == lab.KindConfigMap && f.Name != f.Session && f.Goes() {
+			other = f.Name
+		}
+	}
+	if other == "" {
+		t.Fatal("no ConfigMap of another name would go")
+	}
+	fault := lab.Fault{Kind: lab.FaultStatus, Status: 503, System: "bos", Method: "GET", Path: "/v1/session/" + other}
+	for _, f := range []lab.Fault{{Name: "list-hangs"}, fault} {
+		if err := s.AddFault(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	patience := []string{"BOSGC_REQUEST_TIMEOUT=2s", "BOSGC_LIST_TIMEOUT=1s"}
+	d, _ := s.document([]string{"plan"}, patience...)
+	if o := find(t, d, policy.ConfigMap, other); o.Verdict == policy.Delete {
+		t.Errorf("%s %s (%s)", o.Verdict, o.Reason, o.Detail)
+	}
+	s.ClearFaults()
+	s.BOS.Restart()
+	if err := s.AddFault(lab.Fault{Name: "list-hangs"}); err != nil {
+		t.Fatal(err)
+	}
+	d, _ = s.document([]string{"plan"}, patience...)
+	if o := find(t, d, policy.ConfigMap, other); o.Verdict != policy.Delete {
+		t.Errorf("with BOS's word for it: %s %s (%s)", o.Verdict, o.Reason, o.Detail)
 	}
 }
 

@@ -226,6 +226,11 @@ func (p *Clean) Refusal() error {
 			all = append(all, fmt.Errorf("session %s: %s", procedure.Session, procedure.Refused))
 		}
 	}
+	for _, source := range p.Sources {
+		if !source.Complete && len(all) > 0 {
+			all = append(all, fmt.Errorf("%s: %s", source.Name, source.Error))
+		}
+	}
 	return errors.Join(all...)
 }
 

@@ -48,7 +48,7 @@ func Table(w io.Writer, d gc.Document, v View) error {
 			shown = append(shown, o)
 		}
 	}
-	p.counts(d.Objects, shown)
+	p.counts(shown, shown)
 	for _, s := range sections(shown) {
 		p.section(s)
 	}
@@ -191,6 +191,9 @@ func grouped(objects []gc.Object) [][]gc.Object {
 	for _, id := range ids {
 		group := by[id]
 		slices.SortStableFunc(group, func(a, b gc.Object) int {
+			if id == "" && a.Verdict == policy.Keep && a.Reason != b.Reason {
+				return cmp.Compare(a.Reason, b.Reason)
+			}
 			return slices.Index(policy.Kinds(), a.Kind) - slices.Index(policy.Kinds(), b.Kind)
 		})
 		groups = append(groups, group)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"bosgc/gc"
@@ -97,5 +98,70 @@ func TestNothingFromAServerReachesTheTerminalRaw(t *testing.T) {
 		if r != '\n' && (r < ' ' || r == '\u202e' || r == 0x7f) {
 			t.Fatalf("%q reaches the terminal", r)
 		}
+	}
+}
+
+// sessionOf gives two objects of one session, of which one goes with the other.
+func sessionOf(id string, ago time.Duration) []gc.Object {
+	ended, due := judged.Add(-ago), judged.Add(7*day-ago)
+	return []gc.Object{
+		{Kind: policy.ConfigMap, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes with its session " + id, StartedAt: &ended, UID: "uid-" + id},
+		{Kind: policy.Session, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.CompletedExpired, EndedAt: &ended, EligibleAt: &due},
+	}
+}
+
+func TestTableGroupsBySessionAndSaysWhyOnce(t *testing.T) {
+	d := document()
+	d.CreatedAt = judged
+	d.Objects = append(sessionOf(id, 12*day), append(sessionOf("0"+id[1:], 9*day), gc.Object{Kind: policy.CFSSession, Name: "batcher-" + id, Session: id, Verdict: policy.Keep, Reason: policy.Running})...)
+	text := table(t, d, false)
+	want := id + "  compute  (2 of its 3 objects)\n" +
+		"  finished 12 days ago, kept 7 days: goes\n" +
+		"  Session    " + id + "         completed-expired\n" +
+		"  ConfigMap  " + id + "         owner-collected\n" +
+		"0" + id[1:] + "  compute\n" +
+		"  finished 9 days ago, kept 7 days: goes\n"
+	if !strings.Contains(text, want) {
+		t.Errorf("want:\n%s\nin:\n%s", want, text)
+	}
+}
+
+func TestWideTableHasMoreColumnsAndWholeNames(t *testing.T) {
+	d := document()
+	d.CreatedAt = judged
+	d.Objects = append(d.Objects, sessionOf(id, 12*day)...)
+	var b bytes.Buffer
+	if err := Table(&b, d, View{Wide: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"AGE", "ELIGIBLE", "TEMPLATE", "UID", "uid-" + id, "12d", "2026-11-17T12:00:00Z", strings.Repeat("boa-x", 12)} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, b.String())
+		}
+	}
+}
+
+func TestFilterChangesWhatIsShownAndTheCountsSaySo(t *testing.T) {
+	d := document()
+	f, err := ParseFilter([]string{"kind=ConfigMap"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := Table(&b, d, View{Filter: f}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 to delete, 1 unknown, 2 stay", "Shown are 1 of 4 objects, by --filter kind=ConfigMap.", "SHOWN", "To delete (1)"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, b.String())
+		}
+	}
+	for _, hidden := range []string{"Stays (", "Unknown, so", "kept-last"} {
+		if strings.Contains(b.String(), hidden) {
+			t.Errorf("%q is shown:\n%s", hidden, b.String())
+		}
+	}
+	if strings.Contains(table(t, d, false), "SHOWN") {
+		t.Error("without a filter something is said about one")
 	}
 }
