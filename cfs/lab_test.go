@@ -2,6 +2,8 @@ package cfs_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +37,15 @@ func TestEveryRelease(t *testing.T) {
 				sessions, err := client.Sessions(ctx)
 				if err != nil {
 					t.Fatal(err)
+				}
+				tags, err := client.Tags(ctx)
+				wanted := map[string]bool{}
+				for _, c := range server.CFS.Components() {
+					wanted[c.Tags["bos_session"]] = true
+				}
+				delete(wanted, "")
+				if err != nil || !slices.Equal(tags, slices.Sorted(maps.Keys(wanted))) || len(tags) == 0 {
+					t.Errorf("tags of components: %q, want %d; error %v", tags, len(wanted), err)
 				}
 				there := map[string]bool{}
 				for _, o := range server.Objects() {

@@ -287,3 +287,24 @@ func TestWhatIsSharedWithOthersIsSaid(t *testing.T) {
 	}
 	t.Log("NOT SHOWN: the two did not come into one batch this time")
 }
+
+// CSM 1.6 has no BOS v1 any more, and what it has left can be named all the same.
+func TestCleanWithoutBOSv1(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.6", Sessions: 30}, lab.ServerOptions{})
+	var id string
+	for _, o := range s.World.Truth() {
+		if o.Kind == lab.KindConfigMap && o.Confirmed != "" {
+			id = o.Name
+		}
+	}
+	if id == "" {
+		t.Fatal("the world has no leftover ConfigMap")
+	}
+	want := s.exist()
+	delete(want, name(lab.KindConfigMap, id))
+	if code, stdout, stderr := s.run([]string{"clean", id, "--yes"}); code != gc.ExitDone {
+		t.Fatalf("exit code %d\n%s\n%s", code, stdout, stderr)
+	}
+	s.same("after it", s.exist(), want)
+}

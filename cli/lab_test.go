@@ -43,6 +43,11 @@ func start(t *testing.T, options lab.Options, serve lab.ServerOptions) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startWorld(t, world, serve)
+}
+
+func startWorld(t *testing.T, world *lab.World, serve lab.ServerOptions) *system {
+	t.Helper()
 	server, err := lab.Start(world, serve)
 	if err != nil {
 		t.Fatal(err)

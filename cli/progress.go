@@ -22,7 +22,7 @@ const estimateAfter = 3 * time.Second
 // progress is a terminal whose last line says how far long work has come. What is written to it besides goes above
 // that line.
 type progress struct {
-	*os.File
+	file *os.File
 
 	mu    sync.Mutex // guards what follows
 	shown string     // the line as it stands; empty: there is none
@@ -35,7 +35,7 @@ type progress struct {
 // cannot rewrite a line.
 func (a *app) watched() {
 	if f, ok := a.stderr.(*os.File); ok && a.output != "json" && isTerminal(f) && a.variable("TERM") != "dumb" {
-		a.stderr = &progress{File: f}
+		a.stderr = &progress{file: f}
 	}
 }
 
@@ -54,7 +54,7 @@ func (p *progress) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shown == "" {
-		return p.File.Write(text)
+		return p.file.Write(text)
 	}
 	all := eraseLine + string(text)
 	if strings.HasSuffix(all, "\n") {
@@ -62,7 +62,7 @@ func (p *progress) Write(text []byte) (int, error) {
 	} else {
 		p.shown = ""
 	}
-	if _, err := p.File.WriteString(all); err != nil {
+	if _, err := p.file.WriteString(all); err != nil {
 		return 0, err
 	}
 	return len(text), nil
@@ -78,7 +78,7 @@ func (p *progress) show(far gc.Progress) {
 	if far.What == "" {
 		if p.shown != "" {
 			p.shown = ""
-			_, _ = p.File.WriteString(eraseLine)
+			_, _ = p.file.WriteString(eraseLine)
 		}
 		return
 	}
@@ -91,12 +91,12 @@ func (p *progress) show(far gc.Progress) {
 		text += fmt.Sprintf(", about %s left", far.Left)
 	}
 	p.shown = p.fit(report.Clean(text))
-	_, _ = p.File.WriteString(eraseLine + p.shown) // a terminal that has gone does not stop the run
+	_, _ = p.file.WriteString(eraseLine + p.shown) // a terminal that has gone does not stop the run
 }
 
 // fit keeps a line from wrapping: what has wrapped is not erased.
 func (p *progress) fit(text string) string {
-	columns, _, err := term.GetSize(int(p.Fd()))
+	columns, _, err := term.GetSize(int(p.file.Fd()))
 	if err != nil || columns <= 0 {
 		columns = 80
 	}

@@ -173,7 +173,7 @@ func (a *app) logger(settings config.Config) *slog.Logger {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if p, is := w.(*progress); is {
-		f, ok = p.File, true
+		f, ok = p.file, true
 	}
 	return ok && term.IsTerminal(int(f.Fd()))
 }

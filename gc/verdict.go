@@ -210,8 +210,15 @@ func (x *explaining) remedy(r Rule, add func(text, command string)) {
 	case policy.Running:
 		add("it may go some time after it has ended", "")
 		clean("to stop its session, and take it apart", "bosgc clean --cancel")
-	case policy.KeptByRule, policy.BadData:
-		if !x.annotations(add) && r.Reason == policy.BadData {
+	case policy.KeptByRule:
+		x.annotations(add)
+	case policy.OwnerKept:
+		if !x.annotations(add) {
+			add("it goes with what it belongs to", "")
+		}
+	case policy.BadData:
+		if !x.annotations(add) {
+			add("nothing by itself: what cannot be understood stays; look at it, and delete it by hand if that is right", "")
 			clean("to take its session apart all the same", "bosgc clean")
 		}
 	case policy.TooYoung, policy.KeptLast:

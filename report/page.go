@@ -5,10 +5,12 @@ import (
 	"embed"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"bosgc/gc"
@@ -17,7 +19,7 @@ import (
 //go:embed page
 var files embed.FS
 
-var pageTemplate = template.Must(template.New("page.html").ParseFS(files, "page/page.html"))
+var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{"n": thousands}).ParseFS(files, "page/page.html"))
 
 // page is what the template shows: the counts as they are, and every object as data for the script.
 type page struct {
@@ -89,7 +91,7 @@ func WritePage(path string, d gc.Document) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(f.Name()) //nolint:errcheck // in the end there is nothing to remove
 	err = Page(f, d)
 	if err == nil {
 		err = f.Sync()
@@ -148,6 +150,14 @@ func facts(d gc.Document) []fact {
 		all = append(all, fact{"Sessions known from", map[string]string{gc.FromBOS: "BOS's list", gc.FromEtcd: "BOS's etcd", gc.FromKubernetes: "what names them, one by one"}[d.List.From]})
 	}
 	return all
+}
+
+// thousands writes a number so that its size is seen.
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
 func minute(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }

@@ -143,7 +143,7 @@ func dueStep(o gc.Object, now time.Time) int {
 }
 
 func (t *tally) tiles(d gc.Document) []tile {
-	goes := tile{Count: t.all.Goes, Name: "to go", Note: fmt.Sprintf("of %s; the oldest is %s old", plural(len(t.sessions), "session"), span(t.oldest)), Class: "goes"}
+	goes := tile{Count: t.all.Goes, Name: "to go", Note: fmt.Sprintf("of %s sessions; the oldest is %s old", thousands(len(t.sessions)), span(t.oldest)), Class: "goes"}
 	if t.all.Goes == 0 {
 		goes.Note = "nothing is due"
 	}
@@ -152,7 +152,7 @@ func (t *tally) tiles(d gc.Document) []tile {
 	if d.Kind == "Plan" {
 		return []tile{{t.all.Sum(), "objects found", "Jobs, ConfigMaps, sessions, CFS sessions", ""}, goes, stays, doubt}
 	}
-	deleted := tile{Count: d.Outcomes[gc.Deleted], Name: "deleted", Note: fmt.Sprintf("of %d that were to go; %d were gone already", t.all.Goes, d.Outcomes[gc.Gone]), Class: "goes"}
+	deleted := tile{Count: d.Outcomes[gc.Deleted], Name: "deleted", Note: fmt.Sprintf("of %s that were to go; %s were gone already", thousands(t.all.Goes), thousands(d.Outcomes[gc.Gone])), Class: "goes"}
 	rest := tile{Count: d.Outcomes[gc.Failed] + d.Outcomes[gc.Waiting] + d.Outcomes[gc.Skipped], Name: "left of those", Class: "unknown"}
 	rest.Note = fmt.Sprintf("%d failed, %d wait, %d changed", d.Outcomes[gc.Failed], d.Outcomes[gc.Waiting], d.Outcomes[gc.Skipped])
 	return []tile{deleted, rest, stays, doubt}

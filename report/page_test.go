@@ -125,7 +125,7 @@ func TestTotalsOfThePageAreThoseOfThePlan(t *testing.T) {
 		}
 	}
 	for _, n := range []int{d.Summary.Delete, d.Summary.Keep, d.Summary.Unknown} {
-		if !strings.Contains(page, fmt.Sprintf("<b>%d</b>", n)) {
+		if !strings.Contains(page, fmt.Sprintf("<b>%s</b>", thousands(n))) {
 			t.Errorf("no tile shows %d", n)
 		}
 	}

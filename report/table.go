@@ -48,7 +48,7 @@ func Table(w io.Writer, d gc.Document, v View) error {
 			shown = append(shown, o)
 		}
 	}
-	p.counts(shown, shown)
+	p.counts(d.Objects, shown)
 	for _, s := range sections(shown) {
 		p.section(s)
 	}

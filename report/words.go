@@ -76,6 +76,7 @@ func cause(o gc.Object, now time.Time) string {
 			return "with its session"
 		}
 		return "its session is gone" + ago("; completed ", o.EndedAt, now)
+	default:
 	}
 	return cmp.Or(causes[o.Reason], string(o.Reason))
 }

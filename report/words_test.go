@@ -119,18 +119,18 @@ func TestFilterShowsWhatItSays(t *testing.T) {
 
 func TestFilterNamesWhatItKnows(t *testing.T) {
 	for filter, want := range map[string]string{
-		"Job":             "expected kind=",
-		"colour=red":      `there is no key "colour"; expected kind=`,
-		"kind=Pod":        `there is no kind "Pod"; expected one of Session, Job, ConfigMap, CFSSession`,
-		"verdict=goes":    "expected one of delete, unknown, keep",
-		"reason=old":      "cfs-expired, requested, evidence-incomplete",
-		"kind>Job":        "kind is compared by \">\"; expected =",
-		"age=7d":          "expected age> or age<",
-		"age>7":           "has no unit",
-		"age>":            "is empty",
-		"template=[":      "is no glob",
-		"template=":       "is no glob",
-		"verdict=delete ": "",
+		"Job":              "expected kind=",
+		"colour=red":       `there is no key "colour"; expected kind=`,
+		"kind=Pod":         `there is no kind "Pod"; expected one of Session, Job, ConfigMap, CFSSession`,
+		"verdict=goes":     "expected one of delete, unknown, keep",
+		"reason=old":       "cfs-expired, requested, evidence-incomplete",
+		"kind>Job":         "kind is compared by \">\"; expected =",
+		"age=7d":           "expected age> or age<",
+		"age>7":            "has no unit",
+		"age>":             "is empty",
+		"template=[":       "is no glob",
+		"template=":        "is no glob",
+		"verdict = delete": "",
 	} {
 		_, err := ParseFilter([]string{filter})
 		switch {

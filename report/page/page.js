@@ -70,6 +70,7 @@
   const clock = (s) => { const d = new Date(s * 1000); return two(d.getUTCHours()) + ":" + two(d.getUTCMinutes()); };
   const date = (s) => { const d = new Date(s * 1000); return d.getUTCDate() + " " + months[d.getUTCMonth()] + " " + d.getUTCFullYear(); };
   const stamp = (s) => (s ? date(s) + ", " + clock(s) + " UTC" : "not known");
+  const number = (n) => n.toLocaleString("en-US");
   const span = (s) => {
     for (const [name, long] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
       const n = Math.floor(s / long);
@@ -134,7 +135,7 @@
       b.onclick = () => go({ [key]: to });
       return b;
     };
-    const text = count ? `${(page - 1) * per + 1} to ${Math.min(count, page * per)} of ${count} ${what}` : `no ${what}`;
+    const text = count ? `${number((page - 1) * per + 1)} to ${number(Math.min(count, page * per))} of ${number(count)} ${what}` : `no ${what}`;
     const held = place.contains(document.activeElement) ? [...place.children].indexOf(document.activeElement) : -1;
     place.replaceChildren(el("span", {}, text), turn("Back", page - 1, page === 1), turn("Next", page + 1, page === last));
     if (key === "page") {
@@ -167,19 +168,60 @@
     for (let t = Math.ceil(from / step) * step; t <= to; t += step) all.push([t, step < 86400 ? clock(t) : ""]);
     return all;
   };
+  // All sessions by when they began; a click leads to those of that time.
+  const overview = (rows, page) => {
+    const past = rows.filter((r) => r.at <= data.now);
+    if (rows.length <= perTime || !past.length) return $("overview").replaceChildren();
+    const from = past[past.length - 1].at, to = Math.max(data.now, from + 600), tall = 70, bins = 90;
+    const x = (t) => left + (t - from) / (to - from) * (wide - left - 30), each = (wide - left - 30) / bins;
+    const counts = Array.from({ length: bins }, () => ({ goes: 0, unknown: 0, stays: 0, all: 0, first: -1 }));
+    past.forEach((r, i) => {
+      const bin = counts[Math.min(bins - 1, Math.floor((r.at - from) / (to - from) * bins))];
+      bin[classOf[r.lead.fate]]++;
+      bin.all++;
+      if (bin.first < 0) bin.first = i;
+    });
+    const most = Math.max(...counts.map((c) => c.all));
+    const picture = svg("svg", { viewBox: `0 0 ${wide} ${tall + 24}`, role: "img", "aria-label": `${past.length} sessions by the time when they began, from ${stamp(from)} to ${stamp(to)}` });
+    picture.append(svg("text", { x: 4, y: 14 }, `All ${number(past.length)} sessions, by when they began`), svg("text", { x: left - 8, y: 14, "text-anchor": "end" }, number(most)));
+    const seen = past.slice((page - 1) * perTime, page * perTime);
+    if (seen.length) {
+      const begin = x(seen[seen.length - 1].at);
+      picture.append(svg("rect", { class: "window", x: begin - 2, y: 0, width: Math.max(6, x(seen[0].at) - begin + 4), height: tall + 4 }),
+        svg("text", { x: 4, y: 30 }, "shaded: the time of those below"));
+    }
+    counts.forEach((c, i) => {
+      const column = svg("g", { class: "column" }, svg("rect", { class: "whole", x: left + i * each, y: 4, width: each, height: tall }));
+      let y = tall + 4;
+      for (const kind of ["goes", "unknown", "stays"]) {
+        const high = c[kind] / most * tall;
+        y -= high;
+        if (high) column.append(svg("rect", { class: kind, x: left + i * each + .8, y, width: each - 1.6, height: high }));
+      }
+      column.append(svg("title", {}, `from ${stamp(Math.round(from + i * (to - from) / bins))}: ${c.all} sessions, ${c.goes} go`));
+      if (c.first >= 0) column.onclick = () => go({ time: Math.floor(c.first / perTime) + 1 });
+      picture.append(column);
+    });
+    picture.append(svg("line", { class: "grid", x1: left, x2: wide - 30, y1: tall + 4, y2: tall + 4 }));
+    for (const [t] of ticks(from, to)) picture.append(svg("text", { x: x(t), y: tall + 18, "text-anchor": "middle" }, date(t).replace(/ \d{4}$/, "")));
+    $("overview").replaceChildren(picture);
+  };
   const timeline = (list) => {
     const ids = new Set();
     for (const o of list) for (const id of o.session ? [o.session] : o.links) ids.add(id);
-    const rows = [...ids].map((id) => sessions.get(id)).filter((r) => r.at).sort((a, b) => b.at - a.at);
+    // What began in the future, by some wrong clock, comes last: it would stretch the axis of the newest.
+    const rows = [...ids].map((id) => sessions.get(id)).filter((r) => r.at).sort((a, b) => (a.at > data.now) - (b.at > data.now) || b.at - a.at);
     const page = pager($("time-pager"), "time", rows.length, perTime, "sessions");
+    overview(rows, page);
     const shown = rows.slice((page - 1) * perTime, page * perTime);
     if (!shown.length) {
       $("time").replaceChildren();
       return rows.length;
     }
-    const from = Math.min(...shown.map((r) => r.at));
+    let from = Math.min(...shown.map((r) => r.at));
     const ends = shown.flatMap((r) => [r.at, r.lead.end, r.lead.due || 0]);
-    const to = Math.max(from + 600, Math.min(Math.max(...ends), Math.max(data.now + 30 * 86400, from + 600)));
+    const to = Math.max(from, Math.min(Math.max(...ends), data.now + 30 * 86400));
+    from = Math.min(from, to - 600);
     const x = (t) => left + Math.max(0, Math.min(1, (t - from) / (to - from))) * (wide - left - 30);
     const picture = svg("svg", { viewBox: `0 0 ${wide} ${top + shown.length * high + 8}`, role: "img", "aria-label": `${shown.length} sessions over time, from ${stamp(from)} to ${stamp(to)}; the list below has the same as text` });
     shown.forEach((r, i) => i % 2 || picture.append(svg("rect", { class: "band", x: 0, y: top + i * high, width: wide, height: high })));
@@ -244,8 +286,8 @@
     table(sorted(list));
     const rows = timeline(list);
     $("shown").textContent = list.length === objects.length
-      ? `All ${objects.length} objects of ${sessions.size} sessions`
-      : `${list.length} of ${objects.length} objects, of ${rows} sessions; the counts above are of all`;
+      ? `All ${number(objects.length)} objects of ${number(sessions.size)} sessions`
+      : `${number(list.length)} of ${number(objects.length)} objects, of ${number(rows)} sessions; the counts above are of all`;
     root.dataset.shown = list.length;
   };
   addEventListener("hashchange", () => { read(); draw(); });

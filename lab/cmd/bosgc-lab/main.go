@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	server, err := lab.Start(world, o.server) //nolint:contextcheck // a server is ended by Close; listening on loopback does not wait
+	server, err := lab.Start(world, o.server)
 	if err != nil {
 		return err
 	}
