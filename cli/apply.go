@@ -14,6 +14,7 @@ import (
 
 	"bosgc/config"
 	"bosgc/gc"
+	"bosgc/report"
 )
 
 func (a *app) apply() *cobra.Command {
@@ -130,7 +131,7 @@ func (a *app) save(file string, d gc.Document, settings config.Config) error {
 	if err != nil {
 		return &exitError{gc.ExitFailed, fmt.Errorf("the plan was not saved to %s: %w", file, cause(err))}
 	}
-	fmt.Fprintf(a.stderr, "Saved to %s; until %s: bosgc apply %s\n", file, d.ExpiresAt.Format("2006-01-02 15:04 UTC"), file)
+	fmt.Fprintf(a.stderr, "Saved to %s; until %s: bosgc apply %s\n", report.Clean(file), d.ExpiresAt.Format("2006-01-02 15:04 UTC"), report.Clean(file))
 	return nil
 }
 
@@ -144,7 +145,7 @@ func writeWhole(file string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // nothing, once it was renamed
+	defer func() { _ = os.Remove(f.Name()) }() // it is not there any more once it was renamed
 	if _, err = f.Write(text); err == nil {
 		err = f.Sync()
 	}

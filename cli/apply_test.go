@@ -269,7 +269,7 @@ func TestAPlanThatIsRefused(t *testing.T) {
 		{"half of it", edit(t, file, func(text string) string { return text[:len(text)/2] }), "", 0, "no plan"},
 		{"of another version", edit(t, file, replace(`"bosgc/v1"`, `"bosgc/v2"`)), "", 0, `apiVersion is "bosgc/v2"`},
 		{"a report", edit(t, file, replace(`"Plan"`, `"Report"`)), "", 0, `kind is "Report"`},
-		{"not saved, but shown", edit(t, file, func(text string) string { return text[:strings.Index(text, `,`+"\n"+`  "checksum"`)] + "}" }), "", 0, "no checksum"},
+		{"not saved, but shown", edit(t, file, func(text string) string { text, _, _ = strings.Cut(text, `,`+"\n"+`  "checksum"`); return text + "}" }), "", 0, "no checksum"},
 		{"an unknown field", edit(t, file, replace(`"run"`, `"force": true, "run"`)), "", 0, `unknown field "force"`},
 		{"something after it", edit(t, file, func(text string) string { return text + "{}" }), "", 0, "no plan"},
 		{"a later end", edit(t, file, replace(`"expiresAt": "20`, `"expiresAt": "21`)), "", 0, `changed by hand: "expiresAt"`},

@@ -85,14 +85,6 @@ func TestNoWayToKubernetes(t *testing.T) {
 	}
 }
 
-func TestSettingsWithoutEffectAreReported(t *testing.T) {
-	s := start(t, lab.Options{CSM: "1.4", Sessions: 5}, lab.ServerOptions{})
-	_, _, stderr := s.run([]string{"plan"}, "BOSGC_LOG_LEVEL=info", "BOSGC_BATCHER=other")
-	if !strings.Contains(stderr, "BOSGC_BATCHER") || !strings.Contains(stderr, "no effect") {
-		t.Errorf("stderr %q", stderr)
-	}
-}
-
 func TestASweepThatMayNotDeleteDoesNotBegin(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{})
 	s.Kube.Deny("delete", "jobs")

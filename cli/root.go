@@ -153,11 +153,7 @@ func (a *app) load() (config.Config, *slog.Logger, error) {
 	if err != nil {
 		return settings, nil, &exitError{gc.ExitUsage, err}
 	}
-	log := a.logger(settings)
-	for _, name := range settings.WithoutEffect(a.environ) {
-		log.Warn("this setting has no effect in this version", "setting", name)
-	}
-	return settings, log, nil
+	return settings, a.logger(settings), nil
 }
 
 func (a *app) logger(settings config.Config) *slog.Logger {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
@@ -34,7 +35,7 @@ type Config struct {
 	EtcdKeyFile      string `env:"BOSGC_BOS_ETCD_KEY_FILE" check:"file"`
 	EtcdUser         string `env:"BOSGC_BOS_ETCD_USER"`
 	EtcdPasswordFile string `env:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file"`
-	Batcher          string `env:"BOSGC_BATCHER" envDefault:"cray-cfs-batcher" check:"label" later:"true"`
+	Batcher          string `env:"BOSGC_BATCHER" envDefault:"cray-cfs-batcher" check:"label"`
 
 	SessionTTL      Age            `env:"BOSGC_SESSION_TTL" envDefault:"7d"`
 	FailedTTL       Age            `env:"BOSGC_FAILED_TTL" envDefault:"14d"`
@@ -114,7 +115,11 @@ func (p Problems) Error() string {
 	lines := make([]string, 0, len(p)+1)
 	lines = append(lines, fmt.Sprintf("%d of the settings cannot be used:", len(p)))
 	for _, one := range p {
-		lines = append(lines, fmt.Sprintf("  %s=%q %s", one.Name, one.Value, one.Why))
+		what := fmt.Sprintf("%s=%q", one.Name, one.Value)
+		if !slices.Contains(Names(), one.Name) {
+			what = one.Name // it is no setting, and whatever its value is does not matter
+		}
+		lines = append(lines, fmt.Sprintf("  %s %s", what, one.Why))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -134,6 +139,7 @@ func Load(environ []string) (Config, error) {
 		}
 	}
 	problems = append(problems, c.contradictions(values)...)
+	problems = append(problems, strangers(values)...)
 	if len(problems) > 0 {
 		sort.SliceStable(problems, func(a, b int) bool { return problems[a].Name < problems[b].Name })
 		return c, problems

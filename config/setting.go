@@ -17,12 +17,11 @@ import (
 type Setting struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"`
-	Origin  string `json:"origin"` // "environment" or "default"
+	Origin  string `json:"origin"` // "environment" or "default"; with --namespace also "flag"
 	Default string `json:"default"`
 
 	field  reflect.StructField
 	raw    any
-	later  bool
 	hidden bool // the value held a user or password, which nobody is shown
 }
 
@@ -48,7 +47,6 @@ func (c Config) settings(values map[string]string) []Setting {
 			Default: field.Tag.Get("envDefault"),
 			field:   field,
 			raw:     v.Field(i).Interface(),
-			later:   field.Tag.Get("later") == "true",
 		}
 		if values[s.Name] != "" {
 			s.Origin = "environment"
@@ -67,18 +65,6 @@ func (c Config) settings(values map[string]string) []Setting {
 		all = append(all, s)
 	}
 	return all
-}
-
-// WithoutEffect names the settings that somebody has set and that this version accepts but does
-// not act on yet.
-func (c Config) WithoutEffect(environ []string) []string {
-	var names []string
-	for _, s := range c.Settings(environ) {
-		if s.later && s.Origin != "default" && s.Value != s.Default {
-			names = append(names, s.Name)
-		}
-	}
-	return names
 }
 
 var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)

@@ -198,6 +198,18 @@ func (x *explaining) annotate(kind, name, annotation string) string {
 	return fmt.Sprintf("kubectl -n %s annotate %s %s %s", x.Namespace, kind, name, annotation)
 }
 
+// remedies are in words what ends a rule's keeping something.
+var remedies = map[policy.Reason]string{
+	policy.Running:              "it may go some time after it has ended",
+	policy.AwaitingConfirmation: "nothing is to be done: each sweep that sees it so counts",
+	policy.OrphanGuard:          "find out why so many look orphaned: is BOS's database the right one, and whole?",
+	policy.EvidenceIncomplete:   "what could not be read has to answer",
+	policy.ClockSkew:            "the clocks have to agree: of this machine, of the API server, and of whoever wrote the time",
+	policy.InUse:                "it goes once nothing else refers to it",
+	policy.NotOurs:              "nothing does: what cannot be told to be of BOS v1 is not deleted",
+	policy.Foreign:              "nothing does: what cannot be told to be of BOS v1 is not deleted",
+}
+
 // remedy says what would end one rule's keeping it.
 func (x *explaining) remedy(r Rule, add func(text, command string)) {
 	session := x.Object.Session
@@ -206,9 +218,11 @@ func (x *explaining) remedy(r Rule, add func(text, command string)) {
 			add(text, command+" "+session)
 		}
 	}
+	if text := remedies[r.Reason]; text != "" {
+		add(text, "")
+	}
 	switch r.Reason {
 	case policy.Running:
-		add("it may go some time after it has ended", "")
 		clean("to stop its session, and take it apart", "bosgc clean --cancel")
 	case policy.KeptByRule:
 		x.annotations(add)
@@ -223,18 +237,7 @@ func (x *explaining) remedy(r Rule, add func(text, command string)) {
 		}
 	case policy.TooYoung, policy.KeptLast:
 		clean("to take its session apart now, whatever its age", "bosgc clean")
-	case policy.AwaitingConfirmation:
-		add("nothing is to be done: each sweep that sees it so counts", "")
-	case policy.OrphanGuard:
-		add("find out why so many look orphaned: is BOS's database the right one, and whole?", "")
-	case policy.EvidenceIncomplete:
-		add("what could not be read has to answer", "")
-	case policy.ClockSkew:
-		add("the clocks have to agree: of this machine, of the API server, and of whoever wrote the time", "")
-	case policy.InUse:
-		add("it goes once nothing else refers to it", "")
 	case policy.NotOurs, policy.Foreign:
-		add("nothing does: what cannot be told to be of BOS v1 is not deleted", "")
 		return
 	default:
 	}

@@ -110,6 +110,15 @@ func (j *Judge) looseCFSRules(groups map[string]*inventory.Group, c inventory.CF
 	}})
 }
 
+func (r *ruling) gives(d Decision) bool {
+	return r.verdict == d.Verdict && r.reason == d.Reason && r.detail == d.Detail
+}
+
+// undoes says that rules about what has ended have nothing to stand on.
+func (r *ruling) undoes() bool {
+	return r.reason == Running || r.reason == EvidenceIncomplete || r.reason == ClockSkew
+}
+
 // said asks all rules. What was decided and no rule says was decided by something else of the session, or by the
 // content of a ConfigMap, which is looked at last.
 func (j *Judge) said(d Decision, rules []rule) []Said {
@@ -123,12 +132,12 @@ func (j *Judge) said(d Decision, rules []rule) []Said {
 		if r == nil {
 			continue
 		}
-		decides := !decided && r.verdict == d.Verdict && r.reason == d.Reason && r.detail == d.Detail
-		decided = decided || decides
-		blocked = blocked || r.reason == Running || r.reason == EvidenceIncomplete || r.reason == ClockSkew || rule.name == "times"
+		s := Said{rule.name, r.verdict, r.reason, r.detail, r.eligible, rule.settings, !decided && r.gives(d)}
+		decided = decided || s.Decides
+		blocked = blocked || rule.name == "times" || r.undoes()
 		again := slices.ContainsFunc(all, func(s Said) bool { return s.Reason == r.reason && s.Detail == r.detail })
-		if !again && (decides || r.verdict != Delete) {
-			all = append(all, Said{rule.name, r.verdict, r.reason, r.detail, r.eligible, rule.settings, decides})
+		if !again && (s.Decides || r.verdict != Delete) {
+			all = append(all, s)
 		}
 		// Of what is somebody else's, nothing else matters.
 		if r.verdict == Delete || r.reason == NotOurs || r.reason == Foreign {

@@ -2,85 +2,69 @@ package report
 
 import (
 	"crypto/sha256"
-	"embed"
+	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"bosgc/gc"
 )
 
-//go:embed page
-var files embed.FS
-
-var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{"n": thousands}).ParseFS(files, "page/page.html"))
-
-// page is what the template shows: the counts as they are, and every object as data for the script.
-type page struct {
-	Title    string
-	Document gc.Document
-	Plan     bool
-	Policy   template.HTML
-	Style    template.CSS
-	Script   template.JS
-	Data     template.JS
-	Tiles    []tile
-	Charts   []chart
-	Sources  []source
-	Doubts   []string
-	Facts    []fact
-}
+var (
+	//go:embed page/page.html
+	frame string
+	//go:embed page/page.css
+	style string
+	//go:embed page/page.js
+	script string
+)
 
 type fact struct{ Name, Value string }
-
-type source struct {
-	Name, What, Error string
-	Complete          bool
-	Count, Requests   int
-}
 
 // Page writes a plan or report as one HTML page that needs nothing besides: no network, no server, no file. Its times are
 // UTC. Names and errors are of servers, and are data in it: none of them can become markup or script.
 func Page(w io.Writer, d gc.Document) error {
-	style, err := files.ReadFile("page/page.css")
-	if err != nil {
-		return err
-	}
-	script, err := files.ReadFile("page/page.js")
-	if err != nil {
-		return err
-	}
 	data, err := json.Marshal(pageData(d))
 	if err != nil {
 		return err
 	}
 	tally := count(d)
-	return pageTemplate.Execute(w, page{
-		Title:    "bosgc " + d.Run,
-		Document: d,
-		Plan:     d.Kind == "Plan",
-		// Only these two, word for word: whatever else found its way into the page would not run.
-		Policy: template.HTML(`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '` + digest(style) + `'; script-src '` + digest(script) + `'; base-uri 'none'; form-action 'none'">`),
-		Style:  template.CSS(style),
-		Script: template.JS(script),
+	name, lead := "plan", "This is a plan: nothing has been deleted."
+	if d.Kind != "Plan" {
+		name, lead = "sweep", "This is what a sweep has done."
+	}
+	// One pass, which does not look into what it has put in.
+	_, err = strings.NewReplacer(
+		"[[policy]]", policyOf(style, script),
+		"[[title]]", string(text("bosgc "+d.Run)),
+		"[[style]]", style,
+		"[[command]]", name,
+		"[[lead]]", lead,
+		"[[facts]]", string(factsOf(d)),
+		"[[doubts]]", string(doubts(d)),
+		"[[tiles]]", string(tilesOf(tally.tiles(d))),
+		"[[charts]]", string(chartsOf(tally.charts(d))),
+		"[[sources]]", string(sourcesOf(d)),
 		// Marshal writes <, > and & as escapes, so that no text of it can end the element it is in.
-		Data:    template.JS(data),
-		Tiles:   tally.tiles(d),
-		Charts:  tally.charts(d),
-		Sources: sourcesOf(d),
-		Doubts:  doubts(d),
-		Facts:   facts(d),
-	})
+		"[[data]]", string(data),
+		"[[script]]", script,
+	).WriteString(w, frame)
+	return err
 }
 
-func digest(text []byte) string {
-	sum := sha256.Sum256(text)
+// policyOf lets only these two run, word for word, whatever else found its way into the page.
+func policyOf(style, script string) string {
+	return "default-src 'none'; style-src '" + digest(style) + "'; script-src '" + digest(script) + "'; base-uri 'none'; form-action 'none'"
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
@@ -103,38 +87,6 @@ func WritePage(path string, d gc.Document) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-var sourceWords = map[string]string{
-	"bos-sessions":    "sessions of BOS v1",
-	"kube-jobs":       "Jobs in Kubernetes",
-	"kube-configmaps": "ConfigMaps in Kubernetes",
-	"kube-pods":       "Pods in Kubernetes",
-	"kube-cronjobs":   "CronJobs in Kubernetes",
-	"cfs-sessions":    "sessions of CFS",
-	"cfs-components":  "components of CFS",
-}
-
-func sourcesOf(d gc.Document) []source {
-	var all []source
-	for _, s := range d.Sources {
-		all = append(all, source{Name: Clean(s.Name), What: sourceWords[s.Name], Error: Clean(s.Error), Complete: s.Complete, Count: s.Count, Requests: s.Requests})
-	}
-	return all
-}
-
-// doubts are what a reader must know before the numbers.
-func doubts(d gc.Document) []string {
-	var all []string
-	if d.Stopped != "" {
-		all = append(all, "Stopped before its end: "+Clean(d.Stopped))
-	}
-	for _, s := range d.Sources {
-		if !s.Complete {
-			all = append(all, "Not read completely, so that what depends on it is left alone: "+Clean(s.Name+": "+s.Error))
-		}
-	}
-	return all
 }
 
 func facts(d gc.Document) []fact {
