@@ -34,7 +34,7 @@ func (c *carrying) shared(ctx context.Context) error {
 			}
 		}
 	}
-	if len(links) == 0 || c.run.Settings.CFSLink != policy.LinkInferred || ctx.Err() != nil {
+	if len(links) == 0 || c.run.Settings.CFSLink != policy.LinkInferred {
 		return nil
 	}
 	w, err := c.now(ctx, ids...)
