@@ -83,6 +83,15 @@ test-node: control-plane bin/helm bin/gotestsum ## install the chart on a real n
 docs-chart: ## write the table of values in the chart's README
 	cd test && go test -count=1 -run '^TestREADME$$' ./chart -update
 
+.PHONY: docs-settings
+docs-settings: ## write docs/settings.md
+	go test -count=1 -run '^TestSettingsPage$$' ./config -update
+
+.PHONY: man
+man: build ## write the manual pages to bin/man
+	rm -rf bin/man
+	bin/bosgc man bin/man
+
 .PHONY: race
 race:
 	@test -n "$(RACE)" || { echo "NOT RUN: the race detector. It needs gcc, which is not here."; test -z "$(CI)"; }
@@ -129,12 +138,26 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
-.PHONY: clean
-clean: ## remove bin/ (the control plane stays in its cache)
-	rm -rf bin
+.PHONY: release-snapshot
+release-snapshot: bin/helm bin/cyclonedx-gomod bin/go-licenses ## build all that a release has into dist/, check it, publish nothing
+	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' BUILD='$(BUILD)' test/release/build.sh dist
+	@$(MAKE) --no-print-directory check-release
 
-# These two each have a module of their own: together they would need versions of modules that fit neither.
-bin/helm bin/helm-unittest: bin/%: tools/%/go.mod tools/%/go.sum
+.PHONY: check-release
+check-release: bin/helm ## look into what release-snapshot has left in dist/
+	cd test && BOSGC_DIST='$(CURDIR)/dist' BOSGC_COMMIT='$(COMMIT)' CGO_ENABLED=0 go test -count=1 ./release
+
+.PHONY: vulncheck
+vulncheck: bin/govulncheck ## look for known vulnerabilities in what is called (needs vuln.go.dev, or DB=URL)
+	@bin/govulncheck $(if $(DB),-db '$(DB)') -tags grpcnotrace ./... || { status=$$?; test $$status = 3 || \
+		echo "NOTHING IS KNOWN: the check did not run. It reads a database at https://vuln.go.dev; a mirror is given by DB=URL."; exit $$status; }
+
+.PHONY: clean
+clean: ## remove bin/ and dist/ (the control plane stays in its cache)
+	rm -rf bin dist
+
+# These each have a module of their own: together they would need versions of modules that fit none.
+bin/helm bin/helm-unittest bin/cyclonedx-gomod bin/go-licenses bin/govulncheck: bin/%: tools/%/go.mod tools/%/go.sum
 	@echo "installing $* (the first time takes a minute or two)"
 	@cd tools/$* && CGO_ENABLED=0 GOBIN=$(CURDIR)/bin go install -trimpath -ldflags '-s -w' "$$(go list tool)"
 	@touch $@

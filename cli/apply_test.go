@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -531,14 +532,43 @@ func TestAPlanThatCannotBeSaved(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 5}, lab.ServerOptions{})
 	dir := t.TempDir()
-	for _, file := range []string{dir, filepath.Join(dir, "none", "plan.json"), "/dev/null"} {
+	pipe := filepath.Join(t.TempDir(), "pipe") // stands for a device, which a rename would replace
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{dir, filepath.Join(dir, "none", "plan.json"), pipe} {
 		code, stdout, stderr := s.run([]string{"plan", "--save", file})
 		if code != gc.ExitFailed || stdout != "" || !strings.Contains(stderr, file) {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q", file, code, stdout, stderr)
 		}
 	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode().Type() != os.ModeNamedPipe {
+		t.Errorf("the pipe is now %v, %v", info, err)
+	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// The guard of now decides, and not the one of then.
+func TestTheOrphanGuardHoldsForASavedPlan(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 40, Only: []string{"orphan-configmap", "running"}}, lab.ServerOptions{})
+	const loose, strict = "BOSGC_MAX_ORPHAN_PERCENT=100", "BOSGC_MAX_ORPHAN_PERCENT=1"
+	sighted := "BOSGC_ORPHAN_SIGHTINGS=1"
+	file, plan := s.saved(loose, sighted)
+	guarded := filepath.Join(t.TempDir(), "guarded.json")
+	if d, code := s.document([]string{"plan", "--save", guarded}, strict, sighted); code != gc.ExitRefused || plan.Summary.Delete == 0 || d.Summary.Delete != 0 {
+		t.Fatalf("exit code %d; %d of %d to delete: this test shows nothing", code, d.Summary.Delete, plan.Summary.Delete)
+	}
+	before := s.exist()
+	d, code := s.document([]string{"apply", file}, strict, sighted)
+	if code != gc.ExitRefused || d.Outcomes[gc.Skipped] != plan.Summary.Delete {
+		t.Errorf("exit code %d, %v", code, d.Outcomes)
+	}
+	if d, code := s.document([]string{"apply", guarded}, loose, sighted); code != gc.ExitDone || d.Outcomes[gc.Deleted] != 0 {
+		t.Errorf("what the guard had kept in the plan: exit code %d, %v", code, d.Outcomes)
+	}
+	s.untouched(before)
 }

@@ -97,6 +97,10 @@ func TestAllThatIsLinkedIsNamedWithItsEvidence(t *testing.T) {
 	if len(parts) < 4 {
 		t.Fatalf("the session has only %v", parts)
 	}
+	// A sweep needs no record of what runs; a person wants to know.
+	if e, _ := s.explained(id); !slices.ContainsFunc(e.Facts, func(f gc.Fact) bool { return f.Name == "operation" && f.Value != "" }) {
+		t.Errorf("what BOS knows of it is missing: %v", e.Facts)
+	}
 	for _, part := range parts {
 		e, _ := s.explained(strings.Replace(part, " ", "/", 1))
 		pods := 0

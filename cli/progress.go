@@ -31,7 +31,7 @@ type progress struct {
 	since time.Time // when this began
 }
 
-// watched shows the line, unless somebody listens who wants no such thing: a program, a file, a terminal that
+// watched has the line shown, unless somebody listens who wants no such thing: a program, a file, a terminal that
 // cannot rewrite a line.
 func (a *app) watched() {
 	if f, ok := a.stderr.(*os.File); ok && a.output != "json" && isTerminal(f) && a.variable("TERM") != "dumb" {

@@ -50,6 +50,8 @@ type app struct {
 	view       view
 	kubeconfig string
 	context    string
+	namespace  string // --namespace, which stands for BOSGC_NAMESPACE
+	program    string // what it was called as
 }
 
 // exitError carries an exit code through cobra; its message may be empty, where everything
@@ -73,12 +75,21 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return runAt(ctx, time.Now, args, environ, stdout, stderr)
 }
 
+// RunAs is Run for a binary that may have been linked as kubectl-bosgc: help then says "kubectl bosgc", which is how
+// kubectl calls it.
+func RunAs(ctx context.Context, program string, args, environ []string, stdout, stderr io.Writer) int {
+	return (&app{program: program, environ: environ, stdout: stdout, stderr: stderr, now: time.Now}).run(ctx, args)
+}
+
 func runAt(ctx context.Context, now func() time.Time, args, environ []string, stdout, stderr io.Writer) int {
-	a := &app{environ: environ, stdout: stdout, stderr: stderr, now: now}
+	return (&app{environ: environ, stdout: stdout, stderr: stderr, now: now}).run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	// The first signal ends the run cleanly; with the handler gone, a second one ends it at once.
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
@@ -91,7 +102,7 @@ func runAt(ctx context.Context, now func() time.Time, args, environ []string, st
 		return gc.ExitDone
 	case errors.As(err, &exit):
 	default: // cobra's own errors are about flags and arguments
-		exit = &exitError{gc.ExitUsage, fmt.Errorf("%w\nRun \"bosgc --help\" for what there is", err)}
+		exit = &exitError{gc.ExitUsage, fmt.Errorf("%w\nRun \"%s --help\" for what there is", err, root.DisplayName())}
 	}
 	if exit.err != nil {
 		a.complain(exit)
@@ -126,16 +137,20 @@ func (a *app) complain(exit *exitError) {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:               "bosgc",
-		Short:             "A garbage collector for what BOS v1 leaves behind",
-		Long:              help,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		Use:           "bosgc",
+		Short:         "A garbage collector for what BOS v1 leaves behind",
+		Long:          help,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if a.namespace == "" && cmd.Flags().Changed("namespace") {
+				return errors.New("--namespace is empty; expected the namespace of BOA's Jobs, or no --namespace")
+			}
+			a.environ = a.environment()
 			if a.output != "table" && a.output != "wide" && a.output != "json" {
 				return fmt.Errorf("--output is %q; expected table, wide or json", a.output)
 			}
+			a.watched()
 			return nil
 		},
 	}
@@ -143,13 +158,16 @@ func (a *app) root() *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table, wide (a table with more columns) or json")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(a.plan(), a.apply(), a.explain(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version())
+	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace of BOA's Jobs and ConfigMaps, instead of BOSGC_NAMESPACE")
+	root.AddCommand(a.plan(), a.apply(), a.explain(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version(), a.man())
+	a.completes(root)
+	a.asPlugin(root)
 	return root
 }
 
 // load reads the settings; a bad one ends the command before anything is contacted.
 func (a *app) load() (config.Config, *slog.Logger, error) {
-	settings, err := config.Load(a.environ)
+	settings, err := a.settings()
 	if err != nil {
 		return settings, nil, &exitError{gc.ExitUsage, err}
 	}

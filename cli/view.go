@@ -18,16 +18,13 @@ type view struct {
 	html       string // file to write a page to; empty: none
 }
 
-// viewed gives a command the flags for how its result is shown, and a line of progress until it is. A mistake in them is found before anything is
+// viewed gives a command the flags for how its result is shown. A mistake in them is found before anything is
 // contacted: after a sweep it would be too late.
 func (a *app) viewed(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&a.view.conditions, "filter", nil, "show only some objects, whatever is done: kind=Job, verdict=delete, reason=too-young, template=golden-*, age>14d, age<2d; repeatable")
 	flags.StringVar(&a.view.html, "html", "", "also write a page to look at to this file")
-	cmd.PreRunE = func(*cobra.Command, []string) error {
-		a.watched()
-		return a.view.check(a.output)
-	}
+	cmd.PreRunE = func(*cobra.Command, []string) error { return a.view.check(a.output) }
 }
 
 func (v *view) check(output string) (err error) {

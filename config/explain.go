@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -139,6 +140,8 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
+var pageName = regexp.MustCompile(`docs/([a-z]+\.md)`)
+
 // Page is docs/settings.md.
 func Page() string {
 	var b strings.Builder
@@ -162,7 +165,7 @@ In the chart ` + "`BOSGC_SESSION_TTL` is `config.sessionTTL`, and so on." + `
 			if e.Example != "" {
 				fmt.Fprintf(&b, "| example | %s |\n", code(e.Name+"="+e.Example, ""))
 			}
-			fmt.Fprintf(&b, "| matters to | %s |\n", markdown(e.Where))
+			fmt.Fprintf(&b, "| matters to | %s |\n", pageName.ReplaceAllString(e.Where, "[$1]($1)"))
 		}
 	}
 	return b.String()

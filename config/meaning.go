@@ -31,7 +31,7 @@ var meanings = []group{
 		{"BOSGC_NAMESPACE", "Namespace where the Jobs and ConfigMaps of BOA live. --namespace sets it for one run. Outside a Pod the lock, the state and the journal are there too, unless BOSGC_STATE_NAMESPACE says otherwise.", "", "", allCommands},
 	}},
 	{"Access through an API gateway", []meaning{
-		{"BOSGC_TOKEN_URL", "OAuth2 token endpoint of an API gateway. Empty means that BOS and CFS are asked without a token. It needs BOSGC_CLIENT_ID and a secret.", "", "https://auth.cmn.SYSTEM.DOMAIN/keycloak/realms/shasta/protocol/openid-connect/token", allCommands + "; docs/install.md"},
+		{"BOSGC_TOKEN_URL", "OAuth2 token endpoint of an API gateway. Empty means that BOS and CFS are asked without a token. It needs BOSGC_CLIENT_ID and a secret.", "", "https://api-gw-service-nmn.local/keycloak/realms/shasta/protocol/openid-connect/token", allCommands + "; docs/install.md"},
 		{"BOSGC_CLIENT_ID", "The client that asks for tokens.", "", "admin-client", allCommands + "; docs/install.md"},
 		{"BOSGC_CLIENT_SECRET", "That client's secret. Better is BOSGC_CLIENT_SECRET_FILE, because everybody who may read the process reads its environment.", "", "", allCommands + "; docs/install.md"},
 		{"BOSGC_CLIENT_SECRET_FILE", "A file with that client's secret and nothing else.", "", "/etc/bosgc/client-secret", allCommands + "; docs/install.md"},

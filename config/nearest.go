@@ -39,7 +39,7 @@ func strangers(values map[string]string) Problems {
 	return p
 }
 
-var linkEnd = regexp.MustCompile(`_(SERVICE_(HOST|PORT)|PORT)(_[A-Z0-9_]+)?$`)
+var linkEnd = regexp.MustCompile(`^_(SERVICE_(HOST|PORT)|PORT)(_[A-Z0-9_]+)?$`)
 
 // serviceLink says whether Kubernetes itself has made a variable: it tells every Pod of a namespace so of each
 // Service there, and nobody can misspell those. One named bosgc-exporter makes BOSGC_EXPORTER_SERVICE_HOST and more.

@@ -275,6 +275,13 @@ func (p *past) measure(t testing.TB) (m measured) {
 			for _, o := range p.life.Links()[l.CFS].Owners {
 				is = append(is, o.ID)
 			}
+			if link := p.life.Links()[l.CFS]; link.Nobody && !slices.ContainsFunc(l.Sessions, func(id string) bool { return !p.leftTag(l.CFS, id) }) {
+				// As above: whoever leaves the tag on a component says that it is the session's.
+				is, whole[l.CFS] = slices.Clone(l.Sessions), link.Known
+				for _, id := range is {
+					truth[pair{l.CFS, id}] = true
+				}
+			}
 			slices.Sort(is)
 			if !whole[l.CFS] || !slices.Equal(is, l.Sessions) {
 				t.Errorf("CSM %s, seed %d: %s goes as one of %q, and is of %q: %+v", p.World.Profile.CSM, p.World.Options.Seed, l.CFS, l.Sessions, is, p.life.Links()[l.CFS])
@@ -328,6 +335,15 @@ func (p *past) canHaveSet(t testing.TB, id, node string, made simcfs.Made) bool 
 	}
 	record, err := p.systems.BOS.Get(t.Context(), id)
 	return err == nil && (s.V2 || record.Stop.At.IsZero() || made.At.Before(record.Stop.At.Add(30*time.Minute)))
+}
+
+// leftTag says whether a component of a CFS session has the tag of a session.
+func (p *past) leftTag(cfs, id string) bool {
+	i := slices.IndexFunc(p.CFS.Made(), func(m simcfs.Made) bool { return m.Name == cfs })
+	return slices.ContainsFunc(p.CFS.Made()[i].Nodes, func(node string) bool {
+		component, _ := p.CFS.Component(node)
+		return component.Tags["bos_session"] == id
+	})
 }
 
 // traced says whether a session has left its tag somewhere.

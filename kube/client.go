@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +89,9 @@ func Config(kubeconfig, kubeContext string) (*rest.Config, error) {
 	rules.ExplicitPath = kubeconfig
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: kubeContext}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if known := Contexts(kubeconfig); err != nil && kubeContext != "" && len(known) > 0 && !slices.Contains(known, kubeContext) {
+		return nil, fmt.Errorf("no way to the Kubernetes API: %w; expected for --context one of %s", err, strings.Join(known, ", "))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("no way to the Kubernetes API: %w; give --kubeconfig or KUBECONFIG, or run in a Pod with a service account", err)
 	}
@@ -226,9 +230,9 @@ func (c *Client) try(ctx context.Context, request func(context.Context) error) e
 		return context.Cause(ctx)
 	}
 	if wait.Interrupted(err) {
-		return last
+		return advised(last)
 	}
-	return err
+	return advised(err)
 }
 
 // pages runs a list to its end. page asks for one page, adds it to the listing and says where the

@@ -147,7 +147,7 @@ func explain(doing, namespace string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%s in namespace %q: %w; the service account needs this permission in that namespace", doing, namespace, err)
 	}
 	return fmt.Errorf("%s in namespace %q: %w", doing, namespace, err)

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bosgc=${BOSGC:-bin/bosgc}
 lab=${BOSGC_LAB:-bin/bosgc-lab}
+unset BOSGC_LAB # bosgc refuses a variable with this prefix that is none of its settings
 seed=${SEED:-7}
 
 work=$(mktemp -d)

@@ -187,7 +187,7 @@ func (c *Client) failed(ctx context.Context, r Request, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the answer ends too early: %w", what, io.ErrUnexpectedEOF)
 	}
-	said := c.tokens.hide(reason(err), maxText)
+	said := c.tokens.hide(reason(err), maxText) + advice(err)
 	if unsent(err) {
 		return fmt.Errorf("%s: %s", what, said)
 	}

@@ -107,7 +107,7 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 func (t *tokens) explain(err error) error {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
-		return fmt.Errorf("token from %s: %s", t.config.TokenURL, t.hide(reason(err), maxText))
+		return fmt.Errorf("token from %s: %s", t.config.TokenURL, t.hide(reason(err), maxText)+advice(err))
 	}
 	status := answer.Response.StatusCode
 	text := fmt.Sprintf("HTTP %d", status)

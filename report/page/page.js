@@ -162,7 +162,7 @@
   // The time line: the sessions of one page against one axis, the newest first.
   const perTime = 40, left = 300, wide = 1180, high = 34, top = 24;
   const ticks = (from, to) => {
-    const steps = [600, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 28 * 86400, 91 * 86400, 365 * 86400];
+    const steps = [60, 300, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 28 * 86400, 91 * 86400, 365 * 86400];
     const step = steps.find((s) => (to - from) / s <= 9) || steps[steps.length - 1];
     const all = [];
     for (let t = Math.ceil(from / step) * step; t <= to; t += step) all.push([t, step < 86400 ? clock(t) : ""]);
@@ -250,7 +250,7 @@
     group.append(r.own
       ? svg("rect", { class: "run " + kind, x: x(start), y: y + 6, width: Math.max(5, x(end) - x(start)), height: 10, rx: 2 })
       : svg("circle", { class: "gone " + kind, cx: x(start) + 4, cy: y + 11, r: 4 }));
-    group.append(svg("title", {}, `${r.id}\n${r.own ? stamp(start) + " to " + (r.lead.end ? stamp(r.lead.end) : "no known end") : "BOS does not have it any more"}\n${r.lead.why}`));
+    group.append(svg("title", {}, `${r.id}\n${r.own ? stamp(start) + " to " + (r.lead.end ? stamp(r.lead.end) : "no known end") : "not seen in BOS"}\n${r.lead.why}`));
     out.push(group);
     let next = 0;
     const cfs = r.cfs.filter((c) => c.o.start || c.o.end).sort((a, b) => (a.o.start || a.o.end) - (b.o.start || b.o.end));

@@ -2,6 +2,7 @@
 # Builds the Dockerfile with buildah, for ARCHS (amd64 and arm64), and looks at what came of it. Its base may be out of
 # reach, so a local one takes its name: busybox as the shell, and this machine's certificates, Go and Go's caches.
 # Arguments: a file for the image of this machine's architecture, as an OCI archive; may be left out.
+# ARCHIVES is a folder for one such archive of each architecture, SOURCE_DATE_EPOCH the time that its files get.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${VERSION:?}" "${COMMIT:?}"
@@ -39,9 +40,10 @@ buildah rm "$base" >/dev/null
 mkdir -p "$(go env GOCACHE)" "$(go env GOMODCACHE)"
 mounts=(--volume "$(go env GOROOT):/usr/local/go:ro" --volume "$(go env GOCACHE):/caches/build" --volume "$(go env GOMODCACHE):/caches/mod")
 
+stamp=(${SOURCE_DATE_EPOCH:+--timestamp "$SOURCE_DATE_EPOCH"})
 for arch in ${ARCHS:-amd64 arm64}; do
 	image=localhost/bosgc:test-$arch
-	IMAGE=$image PLATFORM=linux/$arch ENGINE=buildah test/image/build.sh --pull=never "${mounts[@]}" >"$work/log" 2>&1 ||
+	IMAGE=$image PLATFORM=linux/$arch ENGINE=buildah test/image/build.sh --pull=never "${stamp[@]}" "${mounts[@]}" >"$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; fail "the Dockerfile does not build for $arch"; }
 
 	facts=$(buildah inspect --type image --format \
@@ -60,6 +62,7 @@ for arch in ${ARCHS:-amd64 arm64}; do
 		[[ $said == *"$VERSION"* ]] || fail "it says it is $said, not $VERSION"
 		[[ -z $archive ]] || buildah push --quiet "$image" "oci-archive:$archive:localhost/bosgc:test"
 	fi
+	[[ -z ${ARCHIVES:-} ]] || buildah push --quiet "$image" "oci-archive:$ARCHIVES/$arch.tar:localhost/bosgc:$VERSION"
 	buildah push --quiet "$image" "oci:$work/$arch"
 	echo "image: $arch: $(du -sk --apparent-size "$root" | cut -f1) KiB, to pull $(du -sk --apparent-size "$work/$arch" | cut -f1) KiB"
 	buildah umount "$container" >/dev/null

@@ -1,0 +1,38 @@
+package kube
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Contexts names the contexts of the kubeconfig, in alphabetical order; none if it cannot be read.
+func Contexts(kubeconfig string) []string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := rules.Load()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(config.Contexts))
+}
+
+// Namespaces names all namespaces, as far as one page has them. No run needs them: it is for completion in a shell.
+func (c *Client) Namespaces(ctx context.Context) ([]string, error) {
+	var names []string
+	err := c.ask(ctx, func(ctx context.Context) error {
+		list, err := c.core.Namespaces().List(ctx, metav1.ListOptions{Limit: pageSize})
+		if err != nil {
+			return err
+		}
+		names = names[:0]
+		for i := range list.Items {
+			names = append(names, list.Items[i].Name)
+		}
+		return nil
+	})
+	return names, err
+}
