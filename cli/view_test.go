@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ func TestMistakesInTheViewAreFoundBeforeAnythingIsContacted(t *testing.T) {
 		"a page in no folder":        {[]string{"--html", filepath.Join(t.TempDir(), "nowhere", "x.html")}, "there is no folder"},
 		"a page that is a folder":    {[]string{"--html", t.TempDir()}, "which is no file"},
 		"a form that is not there":   {[]string{"-o", "yaml"}, "expected table, wide or json"},
-		"a page that is no ordinary": {[]string{"--html", "/dev/null"}, "which is no file"},
+		"a page that is no ordinary": {[]string{"--html", fifo(t)}, "which is no file"},
 	} {
 		for _, command := range []string{"plan", "sweep"} {
 			code, _, stderr := s.run(append([]string{command}, tt.args...))
@@ -122,4 +123,14 @@ func TestObjectsHaveTheirTemplateAndTimes(t *testing.T) {
 			t.Errorf("%s: %d have a template, %d a beginning, %d an end", kind, templates[kind], times[kind], ends[kind])
 		}
 	}
+}
+
+// fifo is a file that is no ordinary one, and that nobody misses if it is written over.
+func fifo(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
