@@ -71,6 +71,9 @@ func digest(text string) string {
 // WritePage writes the page to a file that only its owner can read: it names machines and people's templates. Whoever
 // reads it at that moment sees the old page or the new one.
 func WritePage(path string, d gc.Document) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no ordinary file, and is not replaced by one", path) // as root this would replace /dev/null
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".bosgc-*") // made with 0600
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -252,8 +253,18 @@ func TestThePageIsWrittenForItsOwnerAloneAndAtOnce(t *testing.T) {
 	if err := WritePage(filepath.Join(dir, "nowhere", "page.html"), document()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("into a folder that is not there: %v", err)
 	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := WritePage(pipe, document()); err == nil || !strings.Contains(err.Error(), "is not replaced") {
+		t.Errorf("over a pipe: %v", err)
+	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode().IsRegular() {
+		t.Error("a pipe was replaced by a file")
+	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 1 {
+	if err != nil || len(left) != 2 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -14,7 +14,7 @@ func advice(err error) string {
 		authority x509.UnknownAuthorityError
 	)
 	switch {
-	case errors.As(err, &name) && name.IsNotFound:
+	case errors.As(err, &name):
 		return "; this machine does not know the name: outside the cluster, give the URL of the API gateway"
 	case errors.As(err, &authority):
 		return "; give the CA of the system as the CA file"

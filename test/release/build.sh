@@ -69,6 +69,7 @@ mkdir -p "$work/extra/completions"
 for shell in bash zsh fish; do
 	"$here" completion "$shell" >"$work/extra/completions/bosgc.$shell"
 done
+"$here" man "$work/extra/man"
 for platform in "${platforms[@]}"; do
 	name=bosgc_${version}_${platform/\//_}
 	cp -r "$work/extra/." "$work/$name/"
@@ -78,7 +79,7 @@ done
 say "chart"
 run bin/helm package --version "$version" --app-version "$version" --destination "$work" deploy/helm/bosgc
 # Helm writes the hour of packing into it.
-tar --extract --gzip --directory="$work" --file="$work/bosgc-$version.tgz"
+tar --extract --touch --gzip --directory="$work" --file="$work/bosgc-$version.tgz"
 pack "$work" bosgc | gzip -9n >"$dist/bosgc-$version.tgz"
 
 say "images"

@@ -59,7 +59,7 @@ func (r release) archive(t *testing.T, system, arch string) map[string][]byte {
 	for file, content := range untar(t, gunzip(t, r.read(t, name+".tar.gz"))) {
 		inside, ok := strings.CutPrefix(file, name+"/")
 		if !ok {
-			t.Errorf("%s.tar.gz has %s, which is outside of its folder", name, file)
+			t.Fatalf("%s.tar.gz has %s, which is outside of its folder", name, file)
 		}
 		files[inside] = content
 	}

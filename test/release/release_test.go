@@ -56,7 +56,7 @@ func TestArchivesHoldWhatAPersonNeeds(t *testing.T) {
 		files := r.archive(t, p.os, p.arch)
 		for _, name := range []string{
 			"bosgc", "LICENSE", "README.md", "CHANGELOG.md",
-			"completions/bosgc.bash", "completions/bosgc.zsh", "completions/bosgc.fish", "THIRD_PARTY_LICENSES/go/LICENSE",
+			"completions/bosgc.bash", "completions/bosgc.zsh", "completions/bosgc.fish", "man/bosgc.1", "THIRD_PARTY_LICENSES/go/LICENSE",
 		} {
 			if len(files[name]) == 0 {
 				t.Errorf("%s/%s: %s is missing or empty", p.os, p.arch, name)
