@@ -7,6 +7,9 @@ func (j *Judge) jobs(f facts, session Decision) []Decision {
 	decisions := make([]Decision, 0, len(jobs))
 	for _, job := range jobs {
 		d := jobDecision(job)
+		if d.EndedAt.IsZero() && f.life.running == "" {
+			d.EndedAt = f.life.finished // a proxy holds it, but its work has ended
+		}
 		first(j.jobRules(f, session, job)).into(&d)
 		decisions = append(decisions, d)
 	}

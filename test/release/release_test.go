@@ -155,9 +155,9 @@ func TestTheSBOMNamesEveryModuleOfItsProgram(t *testing.T) {
 		var bom struct {
 			BomFormat string
 			Metadata  struct {
-				Component struct{ Name, Version string }
+				Component  struct{ Name, Version string }
+				Properties []struct{ Name, Value string }
 			}
-			Properties []struct{ Name, Value string }
 			Components []struct{ Name, Version string }
 		}
 		if err := json.Unmarshal(r.read(t, r.name(p.os, p.arch)+".cdx.json"), &bom); err != nil {
@@ -167,7 +167,7 @@ func TestTheSBOMNamesEveryModuleOfItsProgram(t *testing.T) {
 			t.Errorf("%s/%s: the SBOM is of %s %+v", p.os, p.arch, bom.BomFormat, bom.Metadata.Component)
 		}
 		ofThis := false
-		for _, property := range bom.Properties {
+		for _, property := range bom.Metadata.Properties {
 			ofThis = ofThis || property.Name == "cdx:gomod:binary:hash:SHA-256" && property.Value == sum(program)
 		}
 		if !ofThis {
