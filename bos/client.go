@@ -233,6 +233,9 @@ func (c *Client) listSilence(ctx context.Context, err error) error {
 // Well asks whether BOS and its database answer. If they do not, nothing more is asked in this run.
 func (c *Client) Well(ctx context.Context) error {
 	_, err := c.ask(ctx, transport.Request{Method: http.MethodGet, Path: healthPath, NoRetry: true})
+	if transport.RouteMissing(err) {
+		return nil // BOS has answered; whether there is a v1 is another question
+	}
 	return err
 }
 

@@ -226,10 +226,22 @@ func (r *oneRun) withDeadline(ctx context.Context) (context.Context, context.Can
 	return context.WithTimeoutCause(ctx, r.settings.Deadline.D(), tooLate)
 }
 
+// remember writes down at once that BOS's list hangs, or may: a command that only looks, or is killed, would forget it,
+// and the next one would cost BOS another worker.
+func (r *oneRun) remember(to *connection) func(*state.Hang) {
+	return func(hang *state.Hang) {
+		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
+		defer cancel()
+		err := state.NewStore(to.own, r.settings.StateName).Note(ctx, func(s *state.State) { s.List.Hang = hang })
+		r.warn("how BOS's list did was not noted", "BOSGC_STATE_NAMESPACE", err)
+	}
+}
+
 // gc is what package gc is to know of a run.
 func (r *oneRun) gc(a *app, to *connection) gc.Run {
 	return gc.Run{
 		ID: r.id, Settings: r.settings.Policy(), Named: judging(r.settings), Cluster: to.cluster, Namespace: r.settings.Namespace, Clock: a.now, Reading: r.settings.Deadline.D() / 2, Batcher: r.settings.Batcher,
+		Hung: r.remember(to),
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"bosgc/inventory"
 	"bosgc/kube"
 	"bosgc/policy"
+	"bosgc/state"
 )
 
 // Systems are the three systems that a session leaves something in.
@@ -60,7 +61,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
 	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true}
+	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
@@ -119,6 +120,14 @@ func (c *collection) doubt() {
 		c.failed(inventory.SourceSessions, fmt.Sprintf("BOS lists no session at all, but Kubernetes has %d Jobs and ConfigMaps of sessions; was its database wiped or restored?", traces))
 	}
 	c.strange(traces)
+	// Sessions of which not one has left anything here are those of another system, or of another namespace: what
+	// runs for them, and what keeps them, is where nobody has looked.
+	known := c.traces()
+	traced := slices.ContainsFunc(c.seen.SessionIDs, func(id string) bool { return known[id] })
+	if n := len(c.seen.SessionIDs); n > 0 && c.seen.Evidence.ConfigMaps && !traced {
+		c.seen.Evidence.ConfigMaps = false
+		c.failed(inventory.SourceConfigMaps, fmt.Sprintf("BOS has %d sessions, and not one of them has a Job or ConfigMap in this namespace; check BOSGC_NAMESPACE, BOSGC_BOS_URL and the kubeconfig's context", n))
+	}
 }
 
 // strange takes back that all ConfigMaps were read, where this is no namespace of BOS.
@@ -148,6 +157,7 @@ type collection struct {
 	hasBOSv1 bool
 	ca       bool  // the ConfigMap with the system's CA was seen
 	reading  *pace // of the lists; nil: nobody is told
+	hung     func(*state.Hang) // see Run
 
 	requested map[string]policy.Request // see world
 
@@ -251,7 +261,8 @@ func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
 	rand.Shuffle(len(groups), func(a, b int) { groups[a], groups[b] = groups[b], groups[a] })
 	groups = slices.DeleteFunc(groups, func(g *inventory.Group) bool {
 		record, known := c.known[g.ID]
-		if known {
+		// What could not be answered is asked again: that it is not known has to be told.
+		if known = known && (record.Err == "" || record.Broken); known {
 			g.Record = record
 		}
 		return known || !c.wantsRecord(g)

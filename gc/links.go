@@ -49,7 +49,7 @@ func (c *collection) links(ctx context.Context, w *world) {
 // one that it can be of, vetoed ones too, and of CFS sessions that still run. Everything is read anew, and no
 // more than is needed: all other sessions only if one without a tag can be of this one. The error is that the CFS sessions
 // could not be listed; where something else could not be read, that is the veto.
-func (s Systems) Linked(ctx context.Context, id string) ([]inventory.Link, error) {
+func (s Systems) Linked(ctx context.Context, id string, memory state.SessionList) ([]inventory.Link, error) {
 	c := &collection{systems: s, now: time.Now(), sources: map[string]*inventory.Source{}, hasBOSv1: true}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
@@ -73,7 +73,7 @@ func (s Systems) Linked(ctx context.Context, id string) ([]inventory.Link, error
 		owners = []inventory.Owner{mine}
 	}
 	if len(loose) > 0 {
-		owners, components, veto = c.everything(ctx, owners[0], loose)
+		owners, components, veto = c.everything(ctx, owners[0], loose, memory)
 	}
 	links := inventory.Links(c.seen.CFS, owners, components)
 	links = slices.DeleteFunc(links, func(l inventory.Link) bool { return !slices.Contains(l.Sessions, id) })
@@ -101,9 +101,9 @@ func (c *collection) touched(ctx context.Context, id string, loose []inventory.C
 
 // everything gives all sessions and all components that have a say about some CFS sessions, or why not. It gives the
 // one session in any case.
-func (c *collection) everything(ctx context.Context, mine inventory.Owner, loose []inventory.CFSSession) ([]inventory.Owner, map[string]inventory.Component, string) {
+func (c *collection) everything(ctx context.Context, mine inventory.Owner, loose []inventory.CFSSession, memory state.SessionList) ([]inventory.Owner, map[string]inventory.Component, string) {
 	only := []inventory.Owner{mine}
-	c.sessions(ctx, ctx, state.SessionList{})
+	c.sessions(ctx, ctx, memory)
 	c.doubt()
 	if c.seen.Unlisted != inventory.Absent {
 		return only, nil, "not all sessions of BOS are known: " + c.sources[inventory.SourceSessions].Error

@@ -13,6 +13,7 @@ import (
 	"bosgc/lab"
 	"bosgc/lab/simcfs"
 	"bosgc/policy"
+	"bosgc/state"
 )
 
 // mixedPast is a past in which two sessions of one configuration began together, so that a batch has nodes of both,
@@ -268,7 +269,7 @@ func TestWithoutAllFactsNothingIsInferred(t *testing.T) {
 
 func TestLinkedGivesAllLinksOfASession(t *testing.T) {
 	p, a, b, mixed := mixedPast(t, "1.4")
-	links, err := p.again(t).Linked(t.Context(), a)
+	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +293,7 @@ func TestLinkedGivesAllLinksOfASession(t *testing.T) {
 	if exact != of || inferred != len(mixed) {
 		t.Errorf("%d by tag and %d inferred, expected %d and %d", exact, inferred, of, len(mixed))
 	}
-	if links, err := p.again(t).Linked(t.Context(), first); err != nil || len(links) > 0 {
+	if links, err := p.again(t).Linked(t.Context(), first, state.SessionList{}); err != nil || len(links) > 0 {
 		t.Errorf("of a session that does not exist: %+v, %v", links, err)
 	}
 }
@@ -303,7 +304,7 @@ func TestLinkedKnowsWhatStillRuns(t *testing.T) {
 	a := p.life.Start(lab.SessionSpec{Operation: "boot", Configuration: "c", Nodes: nodes[:8]})
 	p.life.Start(lab.SessionSpec{Operation: "boot", Configuration: "c", Nodes: nodes[8:20]})
 	p.life.Pass(9*time.Minute, 5*time.Second)
-	links, err := p.again(t).Linked(t.Context(), a)
+	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +320,7 @@ func TestLinkedKnowsWhatStillRuns(t *testing.T) {
 func TestLinkedVetoesWhatItCannotKnow(t *testing.T) {
 	p, a, _, mixed := mixedPast(t, "1.4")
 	p.breaks(t, "bos ^/v1/session$")
-	links, err := p.again(t).Linked(t.Context(), a)
+	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +335,7 @@ func TestLinkedVetoesWhatItCannotKnow(t *testing.T) {
 		t.Errorf("%+v", links)
 	}
 	p.breaks(t, "cfs ^/v2/sessions")
-	if links, err := p.again(t).Linked(t.Context(), a); err == nil {
+	if links, err := p.again(t).Linked(t.Context(), a, state.SessionList{}); err == nil {
 		t.Errorf("without CFS: %+v", links)
 	}
 }

@@ -115,6 +115,9 @@ type Run struct {
 	Sightings map[string]int
 	// List is what earlier sweeps remember of BOS's list of sessions.
 	List state.SessionList
+	// Hung is told when BOS's list is about to be asked for although it is large, and when it has hung; nil when it
+	// has answered after that. A run that is killed, or only looks, must not have the next one ask again. It may be nil.
+	Hung func(*state.Hang)
 }
 
 // MakePlan reads everything and judges it. It deletes nothing. The error is that of the context:

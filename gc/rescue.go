@@ -115,6 +115,13 @@ func (c *collection) sessions(ctx, recording context.Context, memory state.Sessi
 		}
 	}
 	keys := c.readKeys(ctx)
+	if nothing := c.nothingTells(memory); keys == nil && nothing != "" {
+		// Asked for all the same, it may hang; and what it says would not be enough to let anything go.
+		if c.stillV1(ctx) {
+			c.withoutList(nothing)
+		}
+		return
+	}
 	if keys == nil && len(c.traces())+memory.Unseen > fewSessions && !c.stillV1(ctx) {
 		return
 	}
@@ -143,6 +150,20 @@ func (c *collection) sessions(ctx, recording context.Context, memory state.Sessi
 	default:
 		c.fromKubernetes(why)
 	}
+}
+
+// nothingTells says why nobody knows how large the list is; empty if something tells.
+func (c *collection) nothingTells(memory state.SessionList) string {
+	const so = ", so nobody knows how large it is, and one that is too large hangs BOS"
+	switch {
+	case memory.Sessions > 0:
+		return ""
+	case !c.seen.Evidence.ConfigMaps || !c.seen.Evidence.Jobs:
+		return "BOS was not asked for its list: Jobs and ConfigMaps could not be read completely" + so
+	case !c.ca && len(c.traces()) == 0:
+		return "BOS was not asked for its list: nothing in this namespace is of BOS" + so
+	}
+	return ""
 }
 
 // asked says whether BOS was asked for its list and did not answer.
@@ -308,15 +329,30 @@ func megabytes(n int64) string { return fmt.Sprintf("%.2f MB", float64(n)/1e6) }
 // askList asks for the list, and gives back why it hangs; nothing if it was answered, or failed in a way
 // that says nothing about its size.
 func (c *collection) askList(ctx context.Context, before *state.Hang) string {
+	begun, large := time.Now(), float64(c.list.Bytes) > unexplained*float64(c.list.Limit)
+	if large {
+		c.tell(&state.Hang{At: c.now, Bytes: c.list.Bytes})
+	}
 	ids, err := c.systems.BOS.List(ctx)
+	late := err != nil && ctx.Err() != nil && time.Since(begun) > patience // the run ends before the list does
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() {
+		switch {
+		case c.list.hang != nil:
+			c.tell(c.list.hang)
+		case large && err == nil:
+			c.tell(nil)
+		case large:
+			c.tell(before)
+		}
+	}()
 	if errors.Is(err, bos.ErrNoV1) {
 		c.noV1()
 		return ""
 	}
 	hangs := errors.Is(err, bos.ErrListHangs)
-	if hangs || errors.Is(err, bos.ErrSilent) {
+	if hangs || late || errors.Is(err, bos.ErrSilent) {
 		// Where BOS was well directly before and silent directly after, it is the list: on CSM 1.0 that
 		// takes all of a BOS with it (docs/csm.md, "BOS under load").
 		wasWell := before != nil && before.Silent
@@ -333,6 +369,15 @@ func (c *collection) askList(ctx context.Context, before *state.Hang) string {
 		c.list.Why = err.Error()
 	}
 	return ""
+}
+
+// patience is how long a list may take that does not hang: one of 4 MiB takes less than a second.
+const patience = 5 * time.Second
+
+func (c *collection) tell(hang *state.Hang) {
+	if c.hung != nil {
+		c.hung(hang)
+	}
 }
 
 // noV1 is not a failure: BOS has answered and knows no v1. No session is listed, because there are none

@@ -11,7 +11,7 @@ import (
 // linked notes the CFS sessions that are linked to a session in one way or another. They are shown; whether one
 // without a tag is acted on is said elsewhere.
 func (p *Clean) linked(ctx context.Context, procedure *Procedure) {
-	links, err := p.systems.Linked(ctx, procedure.Session)
+	links, err := p.systems.Linked(ctx, procedure.Session, p.run.List)
 	if err != nil {
 		p.doubt(procedure, false, "which CFS sessions are linked to it without naming it is not known: "+err.Error())
 	}

@@ -197,7 +197,7 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 			}
 		}
 	}
-	if d.List != nil {
+	if d.List != nil && (d.List.From != "" || d.List.Why == "") { // else nobody knows how large it is
 		m.listBytes.Set(float64(d.List.Bytes))
 		m.weighed = true
 	}

@@ -64,13 +64,15 @@ func (s *Store) Update(ctx context.Context, run string, change func(*State) erro
 			}
 		case err != nil:
 			return State{}, err
-		case now.Counted(run):
+		case run != "" && now.Counted(run):
 			return now, nil
 		}
 		if err := change(&now); err != nil {
 			return State{}, err
 		}
-		now.Count(run)
+		if run != "" {
+			now.Count(run)
+		}
 		if kept.Data, err = now.encode(); err != nil {
 			return State{}, err
 		}
@@ -83,6 +85,12 @@ func (s *Store) Update(ctx context.Context, run string, change func(*State) erro
 		}
 	}
 	return State{}, fmt.Errorf("others wrote the state %d times meanwhile: %w", tries, last)
+}
+
+// Note changes the state beside what runs count in.
+func (s *Store) Note(ctx context.Context, change func(*State)) error {
+	_, err := s.Update(ctx, "", func(now *State) error { change(now); return nil })
+	return err
 }
 
 func pause(ctx context.Context, n int) bool {
