@@ -155,8 +155,8 @@ type collection struct {
 	settings policy.Settings
 	now      time.Time
 	hasBOSv1 bool
-	ca       bool  // the ConfigMap with the system's CA was seen
-	reading  *pace // of the lists; nil: nobody is told
+	ca       bool              // the ConfigMap with the system's CA was seen
+	reading  *pace             // of the lists; nil: nobody is told
 	hung     func(*state.Hang) // see Run
 
 	requested map[string]policy.Request // see world

@@ -107,12 +107,8 @@ const (
 // list that hangs"). Kubernetes and CFS have been listed before.
 func (c *collection) sessions(ctx, recording context.Context, memory state.SessionList) {
 	c.list = &SessionList{Limit: bos.MaxList}
-	if memory.Hang != nil && memory.Hang.Silent {
-		// Nobody knows whether it was the list then, or all of BOS: that has to be told first.
-		if err := c.systems.BOS.Well(ctx); err != nil {
-			c.withoutList(err.Error())
-			return
-		}
+	if !c.answersAtAll(ctx, memory) {
+		return
 	}
 	keys := c.readKeys(ctx)
 	if nothing := c.nothingTells(memory); keys == nil && nothing != "" {
@@ -150,6 +146,18 @@ func (c *collection) sessions(ctx, recording context.Context, memory state.Sessi
 	default:
 		c.fromKubernetes(why)
 	}
+}
+
+// answersAtAll tells first whether BOS answers, where nobody knows whether it was its list or all of it that was silent.
+func (c *collection) answersAtAll(ctx context.Context, memory state.SessionList) bool {
+	if memory.Hang == nil || !memory.Hang.Silent {
+		return true
+	}
+	err := c.systems.BOS.Well(ctx)
+	if err != nil {
+		c.withoutList(err.Error())
+	}
+	return err == nil
 }
 
 // nothingTells says why nobody knows how large the list is; empty if something tells.

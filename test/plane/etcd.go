@@ -96,6 +96,6 @@ func freeAddress(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // it was only to find a free port
 	return listener.Addr().String()
 }
