@@ -45,11 +45,17 @@ demo: build ## show bosgc at work on a simulated system
 	./lab/demo.sh
 
 .PHONY: test
-test: test-unit test-page test-metrics test-control-plane test-chart test-node ## run every test
+test: test-unit test-live test-page test-metrics test-control-plane test-chart test-node ## run every test
 
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 ./... # many only wait for a deadline
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLive' ./... # many only wait for a deadline
+
+# A hundred systems live through them, in real time. Under the race detector, which makes them slow, go a few.
+.PHONY: test-live
+test-live: bin/gotestsum race ## run the tests on systems on which sessions run, with every release and operation
+	CGO_ENABLED=0 $(TEST) -parallel 6 -run '^TestLive' ./cli
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -run '^TestLive(CancelOf|Several|ASweepGoes)' ./cli
 
 # Those below have no race detector: the same code has been through it above, and compiling all
 # of Kubernetes' libraries a second time costs minutes.

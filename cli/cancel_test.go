@@ -61,7 +61,7 @@ func (s *living) batcherIs(replicas int32) {
 	}
 }
 
-func TestCancelOfALargeReboot(t *testing.T) {
+func TestLiveCancelOfALargeReboot(t *testing.T) {
 	t.Parallel()
 	for _, csm := range []string{"1.2", "1.5"} {
 		t.Run("CSM "+csm, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestCancelOfALargeReboot(t *testing.T) {
 	}
 }
 
-func TestTheBatcherComesBackAsItWas(t *testing.T) {
+func TestLiveTheBatcherComesBackAsItWas(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{0, 2} {
 		t.Run(fmt.Sprint(replicas), func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestTheBatcherComesBackAsItWas(t *testing.T) {
 	}
 }
 
-func TestSeveralSessionsCancelledTogetherRestartTheBatcherOnce(t *testing.T) {
+func TestLiveSeveralSessionsCancelledTogetherRestartTheBatcherOnce(t *testing.T) {
 	t.Parallel()
 	s, id := working(t, "1.5", 6, lab.ServerOptions{})
 	other := s.life.Start(lab.SessionSpec{Operation: "configure", Configuration: "gpu-config", Nodes: s.World.Nodes()[10:14]})
@@ -126,7 +126,7 @@ func TestSeveralSessionsCancelledTogetherRestartTheBatcherOnce(t *testing.T) {
 }
 
 // What of CFS would end the batcher when it starts keeps it from being restarted, unless it goes anyway.
-func TestABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
+func TestLiveABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
 	t.Parallel()
 	t.Run("somebody else's", func(t *testing.T) {
 		t.Parallel()
@@ -160,7 +160,7 @@ func TestABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
 }
 
 // A procedure that was begun by a person and interrupted is gone on with by whoever comes next.
-func TestASweepGoesOnWithACancel(t *testing.T) {
+func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 	t.Parallel()
 	var down atomic.Bool
 	ctx, cancel := context.WithCancel(t.Context())
@@ -197,7 +197,7 @@ func TestASweepGoesOnWithACancel(t *testing.T) {
 }
 
 // A run that died while the batcher was down: the next one brings it up before it does anything else.
-func TestTheNextRunBringsTheBatcherUp(t *testing.T) {
+func TestLiveTheNextRunBringsTheBatcherUp(t *testing.T) {
 	t.Parallel()
 	s, _ := working(t, "1.4", 2, lab.ServerOptions{})
 	note := []byte(`{"metadata":{"annotations":{"bosgc/batcher":"{\"replicas\":1,\"run\":\"r\"}"}},"spec":{"replicas":0}}`)

@@ -31,7 +31,7 @@ func (s *living) noted(id, phase string, cancel bool) {
 }
 
 // Sessions of BOS v2 have IDs of the same form, and the same tag.
-func TestASessionOfBOSv2IsNotTakenApart(t *testing.T) {
+func TestLiveASessionOfBOSv2IsNotTakenApart(t *testing.T) {
 	t.Parallel()
 	for _, csm := range []string{"1.5", "1.6"} {
 		t.Run("CSM "+csm, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestASessionOfBOSv2IsNotTakenApart(t *testing.T) {
 }
 
 // In a namespace without anything of BOS there is no Job to say that a session runs.
-func TestAWrongNamespaceProvesNothing(t *testing.T) {
+func TestLiveAWrongNamespaceProvesNothing(t *testing.T) {
 	t.Parallel()
 	s, id := working(t, "1.2", 6, lab.ServerOptions{})
 	code, _, stderr := s.run([]string{"clean", id, "--yes", "--unset-config"}, "BOSGC_NAMESPACE=default")
@@ -68,7 +68,7 @@ func TestAWrongNamespaceProvesNothing(t *testing.T) {
 }
 
 // Once the configuration is unset, nothing of a component shows any more that the batcher has gathered it.
-func TestACancelThatIsGoneOnWithStillRestartsTheBatcher(t *testing.T) {
+func TestLiveACancelThatIsGoneOnWithStillRestartsTheBatcher(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var begun atomic.Bool
@@ -97,7 +97,7 @@ func TestACancelThatIsGoneOnWithStillRestartsTheBatcher(t *testing.T) {
 	}
 }
 
-func TestASweepGoesOnThoughThereIsNothingElseToDo(t *testing.T) {
+func TestLiveASweepGoesOnThoughThereIsNothingElseToDo(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.2", operations[1].spec)
 	s.noted(id, "delete", false)
@@ -106,7 +106,7 @@ func TestASweepGoesOnThoughThereIsNothingElseToDo(t *testing.T) {
 	}
 }
 
-func TestASweepThatGoesOnKeepsToItsLimit(t *testing.T) {
+func TestLiveASweepThatGoesOnKeepsToItsLimit(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.2", operations[1].spec)
 	s.noted(id, "delete", false)
@@ -119,7 +119,7 @@ func TestASweepThatGoesOnKeepsToItsLimit(t *testing.T) {
 	}
 }
 
-func TestWhatASweepCannotGoOnWithIsNoSuccess(t *testing.T) {
+func TestLiveWhatASweepCannotGoOnWithIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.4", operations[0].spec)
 	s.noted(id, "unset", true)
@@ -134,7 +134,7 @@ func TestWhatASweepCannotGoOnWithIsNoSuccess(t *testing.T) {
 }
 
 // Who makes a Job again from its manifest makes the note again too. It is about another Job.
-func TestANoteIsOfOneJob(t *testing.T) {
+func TestLiveANoteIsOfOneJob(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.2", operations[1].spec)
 	s.noted(id, "stop", true)
@@ -163,7 +163,7 @@ func TestANoteIsOfOneJob(t *testing.T) {
 }
 
 // What is asked for the second time counts too, and what has come since the first time goes.
-func TestCleanAgainWithMoreToDo(t *testing.T) {
+func TestLiveCleanAgainWithMoreToDo(t *testing.T) {
 	t.Parallel()
 	t.Run("the configuration too", func(t *testing.T) {
 		t.Parallel()
@@ -191,7 +191,7 @@ func TestCleanAgainWithMoreToDo(t *testing.T) {
 	})
 }
 
-func TestWhatCFSDoesNotSayIsNotNothing(t *testing.T) {
+func TestLiveWhatCFSDoesNotSayIsNotNothing(t *testing.T) {
 	t.Parallel()
 	var begun atomic.Bool
 	var s *living
@@ -213,7 +213,7 @@ func TestWhatCFSDoesNotSayIsNotNothing(t *testing.T) {
 	s.clean(id)
 }
 
-func TestWhatItHasConfiguredMustBeKnown(t *testing.T) {
+func TestLiveWhatItHasConfiguredMustBeKnown(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.4", operations[1].spec)
 	s.Kube.Remove("configmaps", lab.Namespace, id)
@@ -229,7 +229,7 @@ func TestWhatItHasConfiguredMustBeKnown(t *testing.T) {
 	s.clean(id)
 }
 
-func TestAnAdministratorsZeroIsNotUndone(t *testing.T) {
+func TestLiveAnAdministratorsZeroIsNotUndone(t *testing.T) {
 	t.Parallel()
 	var patches atomic.Int32
 	var s *living
@@ -252,7 +252,7 @@ func TestAnAdministratorsZeroIsNotUndone(t *testing.T) {
 }
 
 // What only looks like the batcher's stays, and would end the batcher all the same.
-func TestAFatalCFSSessionThatStaysKeepsTheBatcherRunning(t *testing.T) {
+func TestLiveAFatalCFSSessionThatStaysKeepsTheBatcherRunning(t *testing.T) {
 	t.Parallel()
 	s, id := working(t, "1.2", 6, lab.ServerOptions{})
 	missing := s.World.Nodes()[20]
@@ -265,7 +265,7 @@ func TestAFatalCFSSessionThatStaysKeepsTheBatcherRunning(t *testing.T) {
 }
 
 // A batch that mixes nodes of several sessions names none of them, and is left to its end.
-func TestWhatIsSharedWithOthersIsSaid(t *testing.T) {
+func TestLiveWhatIsSharedWithOthersIsSaid(t *testing.T) {
 	t.Parallel()
 	slow := lab.Quick()
 	slow.Configure, slow.ConfigureWait = 30*time.Second, time.Minute
@@ -289,7 +289,7 @@ func TestWhatIsSharedWithOthersIsSaid(t *testing.T) {
 }
 
 // CSM 1.6 has no BOS v1 any more, and what it has left can be named all the same.
-func TestCleanWithoutBOSv1(t *testing.T) {
+func TestLiveCleanWithoutBOSv1(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.6", Sessions: 30}, lab.ServerOptions{})
 	var id string

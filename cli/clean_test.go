@@ -156,7 +156,7 @@ func onEvery(t *testing.T, play func(*testing.T, string, operation)) {
 
 // The documentation of CSM has three cases for what a session leaves behind. Case 1: it has completed, and only the
 // clutter is to go.
-func TestProcedureForACompletedSession(t *testing.T) {
+func TestLiveProcedureForACompletedSession(t *testing.T) {
 	t.Parallel()
 	onEvery(t, func(t *testing.T, csm string, operation operation) {
 		// Given a session that has run to its end,
@@ -194,7 +194,7 @@ func TestProcedureForACompletedSession(t *testing.T) {
 }
 
 // Case 2: it has completed, and its configuration is not to run again when the nodes boot the next time.
-func TestProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
+func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 	t.Parallel()
 	onEvery(t, func(t *testing.T, csm string, operation operation) {
 		// Given a session that has run to its end, and two nodes that somebody has configured since,
@@ -242,7 +242,7 @@ func TestProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 }
 
 // Case 3: it runs, and must stop.
-func TestProcedureForACancelledSession(t *testing.T) {
+func TestLiveProcedureForACancelledSession(t *testing.T) {
 	t.Parallel()
 	onEvery(t, func(t *testing.T, csm string, operation operation) {
 		// Given a session that runs, a neighbour on other nodes with the same configuration,
@@ -334,7 +334,7 @@ func (s *living) components() map[string]string {
 	return wanted
 }
 
-func TestCleanSaysWhatItWouldDo(t *testing.T) {
+func TestLiveCleanSaysWhatItWouldDo(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.4", operations[1].spec)
 	before, writes := s.exist(), s.Kube.Writes()
@@ -364,7 +364,7 @@ func TestCleanSaysWhatItWouldDo(t *testing.T) {
 	}
 }
 
-func TestCleanRefuses(t *testing.T) {
+func TestLiveCleanRefuses(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.4", operations[0].spec)
 	const nobody = "0a5d6a0e-6d3c-4c42-8f5b-6f6f9f2b1c11"
