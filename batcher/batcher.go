@@ -36,6 +36,9 @@ const mostReplicas = 10
 // ErrDown says that the batcher could not be brought up again.
 var ErrDown = errors.New("the batcher may be down, and no node is configured without it")
 
+// errZero ends a restart that is none any more.
+var errZero = errors.New("somebody has scaled the batcher to 0 meanwhile")
+
 var errNote = errors.New("nothing says how many replicas it had")
 
 // Batcher is the Deployment of the batcher.
@@ -70,7 +73,10 @@ func (b Batcher) Restart(ctx context.Context, run string) error {
 		return nil
 	}
 	wanted := d.Replicas
-	if d, err = b.down(ctx, d, run); err != nil {
+	if d, err = b.down(ctx, d, run); errors.Is(err, errZero) {
+		return err
+	}
+	if err != nil {
 		return errors.Join(err, b.up(ctx))
 	}
 	b.say("%s is scaled from %d to 0; waiting for the end of its Pods", b.Name, wanted)
@@ -136,10 +142,21 @@ func (b Batcher) down(ctx context.Context, d kube.Deployment, run string) (kube.
 			return d, err
 		}
 		if d.Replicas == 0 {
-			// Whoever did so means it: the note must not bring it up again.
-			_, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}})
-			return d, errors.Join(fmt.Errorf("somebody has scaled %s to 0 meanwhile", b.Name), err)
+			return d, b.forget(ctx, d)
 		}
+	}
+}
+
+// forget takes the note away: whoever has scaled the batcher to 0 meanwhile means it, and nothing must bring it up again.
+func (b Batcher) forget(ctx context.Context, d kube.Deployment) error {
+	for n := 0; ; n++ {
+		_, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}})
+		if errors.Is(err, kube.ErrChanged) && n < tries { // by its status, for instance
+			if d, err = b.read(ctx); err == nil {
+				continue
+			}
+		}
+		return errors.Join(errZero, err)
 	}
 }
 
