@@ -51,7 +51,8 @@ test: test-unit test-live test-page test-metrics test-control-plane test-chart t
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
 	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLive' ./... # many only wait for a deadline
 
-# A hundred systems live through them, in real time. Under the race detector, which makes them slow, go a few.
+# What goes by real time: systems on which sessions run, and deadlines. Under the race detector, which makes all of it
+# late, go a few.
 .PHONY: test-live
 test-live: bin/gotestsum race ## run the tests on systems on which sessions run, with every release and operation
 	CGO_ENABLED=0 $(TEST) -parallel 6 -run '^TestLive' ./cli

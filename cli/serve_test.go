@@ -60,7 +60,7 @@ func eventually(t *testing.T, check func() error) {
 	}
 }
 
-func TestServeSweepsAgainAndAgain(t *testing.T) {
+func TestLiveServeSweepsAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
 	want := s.stays()

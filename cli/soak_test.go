@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	soakUsual = 40 // cases of an ordinary test run
+	soakUsual = 25 // cases of an ordinary test run
 	// Most of a case is waiting: for a second that a server is silent, between two tries.
 	soakParallel = 12
 	soakPatience = 5 * time.Minute // for one case

@@ -459,7 +459,7 @@ func TestFailuresDoNotUseUpTheLimit(t *testing.T) {
 	}
 }
 
-func TestSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
+func TestLiveSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
 	var victims []string
@@ -657,7 +657,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 }
 
 // The deadline ends a sweep cleanly: what is not done by then waits.
-func TestDeadline(t *testing.T) {
+func TestLiveDeadline(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultDelay, Delay: lab.Duration(time.Second), Method: "DELETE"}}})
 	want := s.stays()
@@ -676,7 +676,7 @@ func TestDeadline(t *testing.T) {
 }
 
 // A system too slow to be read in one run is collected bit by bit, instead of never.
-func TestASlowBOSIsCollectedBitByBit(t *testing.T) {
+func TestLiveASlowBOSIsCollectedBitByBit(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{ServiceTime: map[string]time.Duration{"bos": 100 * time.Millisecond}})
 	want := s.stays()

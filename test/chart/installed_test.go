@@ -280,7 +280,7 @@ func (s *site) everythingSet(t *testing.T) {
 			s.kubectl(t, "create", "job", "--from=cronjob/full-bosgc", "full-by-hand")
 		}
 		pod := s.admitted(t, "app.kubernetes.io/instance=full,app.kubernetes.io/component=sweeper"+map[string]string{"cronjob": ",job-name", "serve": ",pod-template-hash"}[mode])
-		if c := pod.Spec.Containers[0]; len(c.Env) < 10 || len(c.VolumeMounts) != 4 || pod.Spec.ServiceAccountName != "sweeper" {
+		if c := pod.Spec.Containers[0]; len(c.Env) < 10 || len(c.VolumeMounts) != 5 || pod.Spec.ServiceAccountName != "sweeper" {
 			t.Errorf("mode %s: %d variables, %d mounts, account %s", mode, len(c.Env), len(c.VolumeMounts), pod.Spec.ServiceAccountName)
 		}
 		if mode == "cronjob" {
@@ -400,7 +400,8 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	const state = "state"
 	s.CreateNamespace(t, state, true)
 	// The sweeps below are many, and none is to be the one that confirms an orphan.
-	const set = "config.orphanSightings=99,config.stateNamespace=" + state
+	// What going on with a "clean" takes besides is of no use to a sweep without one.
+	const set = "config.orphanSightings=99,cancel.enabled=false,config.stateNamespace=" + state
 
 	s.helm(t, "install", "bosgc", Dir(), "--set", set+",config.dryRun=true")
 	config := s.ConfigFor(t, lab.Namespace, "bosgc")
@@ -511,14 +512,14 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	})
 	t.Run("cancelling is one Deployment's matter", func(t *testing.T) {
 		batcher := authorizationv1.ResourceAttributes{Group: "apps", Resource: "deployments", Verb: "patch", Name: "cray-cfs-batcher"}
+		s.until(t, false, account, batcher)
+		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "cancel.enabled=true")
 		s.until(t, true, account, batcher)
 		for _, other := range []string{"cray-bos", ""} {
 			any := batcher
 			any.Name = other
 			s.until(t, false, account, any)
 		}
-		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "cancel.enabled=false")
-		s.until(t, false, account, batcher)
 	})
 	t.Run("from a namespace of its own", func(t *testing.T) {
 		if _, err := Helm(t, s.kubeconfig, "install", "bosgc-2", Dir(), "-n", "tools", "--create-namespace"); err != nil {
