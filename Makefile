@@ -62,7 +62,7 @@ test-live: bin/gotestsum race ## run the tests on systems on which sessions run,
 # of Kubernetes' libraries a second time costs minutes.
 .PHONY: test-control-plane
 test-control-plane: control-plane control-plane-1.24 bin/gotestsum ## run the tests against a real Kubernetes control plane
-	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /metrics$$ -e /node$$ -e /page$$)
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /metrics$$ -e /node$$ -e /page$$ -e /release$$)
 
 .PHONY: test-rescue
 test-rescue: control-plane ## drain a BOS of 5,000 sessions that cannot list them any more, on a real etcd (5 minutes)
