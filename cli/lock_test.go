@@ -104,10 +104,10 @@ func TestOfTwoSweepsAtOnceOneIsLocked(t *testing.T) {
 		}
 		return nil
 	})
+	holder := s.holder()
 	if d, code := s.document([]string{"plan"}); code != gc.ExitDone || d.Kind != "Plan" || d.Summary.Delete == 0 {
 		t.Errorf("a plan meanwhile: exit code %d, %s, %+v", code, d.Kind, d.Summary)
 	}
-	holder := s.holder()
 	all.Wait()
 	swept := 0
 	for i, code := range codes {
