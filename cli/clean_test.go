@@ -205,6 +205,7 @@ func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 		}
 		want := s.components()
 		if len(wanted) > 0 {
+			s.CFS.SetBatcher(simcfs.BatcherOptions{Disable: true}) // it would start at once what is set here
 			s.CFS.SetByHand(wanted[0], byHand, false)
 			s.CFS.SetByHand(wanted[1], operation.spec.Configuration, true)
 			want = s.components()
