@@ -52,9 +52,12 @@ type Batcher struct {
 
 // intent is what the annotation holds.
 type intent struct {
-	Replicas int32     `json:"replicas"`
-	Run      string    `json:"run"`
-	At       time.Time `json:"at"`
+	Replicas int32 `json:"replicas"`
+	// Down comes in the same step as the 0 that it speaks of. A batcher that is at 0 without it was scaled there by
+	// somebody else; one with it was not, even if the answer to that step was lost and the step seems to have failed.
+	Down bool      `json:"down,omitempty"`
+	Run  string    `json:"run"`
+	At   time.Time `json:"at"`
 }
 
 // Restart ends the batcher and starts it again, so that it forgets what it has gathered. It does not overlap
@@ -124,16 +127,13 @@ func (b Batcher) read(ctx context.Context) (kube.Deployment, error) {
 // down notes how many replicas there are to be, and only then lets there be none.
 func (b Batcher) down(ctx context.Context, d kube.Deployment, run string) (kube.Deployment, error) {
 	for n := 0; ; n++ {
-		text, err := json.Marshal(intent{Replicas: d.Replicas, Run: run, At: time.Now().UTC().Truncate(time.Second)})
-		if err != nil {
-			return d, err
-		}
-		note := string(text)
-		marked, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: map[string]*string{annotation: &note}})
+		was := intent{Replicas: d.Replicas, Run: run, At: time.Now().UTC().Truncate(time.Second)}
+		marked, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: was.note()})
 		if err == nil {
 			none := int32(0)
+			was.Down = true
 			// It is the version that was marked: if somebody has scaled it since, the count is not true any more.
-			d, err = b.Kube.ChangeDeployment(ctx, marked, kube.DeploymentChange{Replicas: &none})
+			d, err = b.Kube.ChangeDeployment(ctx, marked, kube.DeploymentChange{Replicas: &none, Annotations: was.note()})
 		}
 		if !errors.Is(err, kube.ErrChanged) || n >= tries {
 			return d, err
@@ -141,10 +141,32 @@ func (b Batcher) down(ctx context.Context, d kube.Deployment, run string) (kube.
 		if d, err = b.read(ctx); err != nil {
 			return d, err
 		}
-		if d.Replicas == 0 {
+		now, _ := noted(d)
+		switch {
+		case d.Replicas == 0 && now.Down && now.Run == run:
+			return d, nil // it was carried out, and only its answer was lost
+		case d.Replicas == 0:
 			return d, b.forget(ctx, d)
 		}
 	}
+}
+
+func (i intent) note() map[string]*string {
+	text, err := json.Marshal(i)
+	if err != nil {
+		panic(err) // plain data always marshals
+	}
+	note := string(text)
+	return map[string]*string{annotation: &note}
+}
+
+// noted reads the annotation of a Deployment.
+func noted(d kube.Deployment) (was intent, err error) {
+	note := d.Annotations[annotation]
+	if err := json.Unmarshal([]byte(note), &was); err != nil || was.Replicas < 1 || was.Replicas > mostReplicas {
+		return intent{}, fmt.Errorf("%w: its annotation %s is %.80q", errNote, annotation, note)
+	}
+	return was, nil
 }
 
 // forget takes the note away: whoever has scaled the batcher to 0 meanwhile means it, and nothing must bring it up again.
@@ -184,17 +206,18 @@ func (b Batcher) upOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	note := d.Annotations[annotation]
-	if note == "" {
+	if d.Annotations[annotation] == "" {
 		return nil
 	}
 	change := kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}}
 	if d.Replicas == 0 { // else somebody has brought it up already, and meant the number
-		var was intent
-		if err := json.Unmarshal([]byte(note), &was); err != nil || was.Replicas < 1 || was.Replicas > mostReplicas {
-			return fmt.Errorf("%w: its annotation %s is %.80q", errNote, annotation, note)
+		was, err := noted(d)
+		if err != nil {
+			return err
 		}
-		change.Replicas = &was.Replicas
+		if was.Down { // else the 0 is somebody else's, who means it
+			change.Replicas = &was.Replicas
+		}
 	}
 	_, err = b.Kube.ChangeDeployment(ctx, d, change)
 	return err

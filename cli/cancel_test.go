@@ -196,11 +196,29 @@ func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 	}
 }
 
+// A change can be carried out and its answer lost. What is tried again then finds what it has done itself, and must not
+// take it for somebody else's.
+func TestLiveLostAnswersDoNotLeaveTheBatcherDown(t *testing.T) {
+	t.Parallel()
+	for skip, what := range []string{"the note", "down", "up"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s, id := working(t, "1.4", 6, lab.ServerOptions{})
+			if err := s.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: http.MethodPatch, Path: "/deployments/", Skip: skip, Count: 1}); err != nil {
+				t.Fatal(err)
+			}
+			s.clean(id, "--cancel")
+			s.batcherIs(1)
+			s.cancelled(id, time.Now())
+		})
+	}
+}
+
 // A run that died while the batcher was down: the next one brings it up before it does anything else.
 func TestLiveTheNextRunBringsTheBatcherUp(t *testing.T) {
 	t.Parallel()
 	s, _ := working(t, "1.4", 2, lab.ServerOptions{})
-	note := []byte(`{"metadata":{"annotations":{"bosgc/batcher":"{\"replicas\":1,\"run\":\"r\"}"}},"spec":{"replicas":0}}`)
+	note := []byte(`{"metadata":{"annotations":{"bosgc/batcher":"{\"replicas\":1,\"down\":true,\"run\":\"r\"}"}},"spec":{"replicas":0}}`)
 	if _, err := s.deployments().Patch(t.Context(), lab.Batcher, types.MergePatchType, note, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -216,4 +234,18 @@ func TestLiveTheNextRunBringsTheBatcherUp(t *testing.T) {
 	}
 	s.batcherIs(1)
 	s.until("it is up", func() bool { return s.life.Batcher().Works() })
+}
+
+// A run that died between the note and the scaling has not scaled anything: a 0 that is found then is somebody's own.
+func TestLiveANoteAloneDoesNotBringTheBatcherUp(t *testing.T) {
+	t.Parallel()
+	s, _ := working(t, "1.4", 2, lab.ServerOptions{})
+	note := []byte(`{"metadata":{"annotations":{"bosgc/batcher":"{\"replicas\":1,\"run\":\"r\"}"}},"spec":{"replicas":0}}`)
+	if _, err := s.deployments().Patch(t.Context(), lab.Batcher, types.MergePatchType, note, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := s.run([]string{"sweep"}); code != gc.ExitDone {
+		t.Errorf("sweep: exit code %d, %s", code, stderr)
+	}
+	s.batcherIs(0)
 }
