@@ -471,20 +471,21 @@ func TestLiveSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
 	if err := s.AddFault(lab.Fault{Kind: lab.FaultHang, System: "bos", Path: "^/v1/session/(" + strings.Join(victims, "|") + ")"}); err != nil {
 		t.Fatal(err)
 	}
-	deleted := 0
-	for range 8 { // where the machine is slow, others seem to hang too
-		d, _ := s.document([]string{"sweep"}, "BOSGC_REQUEST_TIMEOUT=1s")
-		deleted += count(d, outcome(gc.Deleted))
-	}
 	planned := 0
 	for _, o := range s.World.Truth() {
 		if o.Goes() {
 			planned++
 		}
 	}
-	if deleted < planned/4 { // in which order sessions are asked for is chance
-		t.Errorf("%d of %d deleted in eight sweeps", deleted, planned)
+	// In which order sessions are asked for is chance, and so is how many sweeps it takes.
+	deleted := 0
+	for range 30 {
+		d, _ := s.document([]string{"sweep"}, "BOSGC_REQUEST_TIMEOUT=1s")
+		if deleted += count(d, outcome(gc.Deleted)); deleted >= planned/2 {
+			return
+		}
 	}
+	t.Errorf("%d of %d deleted in thirty sweeps", deleted, planned)
 }
 
 // A proxy's 404 for a ConfigMap says nothing about it, and what leads to it stays.
