@@ -1,6 +1,7 @@
 package man
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -45,7 +46,10 @@ func TestPages(t *testing.T) {
 func TestRoffFindsNothingWrong(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
-		t.Skip("NOT RUN: groff is not here")
+		if os.Getenv("CI") != "" {
+			t.Fatal("groff is not here")
+		}
+		t.Skip("NOT RUN: the pages were not set, because groff (Debian: groff-base) is not here")
 	}
 	for _, p := range Pages(program(), "v1") {
 		cmd := exec.CommandContext(t.Context(), groff, "-man", "-Tascii", "-ww", "-z")
