@@ -35,8 +35,9 @@ var (
 	// run's time.
 	ErrFailing = errors.New("BOS fails again and again, it is not asked again in this run")
 
-	// errStuck: this one request got no answer, although BOS and its database are well.
-	errStuck = errors.New("BOS is well, but does not answer this request")
+	// ErrStuck: a request about one session got no answer, although BOS and its database are well. That
+	// session is not asked for again in this run.
+	ErrStuck = errors.New("BOS is well, but does not answer this request")
 
 	errProbing = errors.New("waiting to hear whether BOS is well")
 
@@ -78,7 +79,7 @@ type Client struct {
 	failing     atomic.Int32
 	answered    sync.Map   // IDs whose record was read in this run
 	health      sync.Mutex // one question after BOS's health at a time; guards stuck
-	stuck       map[string]bool
+	stuck       map[string]bool // by session: whatever of it hangs costs a worker, and the same session counts once
 	probing     atomic.Bool
 
 	v2      sync.Mutex // guards what follows
@@ -154,8 +155,8 @@ func (c *Client) silence(ctx context.Context, path string, err error) error {
 		if c.stuck == nil {
 			c.stuck = map[string]bool{}
 		}
-		c.stuck[path] = true
-		return fmt.Errorf("%w: %w", errStuck, err)
+		c.stuck[ofSession(path)] = true
+		return fmt.Errorf("%w: %w", ErrStuck, err)
 	}
 	if ctx.Err() != nil {
 		return err // the run's time is up; that says nothing about BOS
@@ -221,7 +222,7 @@ func hung(err error, took time.Duration) bool {
 // that hangs, so that others are still tried.
 func (c *Client) listSilence(ctx context.Context, err error) error {
 	err = c.silence(ctx, listPath, err)
-	if !errors.Is(err, errStuck) {
+	if !errors.Is(err, ErrStuck) {
 		return err
 	}
 	c.health.Lock()
@@ -304,10 +305,10 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 	if err != nil {
 		return inventory.Record{}, nil, err
 	}
-	if err := c.worthAsking(id); err != nil {
-		return inventory.Record{}, nil, err
+	var answer *transport.Response
+	if err = c.worthAsking(id); err == nil {
+		answer, err = c.get(ctx, path)
 	}
-	answer, err := c.get(ctx, path)
 	switch status(err) {
 	case http.StatusNotFound:
 		// Only {} is what BOS answers for a session that it does not have; any other 404
@@ -320,7 +321,7 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 	case http.StatusInternalServerError:
 		return inventory.Record{Err: err.Error(), Broken: true}, nil, nil
 	}
-	if errors.Is(err, errStuck) {
+	if errors.Is(err, ErrStuck) {
 		return inventory.Record{Err: err.Error(), Broken: true}, nil, nil
 	}
 	if err != nil {
@@ -337,9 +338,16 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 // worthAsking refuses to try further sessions once some hang: each costs BOS a worker, and
 // there may be many more. Those that have answered in this run are collected all the same.
 func (c *Client) worthAsking(id string) error {
+	path, err := sessionPath(id)
+	if err != nil {
+		return err
+	}
 	c.health.Lock()
-	hanging := len(c.stuck)
+	hanging, hangs := len(c.stuck), c.stuck[path]
 	c.health.Unlock()
+	if hangs {
+		return fmt.Errorf("session %q is not asked for again in this run: %w", transport.Printable(id, 80), ErrStuck)
+	}
 	if _, known := c.answered.Load(id); known || hanging < maxStuck {
 		return nil
 	}
@@ -384,6 +392,16 @@ func (c *Client) Delete(ctx context.Context, id string) (existed bool, err error
 func sessionPath(id string) (string, error) {
 	name, err := transport.PathElement("BOS session", id)
 	return "/v1/session/" + name, err
+}
+
+// ofSession gives the path of the session that a path is about, and the path itself if it is about none.
+func ofSession(path string) string {
+	id, found := strings.CutPrefix(path, listPath+"/")
+	if !found {
+		return path
+	}
+	id, _, _ = strings.Cut(id, "/")
+	return listPath + "/" + id
 }
 
 func body(err error) []byte {

@@ -167,6 +167,31 @@ func TestHangingListLeavesSingleSessionsToAsk(t *testing.T) {
 	}
 }
 
+// Whatever is asked about it, a session that hangs costs one worker of BOS, and one of the three after
+// which no others are tried.
+func TestASessionThatHangsIsNotAskedForAgain(t *testing.T) {
+	others := []string{"00000001-0000-4000-8000-000000000000", "00000002-0000-4000-8000-000000000000"}
+	c, s := start(t, map[string]reply{
+		"GET /v1/healthz": jsonReply(200, "{}"), "GET /v1/session/" + id: {}, "GET /v1/session/" + id + "/status/compute": {},
+		"GET /v1/session/" + others[0]: {}, "GET /v1/session/" + others[1]: jsonReply(404, "{}"),
+	})
+	if _, err := c.BootSetStatus(t.Context(), id, "compute"); !errors.Is(err, ErrStuck) {
+		t.Fatalf("%v", err)
+	}
+	asked := s.count()
+	if got, err := c.Get(t.Context(), id); err != nil || !got.Broken || s.count() != asked {
+		t.Errorf("%+v, %v, asked for %q", got, err, s.asked)
+	}
+	if _, _, err := c.Nodes(t.Context(), id, "uan"); !errors.Is(err, ErrStuck) || s.count() != asked {
+		t.Errorf("%v, asked for %q", err, s.asked)
+	}
+	for _, id := range others {
+		if _, err := c.Get(t.Context(), id); err != nil {
+			t.Errorf("after one session that hangs: %v", err)
+		}
+	}
+}
+
 // With its database down BOS answers nothing: two requests hang in it then, and there is no third.
 func TestAListThatIsSilentLikeAllElse(t *testing.T) {
 	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/healthz": {}, "GET /v1/session/" + id: jsonReply(200, `{"job":""}`)})

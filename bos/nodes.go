@@ -28,11 +28,8 @@ func (c *Client) Nodes(ctx context.Context, session, bootSet string) (nodes []st
 	if err != nil {
 		return nil, inventory.Unknown, err
 	}
-	if err := c.worthAsking(session); err != nil {
-		return nil, inventory.Unknown, err
-	}
 	path += "/status/" + name
-	data, err := c.statusBody(ctx, path)
+	data, err := c.statusBody(ctx, session, path)
 	switch {
 	case err != nil:
 		return nil, inventory.Unknown, err

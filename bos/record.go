@@ -93,7 +93,7 @@ func (c *Client) Status(ctx context.Context, id string) (SessionStatus, error) {
 	if err != nil {
 		return SessionStatus{}, err
 	}
-	data, err := c.statusBody(ctx, path+"/status")
+	data, err := c.statusBody(ctx, id, path+"/status")
 	if data == nil || err != nil {
 		return SessionStatus{}, err
 	}
@@ -118,7 +118,7 @@ func (c *Client) BootSetStatus(ctx context.Context, id, bootSet string) (BootSet
 		return BootSetStatus{}, err
 	}
 	path += "/status/" + name
-	data, err := c.statusBody(ctx, path)
+	data, err := c.statusBody(ctx, id, path)
 	if data == nil || err != nil {
 		return BootSetStatus{}, err
 	}
@@ -131,7 +131,10 @@ func (c *Client) BootSetStatus(ctx context.Context, id, bootSet string) (BootSet
 
 // statusBody is nil without an error if BOS has no status: it then answers 404 with null,
 // with nothing, or with a problem of its own.
-func (c *Client) statusBody(ctx context.Context, path string) ([]byte, error) {
+func (c *Client) statusBody(ctx context.Context, id, path string) ([]byte, error) {
+	if err := c.worthAsking(id); err != nil {
+		return nil, err
+	}
 	answer, err := c.ask(ctx, transport.Request{Method: http.MethodGet, Path: path, Limit: statusLimit})
 	if status(err) == http.StatusNotFound {
 		said := bytes.TrimSpace(body(err))

@@ -3,10 +3,13 @@ package gc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
+	"bosgc/bos"
 	"bosgc/bosetcd"
 	"bosgc/inventory"
 	"bosgc/state"
@@ -130,7 +133,14 @@ func (c *collection) weigh(ctx context.Context) int64 {
 	n := min(len(cms), weighed)
 	var sum, of int64
 	for i := range n {
-		if w := c.weightOf(ctx, cms[i*len(cms)/n].Name); w > 0 {
+		// Others in each run: among the same few there may be one that hangs, and one that hangs is one of the few
+		// after which no session is asked for any more. So it is also the last that is weighed.
+		from, to := i*len(cms)/n, (i+1)*len(cms)/n
+		w, err := c.weightOf(ctx, cms[from+rand.IntN(to-from)].Name)
+		if err != nil {
+			break
+		}
+		if w > 0 {
 			sum += w
 			of++
 		}
@@ -142,14 +152,17 @@ func (c *collection) weigh(ctx context.Context) int64 {
 	return sum / of
 }
 
-// weightOf is 0 if it cannot be told, because the session has gone for instance.
-func (c *collection) weightOf(ctx context.Context, id string) (sum int64) {
+// weightOf is 0 if it cannot be told, because the session has gone for instance. The error is that BOS was silent.
+func (c *collection) weightOf(ctx context.Context, id string) (sum int64, silent error) {
 	template, _, err := c.systems.Kube.Template(ctx, id)
 	if err != nil {
-		return 0
+		return 0, nil
 	}
 	for _, name := range template.BootSets {
 		set, err := c.systems.BOS.BootSetStatus(ctx, id, name)
+		if errors.Is(err, bos.ErrStuck) || errors.Is(err, bos.ErrSilent) {
+			return 0, err
+		}
 		if err != nil || len(set.Phases) == 0 {
 			continue
 		}
@@ -165,7 +178,7 @@ func (c *collection) weightOf(ctx context.Context, id string) (sum int64) {
 	if sum > 0 {
 		sum += attributesWeight
 	}
-	return sum
+	return sum, nil
 }
 
 // mayHang says why the list is not to be asked for; empty if it may be.
