@@ -20,6 +20,11 @@ BUILD := CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false
 LINT := $(CURDIR)/bin/golangci-lint
 # Without a C compiler there is no race detector; under CI that is a failure (see the target race).
 RACE := $(if $(shell command -v gcc),-race)
+# Whole commands, of which the race detector makes seven minutes out of one: under it go those in which most happens at
+# once. The soak walks through all that sweeps, applies, restores and cleans, with faults and crashes.
+AT_ONCE := ^Test(Soak|Race|Stopped|OfTwoSweeps|ASweepThatLosesItsLock|Protection|Serve|TheExporter|Linger|Push|Progress)
+# Packages in which nothing happens at once.
+PLAIN := config|inventory|man|policy|report
 TEST := $(CURDIR)/bin/gotestsum --format pkgname-and-test-fails --
 
 .PHONY: help
@@ -49,7 +54,10 @@ test: test-unit test-live test-page test-metrics test-control-plane test-chart t
 
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLive' ./... # many only wait for a deadline
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLinking$$' $$(go list ./... | grep -v -E '/($(PLAIN)|cli)$$')
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -run '$(AT_ONCE)' ./cli
+	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestSoak$$' ./cli $$(go list ./... | grep -E '/($(PLAIN))$$') # many only wait for a deadline
+	CGO_ENABLED=0 $(TEST) -run '^TestLinking$$' ./gc
 
 # What goes by real time: systems on which sessions run, and deadlines. Under the race detector, which makes all of it
 # late, go a few.
