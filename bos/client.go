@@ -77,8 +77,8 @@ type Client struct {
 	listed      atomic.Bool
 	silent      atomic.Bool
 	failing     atomic.Int32
-	answered    sync.Map   // IDs whose record was read in this run
-	health      sync.Mutex // one question after BOS's health at a time; guards stuck
+	answered    sync.Map        // IDs whose record was read in this run
+	health      sync.Mutex      // one question after BOS's health at a time; guards stuck
 	stuck       map[string]bool // by session: whatever of it hangs costs a worker, and the same session counts once
 	probing     atomic.Bool
 

@@ -67,6 +67,7 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		Log:             log,
 		Watch:           a.watch(),
 		BOSConcurrency:  c.BOSConcurrency,
+		CFSConcurrency:  c.CFSConcurrency,
 		KubeConcurrency: c.KubeConcurrency,
 	}
 	// Outside a Pod the swept namespace, and not the one that a kubeconfig happens to be set to:

@@ -324,7 +324,11 @@ func TestAJournalThatFailsInTheMiddleStopsTheSweep(t *testing.T) {
 						failedAt.CompareAndSwap(0, deletes.Load())
 					}
 				}})
-				d, code := s.document([]string{"sweep"}, fmt.Sprintf("BOSGC_KUBE_CONCURRENCY=%d", atOnce))
+				environ := []string{}
+				for _, system := range []string{"BOS", "CFS", "KUBE"} {
+					environ = append(environ, fmt.Sprintf("BOSGC_%s_CONCURRENCY=%d", system, atOnce))
+				}
+				d, code := s.document([]string{"sweep"}, environ...)
 				if code != gc.ExitFailed || !strings.Contains(d.Stopped, "journal") {
 					t.Errorf("exit code %d, stopped %q", code, d.Stopped)
 				}

@@ -120,6 +120,10 @@ func (s *soakWorld) onRequest(_ int, r *http.Request) {
 	}
 	s.mu.Unlock()
 	s.change(now)
+	if slices.ContainsFunc(now, func(c soakChange) bool { return c.when == "journal" }) {
+		// What goes first has been read by now, and that serves for half a second. After that the change counts.
+		time.Sleep(600 * time.Millisecond)
+	}
 	if dies && !s.step.crash.served {
 		panic(http.ErrAbortHandler)
 	}

@@ -279,7 +279,7 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 				victim = o
 			}
 		}
-		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1")
+		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1", "BOSGC_CFS_CONCURRENCY=1", "BOSGC_BOS_CONCURRENCY=1")
 		left := s.exist()
 		for _, o := range d.Objects {
 			if o.Session == victim.Session && o.Verdict == policy.Delete && !left[name(string(o.Kind), o.Name)] {
@@ -299,9 +299,10 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 					}
 				}
 				s.annotate(s.sessionOf(victim))
+				time.Sleep(600 * time.Millisecond) // what was read of the session's Job and ConfigMap serves for half a second
 			}
 		}})
-		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1")
+		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1", "BOSGC_CFS_CONCURRENCY=1", "BOSGC_BOS_CONCURRENCY=1")
 		session := find(t, d, policy.CFSSession, victim).Session
 		left := s.exist()
 		for _, o := range d.Objects {

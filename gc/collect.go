@@ -3,8 +3,10 @@
 package gc
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -35,6 +37,7 @@ type Systems struct {
 	Watch func(Progress)
 	// Limits on what is asked at once, for the loops that ask one by one.
 	BOSConcurrency  int
+	CFSConcurrency  int
 	KubeConcurrency int
 }
 
@@ -49,6 +52,7 @@ type world struct {
 	// hasBOSv1 is false where BOS v1 is positively known to have been removed (CSM 1.6).
 	hasBOSv1 bool
 	list     *SessionList
+	ended    map[string]ended // by session
 	links    []inventory.Link // none unless inferred ones are acted on, and there may be any
 }
 
@@ -81,6 +85,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	w.requested = unfinished(w.snapshot, s.Log)
 	c.requested = w.requested
 	c.records(recording, w.snapshot)
+	w.ended = c.ended
 	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
 	memory := policy.Memory{Sightings: r.Sightings, Requested: w.requested, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
@@ -169,6 +174,9 @@ type collection struct {
 	known  map[string]inventory.Record // of sessions that were asked for without a list
 	weight int64                       // of a session in BOS's list, estimated; 0 before
 	noEtcd error                       // why BOS's etcd could not be read
+
+	ended      map[string]ended // see world
+	endedBytes int
 }
 
 // lists asks all lists but BOS's at once. Nothing is concluded from the order in which they answer:
@@ -272,7 +280,7 @@ func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
 	for _, g := range groups {
 		all.Go(func() error {
 			defer asked.step()
-			record, err := c.systems.BOS.Get(ctx, g.ID)
+			record, err := c.record(ctx, g.ID)
 			switch {
 			case err != nil:
 				record = inventory.Record{Err: err.Error()}
@@ -292,6 +300,33 @@ func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
 		c.failed(inventory.SourceSessions, "BOS could not read the record of a single session")
 	}
 	c.countBOS()
+}
+
+// ended is what BOS has of a session that has ended, also word for word.
+type ended struct {
+	record inventory.Record
+	text   json.RawMessage
+}
+
+// maxEnded is how many bytes of what BOS answered are kept for the journal, about 400 for each session. A session whose
+// answer is not kept is asked for once more before it goes.
+const maxEnded = 4 << 20
+
+// record asks BOS for one session. What it says of one that has ended is kept: the record does not change any
+// more, it can only go, so that it need not be read again directly before the delete.
+func (c *collection) record(ctx context.Context, id string) (inventory.Record, error) {
+	record, text, err := c.systems.BOS.Whole(ctx, id)
+	if err == nil && record.Presence == inventory.Present && record.Stop.Known() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.endedBytes += len(text); c.endedBytes <= maxEnded {
+			if c.ended == nil {
+				c.ended = map[string]ended{}
+			}
+			c.ended[id] = ended{record, bytes.Clone(text)}
+		}
+	}
+	return record, err
 }
 
 func (c *collection) countBOS() {

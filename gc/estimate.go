@@ -136,8 +136,8 @@ func (c *collection) weigh(ctx context.Context) int64 {
 		// Others in each run: among the same few there may be one that hangs, and one that hangs is one of the few
 		// after which no session is asked for any more. So it is also the last that is weighed.
 		from, to := i*len(cms)/n, (i+1)*len(cms)/n
-		w, err := c.weightOf(ctx, cms[from+rand.IntN(to-from)].Name)
-		if err != nil {
+		w, silent := c.weightOf(ctx, cms[from+rand.IntN(to-from)].Name)
+		if silent {
 			break
 		}
 		if w > 0 {
@@ -152,16 +152,16 @@ func (c *collection) weigh(ctx context.Context) int64 {
 	return sum / of
 }
 
-// weightOf is 0 if it cannot be told, because the session has gone for instance. The error is that BOS was silent.
-func (c *collection) weightOf(ctx context.Context, id string) (sum int64, silent error) {
+// weightOf is 0 if it cannot be told, because the session has gone for instance. silent is a BOS that did not answer.
+func (c *collection) weightOf(ctx context.Context, id string) (sum int64, silent bool) {
 	template, _, err := c.systems.Kube.Template(ctx, id)
 	if err != nil {
-		return 0, nil
+		return 0, false
 	}
 	for _, name := range template.BootSets {
 		set, err := c.systems.BOS.BootSetStatus(ctx, id, name)
 		if errors.Is(err, bos.ErrStuck) || errors.Is(err, bos.ErrSilent) {
-			return 0, err
+			return 0, true
 		}
 		if err != nil || len(set.Phases) == 0 {
 			continue
@@ -178,7 +178,7 @@ func (c *collection) weightOf(ctx context.Context, id string) (sum int64, silent
 	if sum > 0 {
 		sum += attributesWeight
 	}
-	return sum, nil
+	return sum, false
 }
 
 // mayHang says why the list is not to be asked for; empty if it may be.

@@ -42,8 +42,11 @@ type unit struct {
 	record     inventory.Record
 	recordText json.RawMessage // the same, word for word
 	recordRead time.Time
-	deleted    map[string]bool      // ConfigMaps
-	journal    map[*Object]recorded // what the journal has
+	ended      bool // the record is of a session that has ended, and does not change any more
+
+	readings         map[*Object]*reading
+	jobs, configMaps map[string]look // the last one
+	deleted          map[string]bool // ConfigMaps
 }
 
 // Execute carries the plan out, once. In this order:
@@ -82,9 +85,9 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 		var units []*unit
 		units, rest = x.units(report.Objects, rest, budget)
 		var all errgroup.Group
-		// As many sessions at a time as Kubernetes, the fastest of the three, takes requests.
-		// The clients hold back what the others can bear.
-		all.SetLimit(x.systems.KubeConcurrency)
+		// As many sessions at a time as all three systems together take requests, so that none of them
+		// is idle while the others work. The clients hold back what each can bear.
+		all.SetLimit(max(1, x.systems.BOSConcurrency+x.systems.CFSConcurrency+x.systems.KubeConcurrency-2))
 		for _, u := range units {
 			all.Go(func() error { x.run(ctx, u); return nil })
 		}
@@ -195,7 +198,7 @@ func (x *execution) units(objects []Object, from, budget int) (units []*unit, re
 		}
 		budget--
 		if begins {
-			units = append(units, &unit{id: o.Session, deleted: map[string]bool{}})
+			units = append(units, x.world.unit(o.Session))
 			last++
 		}
 		units[last].objects = append(units[last].objects, o)
@@ -298,7 +301,7 @@ func (x *execution) wait(objects []*Object, because *Object) {
 // one looks at an object and its session once more, and deletes it.
 func (x *execution) one(ctx context.Context, u *unit, o *Object) {
 	if breakLook {
-		x.carryOut(ctx, u, o, policy.Decision{Verdict: policy.Delete}, u.journal[o].content)
+		x.carryOut(ctx, u, o, policy.Decision{Verdict: policy.Delete}, u.content(o))
 		return
 	}
 	if x.shared(o) {
@@ -355,14 +358,17 @@ func (x *execution) notTried(o *Object, err error) {
 }
 
 func (x *execution) cfsSession(ctx context.Context, u *unit, o *Object, judge func(inventory.CFSSession) policy.Decision) {
-	c, text, presence, err := x.systems.CFS.Whole(ctx, o.Name)
+	r := u.readings[o]
+	if r == nil || time.Since(r.at) > lookLife {
+		r = x.read(ctx, u, o)
+	}
 	switch {
-	case err != nil:
-		o.Outcome, o.Error = Failed, err.Error()
-	case presence == inventory.Absent:
+	case r.err != nil:
+		o.Outcome, o.Error = Failed, r.err.Error()
+	case r.presence == inventory.Absent:
 		o.Outcome = Gone
 	default:
-		x.carryOut(ctx, u, o, judge(c), text)
+		x.carryOut(ctx, u, o, judge(r.cfs), r.content)
 	}
 }
 
@@ -373,7 +379,7 @@ func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.D
 		o.Outcome, o.Detail = Skipped, fmt.Sprintf("now %s (%s): %s", d.Verdict, d.Reason, d.Detail)
 		return
 	}
-	if r, ok := u.journal[o]; ok && r.err != nil && !breakUnread {
+	if r := u.readings[o]; r != nil && r.err != nil && !breakUnread {
 		x.notTried(o, r.err)
 		return
 	}

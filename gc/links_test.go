@@ -208,7 +208,7 @@ func TestASecondLookIsTakenAtAllItsSessions(t *testing.T) {
 		"the CFS session has a tag now": func(_ *testing.T, p *past, b, mixed string) {
 			p.alter(mixed, func(c *simcfs.Session) { c.Tags = map[string]string{"bos_session": b} })
 		},
-		"BOS does not answer for one now": func(t *testing.T, p *past, b, _ string) { p.breaks(t, "bos ^/v1/session/"+b) },
+		"Kubernetes does not answer for one now": func(t *testing.T, p *past, b, _ string) { p.breaks(t, "kube /jobs/boa-"+b) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

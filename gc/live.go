@@ -21,6 +21,11 @@ const (
 	// recordLife is how old BOS's record of a session may be when something of it is deleted. The
 	// record of a session that has ended does not change any more; it can only go.
 	recordLife = 5 * time.Second
+	// lookLife is how long what was read of a session's Jobs, ConfigMaps and CFS sessions serves for what else goes of
+	// the session: one that is not held up is read once, and not once for each of its objects. By so much an
+	// annotation can come too late for what goes before the object that bears it; that object itself is
+	// deleted in no other version than was read.
+	lookLife = 500 * time.Millisecond
 )
 
 // live is what is known at this moment, as far as verdicts hang on it.
@@ -41,6 +46,15 @@ type unsure struct {
 }
 
 func (u *unsure) Error() string { return u.err.Error() }
+
+// unit begins with a session. What BOS said of it when the plan was made is good for the journal, too, if it has ended.
+func (w *world) unit(id string) *unit {
+	u := &unit{id: id, jobs: map[string]look{}, configMaps: map[string]look{}, deleted: map[string]bool{}}
+	if e, ok := w.ended[id]; ok {
+		u.record, u.recordText, u.ended = e.record, e.text, true
+	}
+	return u
+}
 
 // group gives a session as the newest lists show it.
 func (l *live) group(ctx context.Context, id string) (*inventory.Group, error) {
@@ -103,7 +117,7 @@ func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group,
 	if err != nil || g == nil {
 		return nil, err
 	}
-	jobs, pods, err := l.jobs(ctx, g)
+	jobs, pods, err := l.jobs(ctx, g, u)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +125,7 @@ func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group,
 	if err != nil {
 		return nil, err
 	}
-	if l.world.hasBOSv1 && time.Since(u.recordRead) > recordLife {
+	if l.world.hasBOSv1 && !u.ended && time.Since(u.recordRead) > recordLife {
 		if u.record, u.recordText, err = l.systems.BOS.Whole(ctx, u.id); err != nil {
 			return nil, &unsure{inventory.SourceSessions, err}
 		}
@@ -120,29 +134,55 @@ func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group,
 	return g.WithConfigMaps(cms).WithLive(jobs, pods, u.record), nil
 }
 
-func (l *live) jobs(ctx context.Context, g *inventory.Group) (jobs []inventory.Job, pods []inventory.Pod, err error) {
+// look is what was last read of a Job or ConfigMap.
+type look struct {
+	at       time.Time
+	presence inventory.Presence
+	job      inventory.Job
+	pods     []inventory.Pod // of a Job that has not ended for good
+	podsRead bool
+	keep     inventory.Keep
+}
+
+func (l look) fresh() bool { return time.Since(l.at) <= lookLife }
+
+func (l *live) jobs(ctx context.Context, g *inventory.Group, u *unit) (jobs []inventory.Job, pods []inventory.Pod, err error) {
 	listed, _ := g.Jobs()
 	pods, _ = g.Pods()
 	for _, job := range listed {
-		now, presence, err := l.systems.Kube.Job(ctx, job.Name)
+		now, err := l.job(ctx, u, job.Name)
 		if err != nil {
-			return nil, nil, &unsure{inventory.SourceJobs, err}
+			return nil, nil, err
 		}
-		if presence == inventory.Absent {
+		if now.presence == inventory.Absent {
 			continue
 		}
-		jobs = append(jobs, now)
-		if now.Terminal {
-			continue
+		jobs = append(jobs, now.job)
+		if !now.job.Terminal {
+			pods = slices.DeleteFunc(slices.Clone(pods), func(p inventory.Pod) bool { return p.Job == job.Name })
+			pods = append(pods, now.pods...)
 		}
-		listing, err := l.systems.Kube.PodsOf(ctx, job.Name)
-		if err != nil {
-			return nil, nil, &unsure{inventory.SourcePods, err}
-		}
-		pods = slices.DeleteFunc(slices.Clone(pods), func(p inventory.Pod) bool { return p.Job == job.Name })
-		pods = append(pods, listing.Pods...)
 	}
 	return jobs, pods, nil
+}
+
+// job reads a Job, and its Pods if it has not ended for good.
+func (l *live) job(ctx context.Context, u *unit, name string) (now look, err error) {
+	if now = u.jobs[name]; !now.fresh() {
+		now = look{at: time.Now()}
+		if now.job, now.presence, err = l.systems.Kube.Job(ctx, name); err != nil {
+			return now, &unsure{inventory.SourceJobs, err}
+		}
+	}
+	if now.presence == inventory.Present && !now.job.Terminal && !now.podsRead {
+		listing, err := l.systems.Kube.PodsOf(ctx, name)
+		if err != nil {
+			return now, &unsure{inventory.SourcePods, err}
+		}
+		now.pods, now.podsRead = listing.Pods, true
+	}
+	u.jobs[name] = now
+	return now, nil
 }
 
 // keeps reads the annotations of the ConfigMaps again, but for those that this unit has
@@ -152,14 +192,19 @@ func (l *live) keeps(ctx context.Context, g *inventory.Group, u *unit, o *Object
 	var cms []inventory.ConfigMap
 	for _, cm := range listed {
 		if !u.deleted[cm.Name] && (o.Kind != policy.ConfigMap || o.Name != cm.Name) {
-			keep, presence, err := l.systems.Kube.Keep(ctx, cm.Name)
-			if err != nil {
-				return nil, &unsure{inventory.SourceConfigMaps, err}
+			now := u.configMaps[cm.Name]
+			if !now.fresh() {
+				now = look{at: time.Now()}
+				var err error
+				if now.keep, now.presence, err = l.systems.Kube.Keep(ctx, cm.Name); err != nil {
+					return nil, &unsure{inventory.SourceConfigMaps, err}
+				}
+				u.configMaps[cm.Name] = now
 			}
-			if presence == inventory.Absent {
+			if now.presence == inventory.Absent {
 				continue
 			}
-			cm.Keep = keep
+			cm.Keep = now.keep
 		}
 		cms = append(cms, cm)
 	}

@@ -7,39 +7,55 @@ import (
 	"reflect"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"bosgc/inventory"
 	"bosgc/journal"
 	"bosgc/kube"
 	"bosgc/policy"
 )
 
-// recorded is what the journal has of one object: only exactly this may be deleted.
-type recorded struct {
-	content json.RawMessage // of a session and a CFS session, which no version names
-	err     error           // why it could not be read
+// reading is what was read of one object directly before its session goes: the content is what the
+// journal gets, and what it says is what the object is judged by once more.
+type reading struct {
+	at       time.Time
+	presence inventory.Presence
+	same     bool            // in Kubernetes: it is the very version that was judged
+	content  json.RawMessage // word for word
+	err      error           // why it could not be read
+
+	cfs    inventory.CFSSession
+	record inventory.Record
+	look   look // in Kubernetes
+
+	kept bool // the journal has it: only exactly this may be deleted
 }
 
 // record writes everything that a unit is about to delete into the journal. The error is that
 // of the journal, without which nothing may be deleted. An object that could not be read is
 // not in it, and so not deleted either.
 func (x *execution) record(ctx context.Context, u *unit) error {
-	u.journal = map[*Object]recorded{}
+	u.readings = make(map[*Object]*reading, len(u.objects))
+	all := make([]*reading, len(u.objects))
+	var reads errgroup.Group
+	for i, o := range u.objects {
+		reads.Go(func() error { all[i] = x.read(ctx, u, o); return nil })
+	}
+	_ = reads.Wait() // each holds its own error
 	var entries []journal.Entry
-	for _, o := range u.objects {
-		r, there := x.read(ctx, u, o)
-		if !there {
+	for i, o := range u.objects {
+		r := all[i]
+		u.note(o, r)
+		if r.err != nil || r.presence != inventory.Present && o.Kind != policy.Session || o.UID != "" && !r.same {
 			continue // it has gone, or is another one by now: the look before the delete will tell
-		}
-		u.journal[o] = r
-		if r.err != nil {
-			continue
 		}
 		entries = append(entries, journal.Entry{
 			At: time.Now().UTC(), Kind: string(o.Kind), Name: o.Name, Session: o.Session, Reason: string(o.Reason), Detail: o.Detail,
 			UID: o.UID, ResourceVersion: o.ResourceVersion, Object: r.content,
 		})
+		r.kept = true
 		if o.UID != "" {
-			u.journal[o] = recorded{} // its version says all; the content can be a mebibyte
+			r.content = nil // its version says all; the content can be a mebibyte
 		}
 	}
 	if breakJournal {
@@ -48,41 +64,65 @@ func (x *execution) record(ctx context.Context, u *unit) error {
 	return x.limits.Journal.Write(ctx, entries)
 }
 
-func (x *execution) read(ctx context.Context, u *unit, o *Object) (r recorded, there bool) {
-	presence := inventory.Present
+// read reads one object whole.
+func (x *execution) read(ctx context.Context, u *unit, o *Object) *reading {
+	r := &reading{at: time.Now()}
 	switch o.Kind {
 	case policy.CFSSession:
-		_, r.content, presence, r.err = x.systems.CFS.Whole(ctx, o.Name)
+		r.cfs, r.content, r.presence, r.err = x.systems.CFS.Whole(ctx, o.Name)
 	case policy.Session:
-		if u.record, u.recordText, r.err = x.systems.BOS.Whole(ctx, o.Name); r.err != nil {
-			r.err = &unsure{inventory.SourceSessions, r.err}
+		if u.ended {
+			r.record, r.content, r.presence = u.record, u.recordText, u.record.Presence
 			break
 		}
-		r.content, u.recordRead = u.recordText, time.Now()
+		if r.record, r.content, r.err = x.systems.BOS.Whole(ctx, o.Name); r.err != nil {
+			r.err = &unsure{inventory.SourceSessions, r.err}
+		}
+		r.presence = r.record.Presence
 	case policy.Job, policy.ConfigMap:
 		whole, source := x.systems.Kube.WholeJob, inventory.SourceJobs
 		if o.Kind == policy.ConfigMap {
 			whole, source = x.systems.Kube.WholeConfigMap, inventory.SourceConfigMaps
 		}
 		var w kube.Whole
-		if w, presence, r.err = whole(ctx, o.Name); r.err != nil {
+		if w, r.presence, r.err = whole(ctx, o.Name); r.err != nil {
 			r.err = &unsure{source, r.err}
 		}
+		r.content, r.look = w.Manifest, look{at: r.at, presence: r.presence, job: w.Job, keep: w.Keep}
 		// The delete names this UID and version too, so that what goes is what was written.
-		if presence == inventory.Present && (w.UID != o.UID || w.ResourceVersion != o.ResourceVersion) {
-			return r, false
-		}
-		r.content = w.Manifest
+		r.same = w.UID == o.UID && w.ResourceVersion == o.ResourceVersion
 	}
-	return r, r.err != nil || presence == inventory.Present
+	return r
+}
+
+// note has what was read serve for the look before the deletes as well.
+func (u *unit) note(o *Object, r *reading) {
+	u.readings[o] = r
+	switch {
+	case r.err != nil:
+	case o.Kind == policy.Session && !u.ended:
+		u.record, u.recordText, u.recordRead = r.record, r.content, r.at
+	case o.Kind == policy.Job:
+		u.jobs[o.Name] = r.look
+	case o.Kind == policy.ConfigMap:
+		u.configMaps[o.Name] = r.look
+	}
+}
+
+// content is what was read of an object of BOS or CFS.
+func (u *unit) content(o *Object) json.RawMessage {
+	if r := u.readings[o]; r != nil {
+		return r.content
+	}
+	return nil
 }
 
 // unrecorded says why the journal does not have an object as it is now; empty if it has. now is what
 // BOS or CFS has just said of it.
 func (u *unit) unrecorded(o *Object, now json.RawMessage) string {
-	r, ok := u.journal[o]
+	r := u.readings[o]
 	switch {
-	case !ok:
+	case r == nil || !r.kept:
 		return "it changed before it could be written to the journal"
 	case o.UID == "" && !sameJSON(r.content, now):
 		return "it changed after it was written to the journal"

@@ -292,7 +292,7 @@ func (c *collection) prove(ctx context.Context) {
 	for _, id := range ids {
 		all.Go(func() error {
 			defer asked.step()
-			record, err := c.systems.BOS.Get(ctx, id)
+			record, err := c.record(ctx, id)
 			if err != nil {
 				record = inventory.Record{Err: err.Error()}
 			}

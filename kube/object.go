@@ -43,7 +43,9 @@ func (c *Client) WholeJob(ctx context.Context, name string) (Whole, inventory.Pr
 		return Whole{}, presence, explain("get Job "+name, c.options.Namespace, err)
 	}
 	found.APIVersion, found.Kind = "batch/v1", "Job"
-	return whole(&found.ObjectMeta, found)
+	w, presence, err := whole(&found.ObjectMeta, found)
+	w.Job, _ = projectJob(found)
+	return w, presence, err
 }
 
 // WholeConfigMap gives a ConfigMap as the API server has it.
@@ -57,13 +59,17 @@ func (c *Client) WholeConfigMap(ctx context.Context, name string) (Whole, invent
 		return Whole{}, presence, explain("get ConfigMap "+name, c.options.Namespace, err)
 	}
 	found.APIVersion, found.Kind = "v1", "ConfigMap"
-	return whole(&found.ObjectMeta, found)
+	w, presence, err := whole(&found.ObjectMeta, found)
+	w.Keep = keepOf(&found.ObjectMeta)
+	return w, presence, err
 }
 
 // Whole is one object with everything in it.
 type Whole struct {
 	UID, ResourceVersion string
 	Manifest             json.RawMessage
+	Job                  inventory.Job  // what it says, of a Job
+	Keep                 inventory.Keep // what protects it, of a ConfigMap
 }
 
 func whole(meta *metav1.ObjectMeta, object any) (Whole, inventory.Presence, error) {
