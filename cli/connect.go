@@ -69,6 +69,7 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		BOSConcurrency:  c.BOSConcurrency,
 		CFSConcurrency:  c.CFSConcurrency,
 		KubeConcurrency: c.KubeConcurrency,
+		Timings:         a.view.timings,
 	}
 	// Outside a Pod the swept namespace, and not the one that a kubeconfig happens to be set to:
 	// a lock that is somewhere else keeps nobody out.

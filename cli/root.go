@@ -217,6 +217,7 @@ func written(err error) error {
 // show writes a result to stdout: exactly one JSON document, or a table; and the page, if one is wanted. That
 // it cannot be written keeps nobody from seeing the result.
 func (a *app) show(d gc.Document) error {
+	d.Timings = a.view.timings.Phases()
 	page := a.view.page(d)
 	var err error
 	if a.output == "json" {

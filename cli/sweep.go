@@ -145,9 +145,12 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 	defer cancel()
 
 	waitForMesh(ctx, settings.MeshQuitURL, meshPatience, r.log)
+	begun := time.Now()
 	if err := preflight(ctx, to, r); err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, err}
 	}
+	to.systems.Timings.Took("asking for permissions", begun)
+	begun = time.Now()
 	ctx, unlocked, err := a.takeLock(ctx, r, to)
 	if err != nil {
 		return gc.Document{}, err
@@ -159,6 +162,7 @@ func (a *app) connected(ctx context.Context, r *oneRun, to *connection) (gc.Docu
 	}
 	run := r.gc(a, to)
 	run.Sightings, run.List = r.remembered(ctx, to)
+	to.systems.Timings.Took("taking the lock, reading the state", begun)
 	plan, err := gc.MakePlan(ctx, to.systems, run)
 	if err != nil {
 		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was deleted: %w", err)}

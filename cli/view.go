@@ -16,6 +16,8 @@ type view struct {
 	conditions []string
 	filter     report.Filter
 	html       string // file to write a page to; empty: none
+	timed      bool
+	timings    *gc.Timings // nil: none are wanted
 }
 
 // viewed gives a command the flags for how its result is shown. A mistake in them is found before anything is
@@ -24,7 +26,13 @@ func (a *app) viewed(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&a.view.conditions, "filter", nil, "show only some objects, whatever is done: kind=Job, verdict=delete, reason=too-young, template=golden-*, age>14d, age<2d; repeatable")
 	flags.StringVar(&a.view.html, "html", "", "also write a page to look at to this file")
-	cmd.PreRunE = func(*cobra.Command, []string) error { return a.view.check(a.output) }
+	flags.BoolVar(&a.view.timed, "timings", false, "also show where the time went, phase by phase")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if a.view.timed {
+			a.view.timings = new(gc.Timings)
+		}
+		return a.view.check(a.output)
+	}
 }
 
 func (v *view) check(output string) (err error) {

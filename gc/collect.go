@@ -39,6 +39,7 @@ type Systems struct {
 	BOSConcurrency  int
 	CFSConcurrency  int
 	KubeConcurrency int
+	Timings         *Timings // nil: nobody wants to know
 }
 
 // world is what one run knows: everything it read, joined, and the judge of it.
@@ -73,10 +74,14 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.lists(reading)
 	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
 	defer enough()
+	asked := time.Now()
 	c.sessions(reading, recording, r.List)
+	s.Timings.took("reading: "+inventory.SourceSessions, asked, len(c.seen.SessionIDs))
 	c.reading.end()
 	c.doubt()
+	joining := time.Now()
 	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list}
+	s.Timings.Took("joining", joining)
 	// The records come before the judge, which ranks the sessions of each template by
 	// them; bodies and BOS v2 come after it, because only the few that it would let go
 	// are looked at.
@@ -89,7 +94,9 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
 	memory := policy.Memory{Sightings: r.Sightings, Requested: w.requested, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
+	judging := time.Now()
 	w.judge = policy.NewJudge(w.snapshot, r.Settings, now, memory)
+	s.Timings.Took("ranking the sessions of each template", judging)
 	c.bodies(reading, w)
 	c.sessionsOfV2(reading, w)
 	c.links(reading, w)
@@ -203,7 +210,9 @@ func (c *collection) listKube(ctx context.Context) {
 		{inventory.SourceCronJobs, c.systems.Kube.CronJobs, &evidence.CronJobs},
 	} {
 		all.Go(func() error {
+			begun := time.Now()
 			l, err := list.read(ctx)
+			c.systems.Timings.took("reading: "+list.source, begun, l.Count)
 			c.reading.step()
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -224,7 +233,9 @@ func (c *collection) listKube(ctx context.Context) {
 }
 
 func (c *collection) listCFS(ctx context.Context) {
+	begun := time.Now()
 	sessions, err := c.systems.CFS.Sessions(ctx)
+	c.systems.Timings.took("reading: "+inventory.SourceCFSSessions, begun, len(sessions))
 	c.reading.step()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -75,6 +75,7 @@ func (l *live) group(ctx context.Context, id string) (*inventory.Group, error) {
 // relist lists again what could have come to hold on to a session, and joins it with the rest of
 // what the plan was made of.
 func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) {
+	defer l.systems.Timings.took("deleting: list Jobs, Pods and CronJobs again", time.Now(), 1)
 	var jobs, pods, crons kube.Listing
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() (err error) { jobs, err = l.systems.Kube.Jobs(ctx); return err })
@@ -117,6 +118,7 @@ func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group,
 	if err != nil || g == nil {
 		return nil, err
 	}
+	defer l.systems.Timings.took("deleting: look again", time.Now(), 1)
 	jobs, pods, err := l.jobs(ctx, g, u)
 	if err != nil {
 		return nil, err

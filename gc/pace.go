@@ -26,6 +26,7 @@ type pace struct {
 	begun time.Time
 	watch func(Progress) // nil: nobody does
 	log   *slog.Logger
+	times *Timings
 
 	mu   sync.Mutex // guards what follows
 	done int
@@ -35,7 +36,7 @@ type pace struct {
 // pace begins something of which so much is to be done.
 func (s Systems) pace(what string, total int) *pace {
 	now := time.Now()
-	p := &pace{what: what, total: total, begun: now, watch: s.Watch, log: s.Log, said: now}
+	p := &pace{what: what, total: total, begun: now, watch: s.Watch, log: s.Log, times: s.Timings, said: now}
 	if p.watch != nil && total > 0 {
 		p.watch(Progress{What: what, Of: total})
 	}
@@ -66,6 +67,9 @@ func (p *pace) step() {
 
 // end says that it is over, also if not all of it was done.
 func (p *pace) end() {
+	if p.total > 0 {
+		p.times.took(p.what, p.begun, p.done)
+	}
 	if p.watch != nil {
 		p.watch(Progress{})
 	}

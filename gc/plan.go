@@ -86,6 +86,7 @@ type Document struct {
 	Outcomes   map[Outcome]int    `json:"outcomes,omitempty"`   // Report only
 	Stopped    string             `json:"stopped,omitempty"`    // why a sweep ended early
 	Procedures []*Procedure       `json:"procedures,omitempty"` // of sessions that were named
+	Timings    []Timing           `json:"timings,omitempty"`    // if they were wanted
 	ExitCode   int                `json:"exitCode"`
 
 	saved bool // its objects are those of a saved plan
@@ -142,6 +143,7 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 		List:       w.list,
 		Objects:    []Object{},
 	}}
+	judging := time.Now()
 	links := w.inferred()
 	for _, d := range w.judge.All(w.snapshot) {
 		o := object(d)
@@ -152,6 +154,7 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 		p.Objects = append(p.Objects, o)
 		p.Summary.add(d.Verdict)
 	}
+	systems.Timings.took("judging", judging, len(p.Objects))
 	p.ExitCode = p.exitCode()
 	return p, nil
 }

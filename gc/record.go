@@ -35,6 +35,7 @@ type reading struct {
 // of the journal, without which nothing may be deleted. An object that could not be read is
 // not in it, and so not deleted either.
 func (x *execution) record(ctx context.Context, u *unit) error {
+	defer x.systems.Timings.took("deleting: read, and write the journal", time.Now(), len(u.objects))
 	u.readings = make(map[*Object]*reading, len(u.objects))
 	all := make([]*reading, len(u.objects))
 	var reads errgroup.Group
@@ -61,6 +62,7 @@ func (x *execution) record(ctx context.Context, u *unit) error {
 	if breakJournal {
 		return nil
 	}
+	defer x.systems.Timings.took("deleting: write the journal", time.Now(), len(entries))
 	return x.limits.Journal.Write(ctx, entries)
 }
 

@@ -52,6 +52,7 @@ func Table(w io.Writer, d gc.Document, v View) error {
 	for _, s := range sections(shown) {
 		p.section(s)
 	}
+	p.timings(d.Timings)
 	_, err := io.WriteString(w, p.b.String())
 	return err
 }
