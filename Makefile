@@ -8,7 +8,10 @@ COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
 N        ?= 200
 BENCH_N  ?= 10
+COUNT    ?= 1
+PROFILE_N ?= 10000
 SEED     ?=
+PAGE     ?=
 TIMES    ?=
 IMAGE    ?= bosgc:$(VERSION)
 PLATFORM ?=
@@ -44,13 +47,16 @@ check-image: ## build that image for all platforms without its registry, and loo
 	@mkdir -p bin
 	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' test/image/check.sh bin/bosgc-image.tar
 
-.PHONY: demo
-demo: build ## show bosgc at work on a simulated system
+.PHONY: lab
+lab: ## build bin/bosgc-lab, a simulated system
 	$(BUILD) -o bin/bosgc-lab ./lab/cmd/bosgc-lab
+
+.PHONY: demo
+demo: build lab ## show bosgc at work on a simulated system
 	./lab/demo.sh
 
 .PHONY: test
-test: test-unit test-live test-page test-metrics test-control-plane test-chart test-node ## run every test
+test: test-unit test-live test-docs test-page test-metrics test-control-plane test-chart test-node ## run every test
 
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
@@ -70,7 +76,7 @@ test-live: bin/gotestsum race ## run the tests on systems on which sessions run,
 # of Kubernetes' libraries a second time costs minutes.
 .PHONY: test-control-plane
 test-control-plane: control-plane control-plane-1.24 bin/gotestsum ## run the tests against a real Kubernetes control plane
-	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /metrics$$ -e /node$$ -e /page$$ -e /release$$)
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /docs$$ -e /metrics$$ -e /node$$ -e /page$$ -e /release$$)
 
 .PHONY: test-rescue
 test-rescue: control-plane ## drain a BOS of 5,000 sessions that cannot list them any more, on a real etcd (5 minutes)
@@ -79,6 +85,17 @@ test-rescue: control-plane ## drain a BOS of 5,000 sessions that cannot list the
 .PHONY: test-metrics
 test-metrics: control-plane bin/helm bin/gotestsum ## run the tests against a real Prometheus and Pushgateway
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./metrics
+
+.PHONY: test-docs
+test-docs: test-docs-lab test-docs-cluster ## type what README.md and docs/ say to type, and compare what it prints
+
+.PHONY: test-docs-lab
+test-docs-lab: build lab ## the same, as far as nothing but Go is needed
+	cd test && VERSION='$(VERSION)' COMMIT='$(COMMIT)' CGO_ENABLED=0 go test -count=1 -v -timeout 10m -skip OnKubernetes ./docs
+
+.PHONY: test-docs-cluster
+test-docs-cluster: build lab control-plane bin/helm ## the rest, with kubectl and helm on a real control plane
+	cd test && VERSION='$(VERSION)' COMMIT='$(COMMIT)' CGO_ENABLED=0 go test -count=1 -v -timeout 10m -run OnKubernetes ./docs
 
 .PHONY: test-page
 test-page: bin/gotestsum ## open the HTML report in a real browser; its pictures are in bin/screenshots
@@ -101,6 +118,11 @@ docs-chart: ## write the table of values in the chart's README
 .PHONY: docs-settings
 docs-settings: ## write docs/settings.md
 	go test -count=1 -run '^TestSettingsPage$$' ./config -update
+
+.PHONY: docs-examples
+docs-examples: build lab control-plane bin/helm ## write what the commands in the documents print into them
+	-cd test && go test -count=1 -timeout 10m -run '^TestPagesOn' ./docs -update
+	git diff --stat -- README.md docs
 
 .PHONY: man
 man: build ## write the manual pages to bin/man
@@ -143,6 +165,29 @@ soak-broken: ## break each rule of docs/safety.md on purpose, and see that the s
 .PHONY: bench-linking
 bench-linking: ## measure how well CFS sessions are linked to sessions, over BENCH_N (10) worlds of each release
 	@BOSGC_LINKING_N='$(BENCH_N)' go test -count=1 -v -timeout 0 -run '^TestLinking$$' ./gc
+
+.PHONY: bench-quick
+bench-quick: build control-plane ## measure a sweep beside what it could be and what else could be done (10 minutes; PAGE=FILE writes it there)
+	@cd test/bench && BOSGC_BENCH=quick BOSGC_BENCH_BINARY='$(CURDIR)/bin/bosgc' BOSGC_BENCH_PAGE='$(abspath $(PAGE))' \
+		go test -count=1 -timeout 30m -run '^TestBench$$'
+
+.PHONY: bench
+bench: build control-plane ## the same with worlds of up to 100,000 sessions (hours); it writes docs/performance.md
+	@cd test/bench && BOSGC_BENCH=full BOSGC_BENCH_BINARY='$(CURDIR)/bin/bosgc' BOSGC_BENCH_PAGE='$(CURDIR)/docs/performance.md' \
+		go test -count=1 -timeout 0 -run '^TestBench$$'
+
+.PHONY: benchmarks
+benchmarks: ## run the Go benchmarks COUNT times (1), as benchstat reads it: make -s benchmarks COUNT=6 >new.txt
+	@CGO_ENABLED=0 go test -run '^$$' -bench . -count '$(COUNT)' ./kube ./bos ./cfs ./gc
+
+.PHONY: profile
+profile: lab ## profile a sweep of PROFILE_N (10000) sessions into bin/profile/*.pprof, and show what costs most
+	@mkdir -p bin/profile
+	go test -c -o bin/profile/cli.test ./cli
+	cd cli && BOSGC_PROFILE='$(CURDIR)/bin/profile' BOSGC_PROFILE_LAB='$(CURDIR)/bin/bosgc-lab' \
+		BOSGC_PROFILE_WORLD='--seed 7 --sessions $(PROFILE_N)' BOSGC_PROFILE_ARGS='sweep -o json' \
+		../bin/profile/cli.test -test.memprofilerate 4096 -test.v -test.run '^TestProfile$$' 2>'$(CURDIR)/bin/profile/log'
+	@for of in cpu peak allocs; do go tool pprof -top -nodecount 25 bin/profile/cli.test "bin/profile/$$of.pprof"; done
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)

@@ -101,14 +101,15 @@ func judging(c config.Config) map[string]string {
 
 // readSaved reads no more of a file than a plan can have.
 func readSaved(file string) (*gc.Saved, error) {
+	const expected = "; expected a plan, as made with: bosgc plan --save FILE"
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, cause(err)
+		return nil, fmt.Errorf("%w%s", cause(err), expected)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, gc.MaxSaved+1))
 	if err != nil {
-		return nil, cause(err)
+		return nil, fmt.Errorf("%w%s", cause(err), expected)
 	}
 	return gc.ReadSaved(text)
 }

@@ -17,9 +17,13 @@ import (
 // commands are the lines of a document that are meant to be typed.
 func commands(text string) []string {
 	var all []string
+	within := false
 	for line := range strings.Lines(text) {
-		if indented := strings.TrimLeft(line, " "); len(line)-len(indented) >= 4 {
-			all = append(all, strings.TrimSpace(indented))
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "```") {
+			within = line == "```sh"
+		} else if within {
+			all = append(all, line)
 		}
 	}
 	return all
