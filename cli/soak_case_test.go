@@ -110,19 +110,19 @@ func emptied(w *lab.World) bool {
 	return w.Profile.BOSv1 && traces >= 20
 }
 
-// untraced says whether not one of the sessions that stay in BOS has left anything in Kubernetes: then they are taken for
-// those of another system (docs/policy.md), and nothing of a session goes.
+// untraced says whether there is a time at which not one of the sessions in BOS has left anything in Kubernetes: then they
+// are taken for those of another system (docs/policy.md), and nothing of a session goes.
 func untraced(w *lab.World) bool {
-	stay := false
+	listed := false
 	for _, f := range w.Facts() {
 		switch {
-		case f.Kind == lab.KindSession && slices.Contains(never, f.Reason):
-			stay = true
+		case f.Kind == lab.KindSession:
+			listed = true
 		case (f.Kind == lab.KindJob || f.Kind == lab.KindConfigMap) && f.Listed && slices.Contains(never, f.Head):
 			return false
 		}
 	}
-	return w.Profile.BOSv1 && stay
+	return w.Profile.BOSv1 && listed
 }
 
 func drawSettings(r *rand.Rand) soakSettings {
