@@ -94,6 +94,9 @@ func New(c *transport.Client, listTimeout time.Duration) *Client {
 	return &Client{http: c, listTimeout: listTimeout}
 }
 
+// Answers says why BOS is not asked any more in this run: ErrSilent or ErrFailing; nil while it is.
+func (c *Client) Answers() error { return c.gate() }
+
 func (c *Client) gate() error {
 	if c.silent.Load() {
 		return ErrSilent
