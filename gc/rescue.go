@@ -147,8 +147,11 @@ func (c *collection) readKeys(ctx context.Context) *bosetcd.Keys {
 // askList asks for the list, and gives back why it hangs; nothing if it was answered, or failed in a way
 // that says nothing about its size.
 func (c *collection) askList(ctx context.Context, before *state.Hang) string {
-	// A BOS that is not asked any more is not asked for its list either, and there is nothing to remember.
-	begun, large := time.Now(), float64(c.list.Bytes) > unexplained*float64(c.list.Limit) && c.systems.BOS.Answers() == nil
+	if err := c.systems.BOS.Answers(); err != nil {
+		c.withoutList(err.Error()) // nor is it asked for its list, and there is nothing to remember of that
+		return ""
+	}
+	begun, large := time.Now(), float64(c.list.Bytes) > unexplained*float64(c.list.Limit)
 	if large {
 		c.tell(&state.Hang{At: c.now, Bytes: c.list.Bytes})
 	}
