@@ -77,7 +77,7 @@ type Client struct {
 	listed      atomic.Bool
 	silent      atomic.Bool
 	failing     atomic.Int32
-	answered    sync.Map        // IDs whose record was read in this run
+	answered    answered        // IDs whose record was read in this run
 	health      sync.Mutex      // one question after BOS's health at a time; guards stuck
 	stuck       map[string]bool // by session: whatever of it hangs costs a worker, and the same session counts once
 	probing     atomic.Bool
@@ -317,7 +317,7 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 		// Only {} is what BOS answers for a session that it does not have; any other 404
 		// is about the path, or from something in between.
 		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 || break404 {
-			c.answered.Store(id, true)
+			c.answered.add(id)
 			return inventory.Record{Presence: inventory.Absent}, nil, nil
 		}
 		return inventory.Record{}, nil, fmt.Errorf("%w; this is not how BOS v1 says that it has no such session ({} is), so the session may exist: check the BOS URL", err)
@@ -334,7 +334,7 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 	if err != nil {
 		return inventory.Record{}, nil, fmt.Errorf("GET %s: %w", path, err)
 	}
-	c.answered.Store(id, true)
+	c.answered.add(id)
 	return record, answer.Body, nil
 }
 
@@ -351,7 +351,7 @@ func (c *Client) worthAsking(id string) error {
 	if hangs {
 		return fmt.Errorf("session %q is not asked for again in this run: %w", transport.Printable(id, 80), ErrStuck)
 	}
-	if _, known := c.answered.Load(id); known || hanging < maxStuck {
+	if hanging < maxStuck || c.answered.has(id) {
 		return nil
 	}
 	return fmt.Errorf("session %q is not asked for: %d others hang in BOS", transport.Printable(id, 80), hanging)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"unique"
 
 	"bosgc/inventory"
 	"bosgc/transport"
@@ -29,17 +30,17 @@ func decodeRecord(data []byte) (inventory.Record, error) {
 		return inventory.Record{}, fmt.Errorf("the answer is no record of a session, it begins %q; check the BOS URL", transport.Printable(string(data), 80))
 	}
 	return inventory.Record{
-		Presence:  inventory.Present,
-		Template:  first(fields, "templateName", "templateUuid"),
-		Operation: first(fields, "operation"),
-		JobName:   first(fields, "job", "boa_job_name"),
+		Presence: inventory.Present,
+		// Thousands of records share these two.
+		Template:  unique.Make(first(fields, "templateName", "templateUuid")).Value(),
+		Operation: unique.Make(first(fields, "operation")).Value(),
 		Start:     transport.Stamp(fields["start_time"]),
 		Stop:      transport.Stamp(fields["stop_time"]),
 	}, nil
 }
 
 // first is the first of the named fields that holds a text. A value of another kind counts
-// as none: taken over as text, a job name of null would be looked for in Kubernetes.
+// as none: taken over as text, a template of null would be one of that name.
 func first(fields map[string]json.RawMessage, names ...string) string {
 	for _, name := range names {
 		var text string

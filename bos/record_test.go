@@ -27,18 +27,16 @@ func TestDecodeRecord(t *testing.T) {
 	}{
 		{
 			"finished, CSM 1.5", `{"complete":true,"error_count":0,"in_progress":false,"job":"boa-x","operation":"boot","start_time":"2023-06-23T20:57:34.352623Z","status_link":"/v1/session/x/status","stop_time":"2023-06-23 21:24:14.647779","templateName":"cle"}`,
-			inventory.Record{Template: "cle", Operation: "boot", JobName: "boa-x", Start: known(t, "2023-06-23T20:57:34.352623Z"), Stop: known(t, "2023-06-23 21:24:14.647779")},
+			inventory.Record{Template: "cle", Operation: "boot", Start: known(t, "2023-06-23T20:57:34.352623Z"), Stop: known(t, "2023-06-23 21:24:14.647779")},
 		},
 		{
 			"running, CSM 1.0", `{"complete":false,"error_count":0,"in_progress":false,"job":"boa-x","operation":"reboot","start_time":"2020-08-11 21:02:09","stop_time":null,"templateUuid":"cle"}`,
-			inventory.Record{Template: "cle", Operation: "reboot", JobName: "boa-x", Start: known(t, "2020-08-11 21:02:09")},
+			inventory.Record{Template: "cle", Operation: "reboot", Start: known(t, "2020-08-11 21:02:09")},
 		},
 		{
 			"no status", `{"complete":"","error_count":"","in_progress":"","job":"boa-x","operation":"boot","start_time":"","stop_time":"","templateName":"cle"}`,
-			inventory.Record{Template: "cle", Operation: "boot", JobName: "boa-x"},
+			inventory.Record{Template: "cle", Operation: "boot"},
 		},
-		{"the old name of the Job", `{"boa_job_name":"boa-x","job":""}`, inventory.Record{JobName: "boa-x"}},
-		{"both names of the Job", `{"boa_job_name":"boa-old","job":"boa-x"}`, inventory.Record{JobName: "boa-x"}},
 		{
 			"fields of other kinds", `{"job":null,"boa_job_name":7,"operation":false,"templateName":["a"],"templateUuid":"b","start_time":false,"stop_time":1687553854}`,
 			inventory.Record{Template: "b", Start: inventory.Stamp{Raw: "false"}, Stop: inventory.Stamp{Raw: "1687553854"}},

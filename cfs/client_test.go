@@ -29,7 +29,7 @@ const (
 
 var one = inventory.CFSSession{
 	Name: "batcher-1", Configuration: "compute", Definition: "dynamic", Limit: "x1,x2", Status: "complete", Succeeded: "true", Tag: "b1",
-	Start: inventory.ParseStamp("2023-06-23T21:24:14"), Completion: inventory.ParseStamp("2023-06-23T21:30:00"),
+	Start: inventory.KnownStamp(time.Date(2023, 6, 23, 21, 24, 14, 0, time.UTC)), Completion: inventory.KnownStamp(time.Date(2023, 6, 23, 21, 30, 0, 0, time.UTC)),
 }
 
 type reply struct {

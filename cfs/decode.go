@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"unique"
 
 	"bosgc/inventory"
 	"bosgc/transport"
@@ -39,6 +40,7 @@ type record struct {
 	Tags map[string]json.RawMessage `json:"tags"`
 }
 
+// project keeps what is needed of a record. Words that are the same in thousands of records are kept once.
 func (r record) project() (inventory.CFSSession, error) {
 	if r.Name == "" {
 		return inventory.CFSSession{}, errors.New("a CFS session has no name")
@@ -46,10 +48,10 @@ func (r record) project() (inventory.CFSSession, error) {
 	of := r.Status.Session
 	session := inventory.CFSSession{
 		Name:          r.Name,
-		Configuration: r.Configuration.Name,
-		Definition:    r.Target.Definition,
+		Configuration: unique.Make(r.Configuration.Name).Value(),
+		Definition:    unique.Make(r.Target.Definition).Value(),
 		Limit:         r.Ansible.Limit,
-		Status:        of.Status,
+		Status:        unique.Make(of.Status).Value(),
 		Start:         either(of.StartV2, of.StartV3),
 		Completion:    either(of.CompletedV2, of.CompletedV3),
 	}
@@ -62,6 +64,7 @@ func (r record) project() (inventory.CFSSession, error) {
 	} else if err := text(of.Succeeded, &session.Succeeded); err != nil {
 		return fail("status.session.succeeded", err)
 	}
+	session.Succeeded = unique.Make(session.Succeeded).Value()
 	if err := text(r.Tags["bos_session"], &session.Tag); err != nil {
 		return fail("tags.bos_session", err)
 	}
@@ -76,10 +79,14 @@ func text(value json.RawMessage, into *string) error {
 }
 
 func either(a, b json.RawMessage) inventory.Stamp {
-	if len(a) > 0 {
-		return transport.Stamp(a)
+	if len(a) == 0 {
+		a = b
 	}
-	return transport.Stamp(b)
+	stamp := transport.Stamp(a)
+	if stamp.Known() {
+		stamp.Raw = "" // nobody is shown it
+	}
+	return stamp
 }
 
 // decodeSession reads one session. One that has a name and otherwise cannot be understood is
@@ -106,7 +113,7 @@ func decodeSession(data []byte) (inventory.CFSSession, error) {
 type listing struct {
 	what string                      // of what it is, for errors
 	key  string                      // the path's last element, and the array's name on a page
-	keep func(json.RawMessage) error // is given each record
+	keep func(json.RawMessage) error // is given each record; the next one is written over it
 }
 
 // sessions is the listing of CFS sessions.
@@ -174,8 +181,8 @@ func (l listing) decodeArray(d *json.Decoder) error {
 	if err := expect(d, '['); err != nil {
 		return err
 	}
+	var one json.RawMessage
 	for n := 1; d.More(); n++ {
-		var one json.RawMessage
 		err := d.Decode(&one)
 		if err != nil {
 			return fmt.Errorf("element %d: %w", n, err)

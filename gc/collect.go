@@ -82,6 +82,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	joining := time.Now()
 	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list}
 	s.Timings.Took("joining", joining)
+	w.seen.References, c.seen.References = nil, nil // the snapshot has what they say
 	// The records come before the judge, which ranks the sessions of each template by
 	// them; bodies and BOS v2 come after it, because only the few that it would let go
 	// are looked at.
@@ -387,7 +388,7 @@ func (c *collection) bodies(ctx context.Context, w *world) {
 
 func (c *collection) read(ctx context.Context, g *inventory.Group, names []string) []inventory.ConfigMap {
 	seen, _ := g.ConfigMaps()
-	var looked []inventory.ConfigMap
+	looked := seen[:0] // nobody else has them
 	for _, cm := range seen {
 		if slices.Contains(names, cm.Name) {
 			c.mu.Lock()

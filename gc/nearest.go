@@ -23,7 +23,7 @@ func (w *world) unheard(kind policy.Kind, name string) *Unheard {
 		far  int
 	}
 	var all []candidate
-	for _, d := range w.judge.All(w.snapshot) {
+	for d := range w.judge.All(w.snapshot) {
 		far := distance(name, d.Name)
 		if far > 0 && (strings.Contains(d.Name, name) || strings.Contains(name, d.Name)) {
 			far = 1 // who gives a part of a name means it

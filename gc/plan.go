@@ -54,12 +54,17 @@ type Object struct {
 	Outcome Outcome `json:"outcome,omitempty"`
 	Error   string  `json:"error,omitempty"`
 
-	since time.Time
+	since *time.Time
 	now   policy.Reason // why it stays, where a saved plan would have it go
 }
 
 // Since is since when an object looks orphaned; zero if it does not.
-func (o Object) Since() time.Time { return o.since }
+func (o Object) Since() time.Time {
+	if o.since == nil {
+		return time.Time{}
+	}
+	return *o.since
+}
 
 // Summary counts verdicts.
 type Summary struct {
@@ -129,6 +134,11 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return planOf(w, systems, r, now), nil
+}
+
+// planOf judges what was read.
+func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 	expires := now.Add(planLife)
 	p := &Plan{systems: &systems, run: r, world: w, Document: Document{
 		APIVersion: APIVersion,
@@ -141,11 +151,13 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 		Namespace:  r.Namespace,
 		Sources:    w.sources,
 		List:       w.list,
-		Objects:    []Object{},
+		Objects:    make([]Object, 0, w.snapshot.Size()),
 	}}
 	judging := time.Now()
 	links := w.inferred()
-	for _, d := range w.judge.All(w.snapshot) {
+	var details recent
+	for d := range w.judge.All(w.snapshot) {
+		d.Detail = details.once(d.Detail)
 		o := object(d)
 		w.list.origin(&o)
 		if d.Kind == policy.CFSSession {
@@ -156,7 +168,25 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 	}
 	systems.Timings.took("judging", judging, len(p.Objects))
 	p.ExitCode = p.exitCode()
-	return p, nil
+	return p
+}
+
+// recent holds the last few details. What belongs to one session mostly stays or goes for the same one, and is
+// judged one after the other: so such a detail is kept once.
+type recent struct {
+	last [4]string
+	next int
+}
+
+func (r *recent) once(text string) string {
+	for _, known := range r.last {
+		if known == text {
+			return known
+		}
+	}
+	r.last[r.next%len(r.last)] = text
+	r.next++
+	return text
 }
 
 func (s *Summary) add(v policy.Verdict) {
@@ -174,8 +204,12 @@ func object(d policy.Decision) Object {
 	o := Object{
 		Kind: d.Kind, Name: d.Name, Session: d.Session,
 		Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail,
-		UID: d.UID, ResourceVersion: d.ResourceVersion, since: d.Since,
+		UID: d.UID, ResourceVersion: d.ResourceVersion,
 		Template: d.Template, EligibleAt: shown(d.EligibleAt), StartedAt: shown(d.StartedAt), EndedAt: shown(d.EndedAt),
+	}
+	if !d.Since.IsZero() {
+		since := d.Since
+		o.since = &since
 	}
 	return o
 }

@@ -30,16 +30,16 @@ func (e Evidence) Missing() []string {
 // a Pod, a ConfigMap or the tag of a CFS session.
 type Group struct {
 	ID     string
+	Record Record // BOS v1's answer for this ID alone; Presence Unknown if it was not asked
+	CFS    []CFSSession
 	Listed Presence // whether it is in BOS v1's list
-	Record Record   // BOS v1's answer for this ID alone; Presence Unknown if it was not asked
 	V1     Presence // BOS v1 itself, see Seen
 	V2     Presence // whether BOS v2 has a session of this name; Unknown if it was not asked
-	CFS    []CFSSession
 
+	evidence   Evidence
 	jobs       []Job
 	pods       []Pod
 	configMaps []ConfigMap
-	evidence   Evidence
 }
 
 // Jobs gives the Jobs seen, and whether there can be no others.

@@ -59,13 +59,12 @@ func JobName(session string) string { return "boa-" + session }
 // releases they are false or 0 whatever happens (docs/csm.md, "Fields that lie").
 type Record struct {
 	Presence  Presence
+	Broken    bool // Unknown for this session alone: BOS is well but cannot read its record
 	Template  string
 	Operation string
-	JobName   string // as recorded; empty if the record names none
 	Start     Stamp
 	Stop      Stamp
 	Err       string // why Presence is Unknown
-	Broken    bool   // Unknown for this session alone: BOS is well but cannot read its record
 }
 
 // CFSSession is one session of the Configuration Framework Service.

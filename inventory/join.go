@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"cmp"
+	"iter"
 	"slices"
+	"sort"
 )
 
 // Seen is what the sources gave in one run, before it is joined.
@@ -27,31 +29,36 @@ type Snapshot struct {
 	Loose  []CFSSession // CFS sessions without a tag
 }
 
+// Size is how many objects there are in it: sessions that BOS lists, Jobs, ConfigMaps, CFS sessions.
+func (s *Snapshot) Size() int {
+	n := len(s.Jobs) + len(s.Loose)
+	for _, g := range s.Groups {
+		if g.Listed == Present {
+			n++
+		}
+		n += len(g.jobs) + len(g.configMaps) + len(g.CFS)
+	}
+	return n
+}
+
 // Join sorts everything to the session that it belongs to. Its cost is linear in what was
-// seen, but for the sorting by ID at the end, which makes the order of all that follows
-// independent of the order in which servers answered.
+// seen, but for the sorting, which makes the order of all that follows independent of the
+// order in which servers answered. Nothing is copied: the snapshot holds parts of what was
+// seen, which is brought into order for that.
 func Join(seen Seen) *Snapshot {
-	j := joiner{seen: seen, groups: map[string]*Group{}, snapshot: &Snapshot{}}
+	j := joiner{seen: seen, groups: make(map[string]*Group, len(seen.SessionIDs)), snapshot: &Snapshot{}}
 	for _, id := range seen.SessionIDs {
 		j.group(id).Listed = Present
 	}
 	j.jobs()
 	j.pods()
 	j.configMaps()
-	for _, c := range seen.CFS {
-		if c.Tag == "" {
-			j.snapshot.Loose = append(j.snapshot.Loose, c)
-			continue
-		}
-		g := j.group(c.Tag)
-		g.CFS = append(g.CFS, c)
-	}
+	j.cfs()
+	j.snapshot.Groups = make([]*Group, 0, len(j.groups))
 	for _, g := range j.groups {
 		j.snapshot.Groups = append(j.snapshot.Groups, g)
 	}
 	slices.SortFunc(j.snapshot.Groups, func(a, b *Group) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(j.snapshot.Jobs, func(a, b Job) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(j.snapshot.Loose, func(a, b CFSSession) int { return cmp.Compare(a.Name, b.Name) })
 	return j.snapshot
 }
 
@@ -61,8 +68,8 @@ type joiner struct {
 	snapshot *Snapshot
 	// From the Jobs of exact shape: where such a Job says something else than a name
 	// does, the Job is right (docs/csm.md, "Names").
-	sessionOfJob   map[string]string
-	sessionOfMount map[string]string
+	sessionOfJob   map[string]string // as far as a Pod does not say it
+	sessionOfMount map[string]string // as far as some Job mounts the ConfigMap of another name
 }
 
 func (j *joiner) group(id string) *Group {
@@ -74,51 +81,112 @@ func (j *joiner) group(id string) *Group {
 	return g
 }
 
-func (j *joiner) jobs() {
-	j.sessionOfJob, j.sessionOfMount = map[string]string{}, map[string]string{}
-	for _, job := range j.seen.Jobs {
-		if job.Session == "" {
-			j.snapshot.Jobs = append(j.snapshot.Jobs, job)
-			continue
-		}
-		// A Job that names a session belongs to it even if it is not of BOS's making: a
-		// person's second try with a copied Job keeps the session alive all the same.
-		g := j.group(job.Session)
-		g.jobs = append(g.jobs, job)
-		if job.Fault == "" {
-			j.sessionOfJob[job.Name] = job.Session
-			j.sessionOfMount[job.ConfigMap] = job.Session
+// runs gives what belongs together, by what of says, in the order of its names. It sorts only what is not in that order
+// yet: a plan being carried out is joined anew while others read what it was made of.
+func runs[T any](all []T, of, name func(*T) string) iter.Seq2[string, []T] {
+	less := func(i, k int) bool {
+		a, b := of(&all[i]), of(&all[k])
+		return a < b || a == b && name(&all[i]) < name(&all[k])
+	}
+	if !sort.SliceIsSorted(all, less) {
+		sort.Slice(all, less)
+	}
+	return func(yield func(string, []T) bool) {
+		for from := 0; from < len(all); {
+			id, to := of(&all[from]), from+1
+			for to < len(all) && of(&all[to]) == id {
+				to++
+			}
+			if !yield(id, all[from:to:to]) {
+				return
+			}
+			from = to
 		}
 	}
 }
 
+func (j *joiner) jobs() {
+	silent := slices.ContainsFunc(j.seen.Pods, func(p Pod) bool { return p.Session == "" })
+	j.sessionOfJob, j.sessionOfMount = map[string]string{}, map[string]string{}
+	exact := func(job *Job) bool { return job.Session != "" && job.Fault == "" }
+	for i := range j.seen.Jobs {
+		if job := &j.seen.Jobs[i]; exact(job) {
+			if silent {
+				j.sessionOfJob[job.Name] = job.Session
+			}
+			if job.ConfigMap != job.Session {
+				j.sessionOfMount[job.ConfigMap] = ""
+			}
+		}
+	}
+	// Where several say so, the last by name is right: what was seen has another order once it was joined.
+	last := map[string]string{}
+	for i := range j.seen.Jobs {
+		job := &j.seen.Jobs[i]
+		if _, other := j.sessionOfMount[job.ConfigMap]; other && exact(job) && job.Name >= last[job.ConfigMap] {
+			last[job.ConfigMap], j.sessionOfMount[job.ConfigMap] = job.Name, job.Session
+		}
+	}
+	of, name := func(job *Job) string { return job.Session }, func(job *Job) string { return job.Name }
+	for id, jobs := range runs(j.seen.Jobs, of, name) {
+		if id == "" {
+			j.snapshot.Jobs = jobs
+			continue
+		}
+		// A Job that names a session belongs to it even if it is not of BOS's making: a
+		// person's second try with a copied Job keeps the session alive all the same.
+		j.group(id).jobs = jobs
+	}
+}
+
 func (j *joiner) pods() {
-	for _, pod := range j.seen.Pods {
-		if id := cmp.Or(pod.Session, j.sessionOfJob[pod.Job]); id != "" {
-			g := j.group(id)
-			g.pods = append(g.pods, pod)
+	of, name := func(p *Pod) string { return cmp.Or(p.Session, j.sessionOfJob[p.Job]) }, func(p *Pod) string { return p.Name }
+	for id, pods := range runs(j.seen.Pods, of, name) {
+		if id != "" {
+			j.group(id).pods = pods
 		}
 	}
 }
 
 func (j *joiner) configMaps() {
+	of := func(cm *ConfigMap) string {
+		if owner := j.sessionOfMount[cm.Name]; owner != "" && !j.listed(cm.Name) {
+			return owner
+		}
+		return cm.Name
+	}
 	users := map[string][]Reference{}
 	for _, ref := range j.seen.References {
-		users[ref.ConfigMap] = append(users[ref.ConfigMap], ref)
-	}
-	for _, cm := range j.seen.ConfigMaps {
-		id := cm.Name
-		if owner := j.sessionOfMount[cm.Name]; owner != "" && !j.listed(cm.Name) {
-			id = owner
+		if owner := j.sessionOfMount[ref.ConfigMap]; ref.Session != ref.ConfigMap || owner != "" {
+			users[ref.ConfigMap] = append(users[ref.ConfigMap], ref)
 		}
-		for _, ref := range users[cm.Name] {
-			if ref.Session != id {
-				cm.User = ref.Kind + " " + ref.Name
-				break
+	}
+	for id, cms := range runs(j.seen.ConfigMaps, of, func(cm *ConfigMap) string { return cm.Name }) {
+		g := j.group(id)
+		g.configMaps = cms
+		for i := range cms {
+			if cms[i].Name == g.ID {
+				cms[i].Name = g.ID // the same, kept once
+			}
+			cms[i].User = "" // of an earlier join, which knew other sessions
+			for _, ref := range users[cms[i].Name] {
+				if ref.Session != id {
+					cms[i].User = ref.Kind + " " + ref.Name
+					break
+				}
 			}
 		}
-		g := j.group(id)
-		g.configMaps = append(g.configMaps, cm)
+	}
+}
+
+func (j *joiner) cfs() {
+	of, name := func(c *CFSSession) string { return c.Tag }, func(c *CFSSession) string { return c.Name }
+	for tag, sessions := range runs(j.seen.CFS, of, name) {
+		if tag == "" {
+			j.snapshot.Loose = sessions
+			continue
+		}
+		j.group(tag).CFS = sessions
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // time can never pass for a very old one.
 type Stamp struct {
 	At  time.Time // UTC; zero unless known
-	Raw string    // the text as received; empty if the system gave none
+	Raw string    // the text as received; empty if there was none to read
 }
 
 // stampLayouts are the forms that CSM writes (docs/csm.md, "Times"). Zone-less forms come
@@ -25,13 +25,13 @@ var stampLayouts = []string{
 	"2006-01-02 15:04:05Z07:00",
 }
 
-// KnownStamp wraps a time that needs no parsing, as Kubernetes gives them. The zero time
-// becomes the unknown Stamp.
+// KnownStamp wraps a time that needs no parsing, as Kubernetes gives them, and so has no text. The
+// zero time becomes the unknown Stamp.
 func KnownStamp(t time.Time) Stamp {
 	if t.IsZero() {
 		return Stamp{}
 	}
-	return Stamp{At: t.UTC(), Raw: t.UTC().Format(time.RFC3339Nano)}
+	return Stamp{At: t.UTC()}
 }
 
 // ParseStamp reads any of the forms that CSM writes. A text without a zone is UTC: all

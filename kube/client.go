@@ -15,17 +15,17 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	batchv1beta1 "k8s.io/api/batch/v1beta1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
-	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
-	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
-	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
-	batchv1beta1client "k8s.io/client-go/kubernetes/typed/batch/v1beta1"
-	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -35,6 +35,11 @@ import (
 // pageSize is how many objects a list asks for at once: the size that kubectl uses. It
 // bounds what one answer holds in memory, whatever the namespace holds.
 const pageSize = 500
+
+// wholePage is the same for Jobs and Pods, which come whole: with what the mesh and the API server add to it a Pod has
+// ten thousand bytes and more, and both lists are read at once. Half as many halve what they take, at the cost of one
+// short request more for every 500.
+const wholePage = pageSize / 2
 
 // maxBody is what one answer may weigh, in bytes: a page of 500 Pods has 10 MiB at most where
 // everything is well. What is more than this, or never ends, must not eat the memory.
@@ -70,13 +75,13 @@ type Options struct {
 
 // Client talks to one namespace.
 type Client struct {
-	core    corev1client.CoreV1Interface
-	apps    appsv1client.DeploymentsGetter
-	batch   batchv1client.BatchV1Interface
-	beta    batchv1beta1client.BatchV1beta1Interface // CronJobs before Kubernetes 1.21
+	core    coreV1
+	apps    appsV1
+	batch   batchV1
+	beta    batchV1beta1 // CronJobs before Kubernetes 1.21
 	meta    metadata.Interface
-	leases  coordinationv1client.LeasesGetter
-	access  authorizationv1client.SelfSubjectAccessReviewsGetter
+	leases  coordinationV1
+	access  authorizationV1
 	options Options
 	slots   chan struct{}
 	clock   *clock
@@ -173,22 +178,29 @@ func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Client, error) {
-	// The groups that are used, and not the whole clientset, which would double the
-	// size of the binary.
-	core, coreErr := corev1client.NewForConfigAndClient(config, httpClient)
-	apps, appsErr := appsv1client.NewForConfigAndClient(config, httpClient)
-	batch, batchErr := batchv1client.NewForConfigAndClient(config, httpClient)
-	beta, betaErr := batchv1beta1client.NewForConfigAndClient(config, httpClient)
-	meta, metaErr := metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient)
-	leases, leasesErr := coordinationv1client.NewForConfigAndClient(config, httpClient)
-	access, accessErr := authorizationv1client.NewForConfigAndClient(config, httpClient)
-	if err := errors.Join(coreErr, appsErr, batchErr, betaErr, metaErr, leasesErr, accessErr); err != nil {
+	c := &Client{options: options, slots: make(chan struct{}, options.Concurrency)}
+	var errs []error
+	for _, g := range []struct {
+		group   *group
+		version schema.GroupVersion
+	}{
+		{&c.core.group, corev1.SchemeGroupVersion},
+		{&c.apps.group, appsv1.SchemeGroupVersion},
+		{&c.batch.group, batchv1.SchemeGroupVersion},
+		{&c.beta.group, batchv1beta1.SchemeGroupVersion},
+		{&c.leases.group, coordinationv1.SchemeGroupVersion},
+		{&c.access.group, authorizationv1.SchemeGroupVersion},
+	} {
+		var err error
+		*g.group, err = newGroup(config, httpClient, g.version)
+		errs = append(errs, err)
+	}
+	meta, err := metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient)
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
-	return &Client{
-		core: core, apps: apps, batch: batch, beta: beta, meta: meta, leases: leases, access: access,
-		options: options, slots: make(chan struct{}, options.Concurrency),
-	}, nil
+	c.meta = meta
+	return c, nil
 }
 
 // tries is how a request is repeated that the API server was too busy for or never got: while

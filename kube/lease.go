@@ -84,7 +84,7 @@ func (s *Store) PutLease(ctx context.Context, name string, l Lease) (Lease, erro
 		if l.resourceVersion == "" {
 			written, err = s.client.leases.Leases(s.namespace).Create(ctx, lease, metav1.CreateOptions{})
 		} else {
-			written, err = s.client.leases.Leases(s.namespace).Update(ctx, lease, metav1.UpdateOptions{})
+			written, err = s.client.leases.Leases(s.namespace).Update(ctx, lease.Name, lease, metav1.UpdateOptions{})
 		}
 		return err
 	})

@@ -26,6 +26,7 @@ type Listing struct {
 // Jobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
 func (c *Client) Jobs(ctx context.Context) (Listing, error) {
 	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
+		opts.Limit = wholePage
 		list, err := c.batch.Jobs(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
@@ -57,7 +58,7 @@ func (c *Client) PodsOf(ctx context.Context, job string) (Listing, error) {
 
 func (c *Client) pods(ctx context.Context, selector string) (Listing, error) {
 	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		opts.LabelSelector = selector
+		opts.LabelSelector, opts.Limit = selector, wholePage
 		list, err := c.core.Pods(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err

@@ -3,6 +3,7 @@ package kube
 import (
 	"cmp"
 	"strings"
+	"unique"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -35,9 +36,9 @@ func projectJob(job *batchv1.Job) (found inventory.Job, ours bool) {
 		Name:            job.Name,
 		UID:             string(job.UID),
 		ResourceVersion: job.ResourceVersion,
-		Session:         variable(spec, sessionVariable),
-		Template:        variable(spec, templateVariable),
-		ConfigMap:       bootSession(spec),
+		Session:         within(job.Name, variable(spec, sessionVariable)),
+		Template:        unique.Make(variable(spec, templateVariable)).Value(),
+		ConfigMap:       within(job.Name, bootSession(spec)),
 		Keep:            keepOf(&job.ObjectMeta),
 		Created:         inventory.KnownStamp(job.CreationTimestamp.Time),
 		BackoffLimit:    defaultBackoffLimit,
@@ -88,11 +89,11 @@ func jobFault(job *batchv1.Job, found inventory.Job) string {
 
 // projectPod keeps what the rules need of a Pod; ours is false if it does no work for BOS.
 func projectPod(pod *corev1.Pod) (found inventory.Pod, ours bool) {
-	job := pod.Labels[jobNameLabel]
+	job := within(pod.Name, pod.Labels[jobNameLabel])
 	found = inventory.Pod{
 		Name:    pod.Name,
 		Job:     job,
-		Session: variable(&pod.Spec, sessionVariable),
+		Session: within(pod.Name, variable(&pod.Spec, sessionVariable)),
 		Over:    pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
 	}
 	if id, ok := strings.CutPrefix(job, jobPrefix); ok && found.Session == "" && inventory.IsSessionID(id) {
@@ -136,6 +137,15 @@ func projectConfigMap(meta *metav1.ObjectMeta) inventory.ConfigMap {
 		found.Fault = "it belongs to " + meta.OwnerReferences[0].Kind + " " + meta.OwnerReferences[0].Name
 	}
 	return found
+}
+
+// within is the same text, as a part of another that is kept anyway: names hold the session's ID again and
+// again, and there are tens of thousands of them.
+func within(whole, text string) string {
+	if at := strings.Index(whole, text); at >= 0 {
+		return whole[at : at+len(text)]
+	}
+	return text
 }
 
 func keepOf(meta *metav1.ObjectMeta) inventory.Keep {

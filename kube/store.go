@@ -76,7 +76,7 @@ func (s *Store) Put(ctx context.Context, k Kept) (Kept, error) {
 		if k.ResourceVersion == "" {
 			written, err = s.client.core.ConfigMaps(s.namespace).Create(ctx, cm, metav1.CreateOptions{})
 		} else {
-			written, err = s.client.core.ConfigMaps(s.namespace).Update(ctx, cm, metav1.UpdateOptions{})
+			written, err = s.client.core.ConfigMaps(s.namespace).Update(ctx, cm.Name, cm, metav1.UpdateOptions{})
 		}
 		return err
 	})

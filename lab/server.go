@@ -85,6 +85,7 @@ type Server struct {
 
 	faults  faults
 	log     requestLog
+	traffic map[string]*traffic // by system
 	changes changes
 }
 
@@ -95,7 +96,7 @@ func Start(world *World, options ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		World: world, options: options, dir: dir, urls: map[string]string{}, closed: make(chan struct{}),
+		World: world, options: options, dir: dir, urls: map[string]string{}, traffic: map[string]*traffic{}, closed: make(chan struct{}),
 		tokens: tokens{life: options.TokenLife, valid: map[string]time.Time{}},
 	}
 	s.populate()
@@ -153,6 +154,9 @@ func (s *Server) populate() {
 	for _, o := range w.objects {
 		s.Kube.Add(o.resource, o.object)
 	}
+	if w.shelf != nil {
+		s.Kube.Stock(w.shelf)
+	}
 }
 
 func (s *Server) listenAll() (err error) {
@@ -200,6 +204,7 @@ func (s *Server) serve(name string, open func(context.Context) (net.Listener, er
 	if err != nil {
 		return "", err
 	}
+	listener = s.counted(name, listener)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	s.servers = append(s.servers, server)
 	url = "http://" + listener.Addr().String()

@@ -3,7 +3,6 @@ package lab
 import (
 	"crypto/tls"
 	"encoding/json"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -123,10 +122,10 @@ func reset(w http.ResponseWriter) {
 		return
 	}
 	if encrypted, ok := connection.(*tls.Conn); ok {
-		_ = encrypted.NetConn().(*net.TCPConn).SetLinger(0)
+		_ = encrypted.NetConn().(lingerer).SetLinger(0)
 		_ = encrypted.NetConn().Close()
 		return
 	}
-	_ = connection.(*net.TCPConn).SetLinger(0)
+	_ = connection.(lingerer).SetLinger(0)
 	_ = connection.Close()
 }

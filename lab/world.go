@@ -18,6 +18,7 @@ import (
 
 	"bosgc/lab/simbos"
 	"bosgc/lab/simcfs"
+	"bosgc/lab/simkube"
 )
 
 // Namespace is where BOA's Jobs and ConfigMaps live.
@@ -51,6 +52,7 @@ type World struct {
 	cfs        []simcfs.Session
 	components []simcfs.Component
 	objects    []kubeObject
+	shelf      *simkube.Shelf // more of them; nil: none
 	truth      []Object
 	facts      map[string]Fact
 	links      map[string]Link

@@ -68,7 +68,7 @@ func (j *Judge) CFSSession(g *inventory.Group, c inventory.CFSSession) Decision 
 	return j.taggedCFS(f, session, j.jobs(f, session), c)
 }
 
-func (j *Judge) taggedCFS(f facts, session Decision, jobs []Decision, c inventory.CFSSession) Decision {
+func (j *Judge) taggedCFS(f *facts, session Decision, jobs []Decision, c inventory.CFSSession) Decision {
 	d := cfsDecision(c)
 	d.Session, d.Template = f.group.ID, f.template
 	r := j.cfsBasics(c)
@@ -82,7 +82,7 @@ func (j *Judge) taggedCFS(f facts, session Decision, jobs []Decision, c inventor
 	return d
 }
 
-func (j *Judge) linkedCFS(f facts, session Decision, jobs []Decision, c inventory.CFSSession) *ruling {
+func (j *Judge) linkedCFS(f *facts, session Decision, jobs []Decision, c inventory.CFSSession) *ruling {
 	if f.keep != nil {
 		return keep(OwnerKept, "its session is protected: "+f.keep.detail)
 	}
@@ -111,7 +111,8 @@ func (j *Judge) linkedCFS(f facts, session Decision, jobs []Decision, c inventor
 
 // NeedsV2 says whether a verdict of the group hangs on what BOS v2 knows.
 func (j *Judge) NeedsV2(g *inventory.Group) bool {
-	if len(g.CFS) == 0 && j.memory.Requested[g.ID] == NotRequested {
+	// What is tied to a session that BOS v1 lists goes or stays with that (see owned).
+	if (len(g.CFS) == 0 || g.Listed == inventory.Present) && j.memory.Requested[g.ID] == NotRequested {
 		return false
 	}
 	here, gone := *g, *g

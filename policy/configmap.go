@@ -2,7 +2,7 @@ package policy
 
 import "bosgc/inventory"
 
-func (j *Judge) configMaps(f facts, session Decision, jobs []Decision) []Decision {
+func (j *Judge) configMaps(f *facts, session Decision, jobs []Decision) []Decision {
 	cms, _ := f.group.ConfigMaps()
 	decisions := make([]Decision, 0, len(cms))
 	for _, cm := range cms {
@@ -16,7 +16,7 @@ func (j *Judge) configMaps(f facts, session Decision, jobs []Decision) []Decisio
 	return decisions
 }
 
-func (j *Judge) configMap(f facts, session Decision, jobs []Decision, cm inventory.ConfigMap) *ruling {
+func (j *Judge) configMap(f *facts, session Decision, jobs []Decision, cm inventory.ConfigMap) *ruling {
 	r := first(j.configMapRules(f, session, jobs, cm))
 	if r.verdict == Delete || r.reason == AwaitingConfirmation || r.reason == OrphanGuard {
 		if look := body(cm); look != nil {
@@ -28,17 +28,18 @@ func (j *Judge) configMap(f facts, session Decision, jobs []Decision, cm invento
 
 // configMapRules are those of docs/policy.md, "ConfigMap", but for the look at the body, which comes after them. One of
 // them always has something to say.
-func (j *Judge) configMapRules(f facts, session Decision, jobs []Decision, cm inventory.ConfigMap) []rule {
-	rules := []rule{
+func (j *Judge) configMapRules(f *facts, session Decision, jobs []Decision, cm inventory.ConfigMap) []rule {
+	rules := append(
+		make([]rule, 0, 4), // so many are enough for all but a few
 		shape(cm.Fault),
 		always("annotation", f.keep),
-		{name: "use", says: func() *ruling {
+		rule{name: "use", says: func() *ruling {
 			if cm.User == "" || breakUsers {
 				return nil
 			}
 			return keep(InUse, cm.User+" refers to it and is not of its session")
 		}},
-	}
+	)
 	if r := j.owned(f, session, jobs); r != nil {
 		return append(rules, always(ownerRule, r))
 	}
@@ -46,14 +47,14 @@ func (j *Judge) configMapRules(f facts, session Decision, jobs []Decision, cm in
 }
 
 // tied says that what there is of a session hangs on the verdict on it: BOS lists it, or a person has named it.
-func (j *Judge) tied(f facts) bool {
+func (j *Judge) tied(f *facts) bool {
 	return f.group.Listed == inventory.Present || j.memory.Requested[f.group.ID] != NotRequested
 }
 
 // owned ties an object to whatever of its session is still there; nil if nothing is.
-func (j *Judge) owned(f facts, session Decision, jobs []Decision) *ruling {
+func (j *Judge) owned(f *facts, session Decision, jobs []Decision) *ruling {
 	if j.tied(f) {
-		return goesWith(session, "session "+session.Name)
+		return goesWith(session, "session")
 	}
 	if f.life.running != "" {
 		return keep(OwnerKept, f.life.running+" of its session still runs or may run again")
@@ -61,9 +62,9 @@ func (j *Judge) owned(f facts, session Decision, jobs []Decision) *ruling {
 	var gone *ruling
 	for _, job := range jobs {
 		if job.Verdict != Delete {
-			return goesWith(job, "Job "+job.Name)
+			return goesWith(job, "Job")
 		}
-		gone = goesWith(job, "Job "+job.Name)
+		gone = goesWith(job, "Job")
 	}
 	return gone
 }
@@ -71,7 +72,7 @@ func (j *Judge) owned(f facts, session Decision, jobs []Decision) *ruling {
 // orphan are the rules for a ConfigMap that seems to belong to nobody. BOS makes the ConfigMap first,
 // then the Job, then its own entry, and can take minutes over it when etcd is slow: the
 // grace keeps what is merely being made.
-func (j *Judge) orphan(f facts, cm inventory.ConfigMap) []rule {
+func (j *Judge) orphan(f *facts, cm inventory.ConfigMap) []rule {
 	rules := []rule{
 		{name: "gone", says: func() *ruling { return ownerUnsure(f) }},
 		{name: "read", says: func() *ruling { return j.clusterUnread(f) }},

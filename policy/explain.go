@@ -50,7 +50,7 @@ func (j *Judge) rules(g *inventory.Group, kind Kind, name string) []rule {
 	f := j.facts(g)
 	session := j.session(f)
 	if kind == Session {
-		return j.sessionRules(f)
+		return j.sessionRulesOf(f)
 	}
 	seen, _ := g.Jobs()
 	for _, job := range seen {
@@ -74,7 +74,7 @@ func (j *Judge) rules(g *inventory.Group, kind Kind, name string) []rule {
 	return nil
 }
 
-func (j *Judge) taggedCFSRules(f facts, session Decision, jobs []Decision, c inventory.CFSSession) []rule {
+func (j *Judge) taggedCFSRules(f *facts, session Decision, jobs []Decision, c inventory.CFSSession) []rule {
 	basics := j.cfsRule(c, j.memory.Requested[f.group.ID] == Cancel)
 	linked := rule{name: "gone", settings: []string{"BOSGC_ORPHAN_GRACE"}, says: func() *ruling { return j.linkedCFS(f, session, jobs, c) }}
 	switch {

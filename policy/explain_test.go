@@ -17,7 +17,7 @@ func TestAnExplanationSaysWhatWasDecided(t *testing.T) {
 		s := w.snapshot()
 		j := NewJudge(s, settings, now, w.memory)
 		j.Guard(s)
-		for _, want := range j.All(s) {
+		for want := range j.All(s) {
 			got, said, there := j.Explain(s, want.Kind, want.Name)
 			if !there || got != want {
 				t.Fatalf("%s %s is explained as %v, and is %v", want.Kind, want.Name, got, want)

@@ -18,8 +18,8 @@ type facts struct {
 	keep     *ruling // what an annotation says
 }
 
-func (j *Judge) facts(g *inventory.Group) facts {
-	f := facts{group: g, life: liveness(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template}
+func (j *Judge) facts(g *inventory.Group) *facts {
+	f := &facts{group: g, life: liveness(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template}
 	f.end, f.failed = f.life.finished, f.life.failed
 	if stop := g.Record.Stop.At; stop.After(f.end) {
 		f.end = stop
@@ -42,7 +42,7 @@ func (j *Judge) facts(g *inventory.Group) facts {
 }
 
 // ttl is how long a finished session is kept after its end.
-func (f facts) ttl(s Settings) time.Duration {
+func (f *facts) ttl(s Settings) time.Duration {
 	if f.failed {
 		return s.FailedTTL
 	}
@@ -50,7 +50,7 @@ func (f facts) ttl(s Settings) time.Duration {
 }
 
 // ttlSetting is the name of the setting that says so.
-func (f facts) ttlSetting() string {
+func (f *facts) ttlSetting() string {
 	if f.failed {
 		return "BOSGC_FAILED_TTL"
 	}
@@ -58,7 +58,7 @@ func (f facts) ttlSetting() string {
 }
 
 // expiry is the reason by which a finished session goes.
-func (f facts) expiry() Reason {
+func (f *facts) expiry() Reason {
 	if f.failed {
 		return FailedExpired
 	}
@@ -66,14 +66,14 @@ func (f facts) expiry() Reason {
 }
 
 // agedByConfigMap says that nothing but a ConfigMap tells when the session was.
-func (f facts) agedByConfigMap() bool {
+func (f *facts) agedByConfigMap() bool {
 	return f.end.IsZero() && !f.start.IsZero() && f.group.Record.Start.At.IsZero() && f.group.Record.Presence == inventory.Present
 }
 
 // age is the time by which sessions are put in order, oldest first. A group without any
 // time is a ghost or cannot be judged; the zero time puts it first, and a ghost costs
 // next to nothing to delete.
-func (f facts) age() time.Time {
+func (f *facts) age() time.Time {
 	age := cmp.Or(f.end, f.start)
 	if age.IsZero() {
 		for _, c := range f.group.CFS {

@@ -291,8 +291,8 @@ func TestRecordsThatAreNotNeededChangeNothing(t *testing.T) {
 				spared++
 			}
 		}
-		asked := NewJudge(all, settings, now, Memory{}).All(all)
-		unasked := NewJudge(some, settings, now, Memory{}).All(some)
+		asked := slices.Collect(NewJudge(all, settings, now, Memory{}).All(all))
+		unasked := slices.Collect(NewJudge(some, settings, now, Memory{}).All(some))
 		want := map[string]Reason{}
 		for _, d := range asked {
 			want[string(d.Kind)+d.Name] = d.Reason

@@ -2,7 +2,7 @@ package policy
 
 import "bosgc/inventory"
 
-func (j *Judge) jobs(f facts, session Decision) []Decision {
+func (j *Judge) jobs(f *facts, session Decision) []Decision {
 	jobs, _ := f.group.Jobs()
 	decisions := make([]Decision, 0, len(jobs))
 	for _, job := range jobs {
@@ -31,20 +31,21 @@ func strayJob(job inventory.Job) Decision {
 }
 
 // jobRules are those of docs/policy.md, "Job"; one of them always has something to say.
-func (j *Judge) jobRules(f facts, session Decision, job inventory.Job) []rule {
-	rules := []rule{
+func (j *Judge) jobRules(f *facts, session Decision, job inventory.Job) []rule {
+	rules := append(
+		make([]rule, 0, 5), // so many are enough for all but a few
 		shape(job.Fault),
-		{name: "running", says: func() *ruling { return j.running(f) }},
-		{name: "pods", says: func() *ruling {
+		rule{name: "running", says: func() *ruling { return j.running(f) }},
+		rule{name: "pods", says: func() *ruling {
 			if f.life.unread == "" {
 				return nil
 			}
 			return unknown(EvidenceIncomplete, "Job "+f.life.unread+" has not ended, and its Pods could not be read")
 		}},
 		always("annotation", f.keep),
-	}
+	)
 	if j.tied(f) {
-		return append(rules, always(ownerRule, goesWith(session, "session "+session.Name)))
+		return append(rules, always(ownerRule, goesWith(session, "session")))
 	}
 	return append(rules, j.unlistedJob(f, job.UID)...)
 }
@@ -52,17 +53,17 @@ func (j *Judge) jobRules(f facts, session Decision, job inventory.Job) []rule {
 // ownerRule is the name of the rule that ties an object to what it belongs to.
 const ownerRule = "owner"
 
-// goesWith ties an object to its owner's verdict.
-func goesWith(owner Decision, name string) *ruling {
+// goesWith ties an object to its owner's verdict; what is the owner's kind, for a person.
+func goesWith(owner Decision, what string) *ruling {
 	if owner.Verdict == Delete {
-		return remove(OwnerCollected, owner.EligibleAt, "goes with its "+name)
+		return remove(OwnerCollected, owner.EligibleAt, "goes with its "+what+" "+owner.Name)
 	}
-	return keep(OwnerKept, "its "+name+" stays ("+string(owner.Reason)+")")
+	return keep(OwnerKept, "its "+what+" "+owner.Name+" stays ("+string(owner.Reason)+")")
 }
 
 // ownerUnsure says why it cannot be concluded that a session is gone from BOS v1; nil if it
 // can.
-func ownerUnsure(f facts) *ruling {
+func ownerUnsure(f *facts) *ruling {
 	switch {
 	case breakOwner:
 	case f.group.Listed == inventory.Unknown:
@@ -81,7 +82,7 @@ func ownerUnsure(f facts) *ruling {
 // session is kept, it goes on its own evidence: that is also how the next run finishes one
 // that was killed between its last two deletes. If it finished more lately than that, it only seems
 // to belong to nobody.
-func (j *Judge) unlistedJob(f facts, uid string) []rule {
+func (j *Judge) unlistedJob(f *facts, uid string) []rule {
 	finished, ttl := f.life.finished, f.ttl(j.settings)
 	rules := []rule{
 		{name: "gone", says: func() *ruling { return ownerUnsure(f) }},

@@ -14,6 +14,9 @@ import (
 func (j *Judge) protection(g *inventory.Group) *ruling {
 	var said *ruling
 	note := func(kind, name string, k inventory.Keep) {
+		if k == (inventory.Keep{}) {
+			return
+		}
 		if r := j.annotation(kind+" "+name, k); r != nil && (said == nil || r.verdict == Keep) {
 			said = r
 		}
@@ -53,7 +56,7 @@ func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 }
 
 // keptTemplate says whether the template is one whose sessions are kept.
-func (j *Judge) keptTemplate(f facts) *ruling {
+func (j *Judge) keptTemplate(f *facts) *ruling {
 	if breakTemplates {
 		return nil
 	}
@@ -69,7 +72,7 @@ func (j *Judge) keptTemplate(f facts) *ruling {
 	return nil
 }
 
-func (j *Judge) keptByRule(f facts) *ruling {
+func (j *Judge) keptByRule(f *facts) *ruling {
 	if f.keep != nil {
 		return f.keep
 	}

@@ -43,7 +43,7 @@ func (j *Judge) newest(s *inventory.Snapshot) map[string]bool {
 // trustedEnd is the end of a session as far as it counts for its place among the newest; zero
 // if it has none, or none that can be trusted. Where the Job alone decides about a session,
 // its end alone counts here too: so the ranking is the same whether BOS was asked or not.
-func (j *Judge) trustedEnd(f facts) time.Time {
+func (j *Judge) trustedEnd(f *facts) time.Time {
 	if f.life.running != "" || f.life.unread != "" {
 		return time.Time{}
 	}
@@ -59,7 +59,7 @@ func (j *Judge) trustedEnd(f facts) time.Time {
 	return f.end
 }
 
-func (j *Judge) keptAsNewest(f facts) *ruling {
+func (j *Judge) keptAsNewest(f *facts) *ruling {
 	if !j.keptLast[f.group.ID] || breakKeepLast {
 		return nil
 	}

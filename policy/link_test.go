@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func judgeLinked(w *world, settings Settings, links ...inventory.Link) []Decisio
 	j := NewJudge(s, settings, now, w.memory)
 	j.Link(s, links)
 	j.Guard(s)
-	return j.All(s)
+	return slices.Collect(j.All(s))
 }
 
 func TestASharedCFSSessionGoesOnlyWithAllItsSessions(t *testing.T) {

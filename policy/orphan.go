@@ -46,7 +46,7 @@ const guardFloor = 20
 func (j *Judge) Guard(s *inventory.Snapshot) {
 	all, orphans := map[Kind]int{}, map[Kind]int{}
 	removed := false
-	for _, d := range j.All(s) {
+	for d := range j.All(s) {
 		all[d.Kind]++
 		// A session without a record is a ghost, or BOS has lost its records.
 		if d.Reason.LooksOrphaned() || d.Reason == Ghost {

@@ -5,6 +5,7 @@ package policy
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -112,36 +113,58 @@ func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time, memory Me
 	return j
 }
 
-// All judges everything in a snapshot. The groups come in the order in which they are to be
-// deleted: the oldest session first, and within a session CFS sessions, ConfigMaps, the
-// session, Jobs.
-func (j *Judge) All(s *inventory.Snapshot) []Decision {
-	type unit struct {
-		age       time.Time
-		decisions []Decision
-	}
-	var units []unit
-	for _, g := range s.Groups {
-		units = append(units, unit{age: j.facts(g).age(), decisions: j.Group(g)})
-	}
-	linked := j.owners(s)
-	for _, c := range s.Loose {
-		u := unit{age: cmp.Or(c.Completion.At, c.Start.At), decisions: []Decision{j.looseCFS(linked, c)}}
-		if j.links[c.Name] != nil && u.decisions[0].Verdict == Delete {
-			u.age = time.Time{} // before any of its sessions: without one of them nothing leads to it any more
+// All judges everything in a snapshot, one thing after the other: what is said of all of it weighs more than the
+// snapshot. The groups come in the order in which they are to be deleted: the oldest session first, and within a
+// session CFS sessions, ConfigMaps, the session, Jobs.
+func (j *Judge) All(s *inventory.Snapshot) iter.Seq[Decision] {
+	return func(yield func(Decision) bool) {
+		linked := j.owners(s)
+		for _, u := range j.inOrder(s, linked) {
+			for _, d := range j.unit(s, linked, u.place) {
+				if !yield(d) {
+					return
+				}
+			}
 		}
-		units = append(units, u)
+	}
+}
+
+// unit is what is judged together. Its place is counted over the groups, what names none, and the Jobs that name none.
+type unit struct {
+	age   time.Time
+	place int
+}
+
+func (j *Judge) unit(s *inventory.Snapshot, linked map[string]*inventory.Group, place int) []Decision {
+	loose, jobs := place-len(s.Groups), place-len(s.Groups)-len(s.Loose)
+	switch {
+	case loose < 0:
+		return j.Group(s.Groups[place])
+	case jobs < 0:
+		return []Decision{j.looseCFS(linked, s.Loose[loose])}
+	}
+	return []Decision{strayJob(s.Jobs[jobs])}
+}
+
+func (j *Judge) inOrder(s *inventory.Snapshot, linked map[string]*inventory.Group) []unit {
+	units := make([]unit, 0, len(s.Groups)+len(s.Loose)+len(s.Jobs))
+	add := func(age time.Time) { units = append(units, unit{age, len(units)}) }
+	for _, g := range s.Groups {
+		add(j.facts(g).age())
+	}
+	for _, c := range s.Loose {
+		age := cmp.Or(c.Completion.At, c.Start.At)
+		if j.links[c.Name] != nil && j.looseCFS(linked, c).Verdict == Delete {
+			age = time.Time{} // before any of its sessions: without one of them nothing leads to it any more
+		}
+		add(age)
 	}
 	for _, job := range s.Jobs {
-		units = append(units, unit{age: job.Created.At, decisions: []Decision{strayJob(job)}})
+		add(job.Created.At)
 	}
 	// Stable, so that equal ages keep the order of the IDs and a plan reads the same twice.
 	slices.SortStableFunc(units, func(a, b unit) int { return a.age.Compare(b.age) })
-	var all []Decision
-	for _, u := range units {
-		all = append(all, u.decisions...)
-	}
-	return all
+	return units
 }
 
 // Group judges all objects of one session ID, in the order in which they are deleted.
@@ -152,7 +175,7 @@ func (j *Judge) Group(g *inventory.Group) []Decision {
 	cms := j.configMaps(f, session, jobs)
 	holdBack(cms, &session, jobs)
 
-	var all []Decision
+	all := make([]Decision, 0, len(g.CFS)+len(cms)+1+len(jobs))
 	for _, c := range g.CFS {
 		all = append(all, j.taggedCFS(f, session, jobs, c))
 	}

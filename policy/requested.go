@@ -23,7 +23,7 @@ const justMade = time.Hour
 
 // requested goes before all rules about age: who names a session means it. What runs, what is protected
 // and what cannot be judged stays all the same.
-func (j *Judge) requested(f facts) *ruling {
+func (j *Judge) requested(f *facts) *ruling {
 	switch j.memory.Requested[f.group.ID] {
 	case NotRequested:
 		return nil
@@ -59,7 +59,7 @@ func (j *Judge) requested(f facts) *ruling {
 }
 
 // beingMade keeps a session of which there is a young ConfigMap and nothing else.
-func (j *Judge) beingMade(f facts) *ruling {
+func (j *Judge) beingMade(f *facts) *ruling {
 	if f.group.Record.Presence == inventory.Present || f.life.jobs > 0 || f.group.V1 == inventory.Absent {
 		return nil
 	}

@@ -39,7 +39,7 @@ func liveness(g *inventory.Group, stopped bool) life {
 		if stopped && job.Stopped && job.Fault == "" && podsComplete && !job.Terminal {
 			continue // that none of its Pods runs was looked at above
 		}
-		l.job(job, podsOf(job, pods), podsComplete)
+		l.job(job, pods, podsComplete)
 	}
 	if breakRunning {
 		l.running = ""
@@ -64,7 +64,7 @@ func (l *life) job(job inventory.Job, pods []inventory.Pod, podsComplete bool) {
 		}
 		return
 	}
-	held, ok := heldByProxy(job, pods)
+	held, ok := heldByProxy(job, podsOf(job, pods))
 	switch {
 	case !podsComplete:
 		l.unread = job.Name
@@ -124,7 +124,7 @@ func heldByProxy(job inventory.Job, pods []inventory.Pod) (last inventory.Contai
 // Running says what runs for a session, for a person; empty if nothing does.
 func (j *Judge) Running(g *inventory.Group) string { return j.facts(g).life.running }
 
-func (j *Judge) running(f facts) *ruling {
+func (j *Judge) running(f *facts) *ruling {
 	if f.life.running == "" {
 		return nil
 	}

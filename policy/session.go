@@ -10,39 +10,54 @@ import (
 )
 
 // sessionRules are those of docs/policy.md, "Session".
-func (j *Judge) sessionRules(f facts) []rule {
-	ask := func(question func(*Judge, facts) *ruling) func() *ruling {
-		return func() *ruling { return question(j, f) }
-	}
-	ttl := []string{f.ttlSetting()}
-	return []rule{
-		{name: "id", says: ask((*Judge).foreignID)},
-		{name: "requested", says: ask((*Judge).requested)},
-		{name: "running", says: ask((*Judge).running)},
-		always("annotation", f.keep),
-		{name: "template", says: ask((*Judge).keptTemplate), settings: []string{"BOSGC_KEEP_TEMPLATES"}},
-		{name: "job-age", says: ask((*Judge).finishedLately), settings: ttl, ended: true},
-		{name: "read", says: ask((*Judge).clusterUnread)},
-		{name: "record", says: ask((*Judge).recordUnread)},
-		{name: "ghost", says: ask((*Judge).ghost), settings: []string{"BOSGC_ORPHAN_GRACE"}, ended: true},
-		{name: "times", says: ask((*Judge).badTimes)},
-		{name: "age", says: ask((*Judge).endedLately), settings: ttl, ended: true},
-		{name: "newest", says: ask((*Judge).keptAsNewest), settings: []string{"BOSGC_KEEP_LAST"}, ended: true},
-		{name: "ended", says: ask((*Judge).finished), settings: ttl, ended: true},
-		{name: "abandoned", says: ask((*Judge).abandoned), settings: []string{"BOSGC_ABANDONED_TTL"}, ended: true},
-	}
+var sessionRules = []struct {
+	name     string
+	says     func(*Judge, *facts) *ruling
+	ended    bool     // see rule
+	ttl      bool     // its answer hangs on how long finished sessions are kept
+	settings []string // besides that
+}{
+	{name: "id", says: (*Judge).foreignID},
+	{name: "requested", says: (*Judge).requested},
+	{name: "running", says: (*Judge).running},
+	{name: "annotation", says: func(_ *Judge, f *facts) *ruling { return f.keep }},
+	{name: "template", says: (*Judge).keptTemplate, settings: []string{"BOSGC_KEEP_TEMPLATES"}},
+	{name: "job-age", says: (*Judge).finishedLately, ttl: true, ended: true},
+	{name: "read", says: (*Judge).clusterUnread},
+	{name: "record", says: (*Judge).recordUnread},
+	{name: "ghost", says: (*Judge).ghost, settings: []string{"BOSGC_ORPHAN_GRACE"}, ended: true},
+	{name: "times", says: (*Judge).badTimes},
+	{name: "age", says: (*Judge).endedLately, ttl: true, ended: true},
+	{name: "newest", says: (*Judge).keptAsNewest, settings: []string{"BOSGC_KEEP_LAST"}, ended: true},
+	{name: "ended", says: (*Judge).finished, ttl: true, ended: true},
+	{name: "abandoned", says: (*Judge).abandoned, settings: []string{"BOSGC_ABANDONED_TTL"}, ended: true},
 }
 
-func (j *Judge) session(f facts) Decision {
+// sessionRulesOf gives them for one session, all of which are to be asked.
+func (j *Judge) sessionRulesOf(f *facts) []rule {
+	var rules []rule
+	for _, r := range sessionRules {
+		settings := r.settings
+		if r.ttl {
+			settings = []string{f.ttlSetting()}
+		}
+		rules = append(rules, rule{name: r.name, settings: settings, ended: r.ended, says: func() *ruling { return r.says(j, f) }})
+	}
+	return rules
+}
+
+func (j *Judge) session(f *facts) Decision {
 	d := Decision{Kind: Session, Name: f.group.ID, Session: f.group.ID, Template: f.template, StartedAt: cmp.Or(f.group.Record.Start.At, f.start)}
 	if f.life.running == "" {
 		d.EndedAt = f.end
 	}
-	r := first(j.sessionRules(f))
-	if r == nil {
-		r = unknown(BadData, "no rule applies")
+	for _, r := range sessionRules {
+		if said := r.says(j, f); said != nil {
+			said.into(&d)
+			return d
+		}
 	}
-	r.into(&d)
+	unknown(BadData, "no rule applies").into(&d)
 	return d
 }
 
@@ -84,7 +99,7 @@ func (j *Judge) depends(g *inventory.Group) bool {
 	return false
 }
 
-func (j *Judge) foreignID(f facts) *ruling {
+func (j *Judge) foreignID(f *facts) *ruling {
 	if inventory.IsSessionID(f.group.ID) {
 		return nil
 	}
@@ -93,7 +108,7 @@ func (j *Judge) foreignID(f facts) *ruling {
 
 // finishedLately keeps a session whose Jobs ended a short time ago. Its real end can only be
 // later, so no answer of BOS could make it older.
-func (j *Judge) finishedLately(f facts) *ruling {
+func (j *Judge) finishedLately(f *facts) *ruling {
 	switch {
 	case f.life.bad != "":
 		return unknown(BadData, f.life.bad)
@@ -117,14 +132,14 @@ func (j *Judge) young(since time.Time, ttl time.Duration, what string) *ruling {
 	return nil
 }
 
-func (j *Judge) clusterUnread(f facts) *ruling {
+func (j *Judge) clusterUnread(f *facts) *ruling {
 	if missing := f.group.Evidence().Missing(); len(missing) > 0 && !breakEvidence {
 		return unknown(EvidenceIncomplete, "not read completely: "+strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-func (j *Judge) recordUnread(f facts) *ruling {
+func (j *Judge) recordUnread(f *facts) *ruling {
 	r := f.group.Record
 	switch {
 	case r.Presence != inventory.Unknown:
@@ -141,7 +156,7 @@ func (j *Judge) recordUnread(f facts) *ruling {
 // of them (docs/csm.md, "Ghosts"). There is nothing in them to lose, but a session that is
 // just being made can look the same for a moment; then its ConfigMap is young, because BOS
 // makes that first.
-func (j *Judge) ghost(f facts) *ruling {
+func (j *Judge) ghost(f *facts) *ruling {
 	if f.group.Record.Presence != inventory.Absent || f.life.jobs > 0 {
 		return nil
 	}
@@ -167,7 +182,7 @@ func (j *Judge) ghost(f facts) *ruling {
 }
 
 // badTimes refuses to guess where a time of the record is none, or lies ahead.
-func (j *Judge) badTimes(f facts) *ruling {
+func (j *Judge) badTimes(f *facts) *ruling {
 	r := f.group.Record
 	for _, t := range []struct {
 		name  string
@@ -185,21 +200,21 @@ func (j *Judge) badTimes(f facts) *ruling {
 
 // endedLately judges by the end, not by the start: a session that ran for days would otherwise
 // go the moment it ends.
-func (j *Judge) endedLately(f facts) *ruling {
+func (j *Judge) endedLately(f *facts) *ruling {
 	if f.end.IsZero() {
 		return nil
 	}
 	return j.young(f.end, f.ttl(j.settings), "finished")
 }
 
-func (j *Judge) finished(f facts) *ruling {
+func (j *Judge) finished(f *facts) *ruling {
 	if f.end.IsZero() {
 		return nil
 	}
 	return remove(f.expiry(), f.end.Add(f.ttl(j.settings)), f.outcome()+" "+stamp(f.end))
 }
 
-func (f facts) outcome() string {
+func (f *facts) outcome() string {
 	if f.failed {
 		return "failed"
 	}
@@ -208,7 +223,7 @@ func (f facts) outcome() string {
 
 // abandoned finds sessions whose agent died: no end was ever recorded, and nothing runs. BOS
 // calls them in progress for ever.
-func (j *Judge) abandoned(f facts) *ruling {
+func (j *Judge) abandoned(f *facts) *ruling {
 	switch {
 	case !f.end.IsZero():
 		return nil

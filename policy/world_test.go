@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -127,7 +128,7 @@ func (w *world) judge(settings Settings) []Decision {
 	s := w.snapshot()
 	j := NewJudge(s, settings, now, w.memory)
 	j.Guard(s)
-	return j.All(s)
+	return slices.Collect(j.All(s))
 }
 
 // want is a line "Kind name: verdict reason"; names are given as they are.

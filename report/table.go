@@ -3,7 +3,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -28,32 +27,29 @@ type View struct {
 	Filter Filter
 }
 
-// JSON writes a plan or report as one document.
-func JSON(w io.Writer, document any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(document)
-}
-
 // Table writes a plan or report for a person: counts, then what failed or goes, then what could not be
 // judged, then what stays; in each of these session by session.
 func Table(w io.Writer, d gc.Document, v View) error {
 	p := &printer{View: v, now: d.CreatedAt, whole: map[string]int{}}
 	p.head(d)
 	p.sources(d.Sources)
-	var shown []gc.Object
-	for _, o := range d.Objects {
+	var shown []*gc.Object
+	for i := range d.Objects {
+		o := &d.Objects[i]
 		p.whole[o.Session]++
-		if v.Filter.Shows(o, d.CreatedAt) {
+		if v.Filter.Shows(*o, d.CreatedAt) {
 			shown = append(shown, o)
 		}
 	}
 	p.counts(d.Objects, shown)
 	for _, s := range sections(shown) {
-		p.section(s)
+		// What is done is written at once: as one text, a table of everything would weigh as much as everything.
+		if err := p.section(w, s); err != nil {
+			return err
+		}
 	}
 	p.timings(d.Timings)
-	_, err := io.WriteString(w, p.b.String())
+	_, err := p.b.WriteTo(w)
 	return err
 }
 
@@ -61,13 +57,13 @@ func Table(w io.Writer, d gc.Document, v View) error {
 type section struct {
 	title   string
 	style   string
-	objects []gc.Object
+	objects []*gc.Object
 	explain bool // with a line of why for each
 }
 
-func sections(objects []gc.Object) []section {
+func sections(objects []*gc.Object) []section {
 	var all []section
-	add := func(title, style string, explain bool, is func(gc.Object) bool) {
+	add := func(title, style string, explain bool, is func(*gc.Object) bool) {
 		s := section{title: title, style: style, explain: explain}
 		for _, o := range objects {
 			if is(o) {
@@ -78,17 +74,17 @@ func sections(objects []gc.Object) []section {
 			all = append(all, s)
 		}
 	}
-	outcome := func(want gc.Outcome) func(gc.Object) bool {
-		return func(o gc.Object) bool { return o.Outcome == want }
+	outcome := func(want gc.Outcome) func(*gc.Object) bool {
+		return func(o *gc.Object) bool { return o.Outcome == want }
 	}
 	add("Failed", red, true, outcome(gc.Failed))
 	add("Skipped, because they changed", yellow, true, outcome(gc.Skipped))
 	add("Waiting for the next sweep", yellow, false, outcome(gc.Waiting))
 	add("Deleted", bold, false, outcome(gc.Deleted))
 	add("Gone already", bold, false, outcome(gc.Gone))
-	add("To delete", red, false, func(o gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == "" })
-	add("Unknown, so nothing is done", yellow, true, func(o gc.Object) bool { return o.Verdict == policy.Unknown })
-	add("Stays", bold, false, func(o gc.Object) bool { return o.Verdict == policy.Keep })
+	add("To delete", red, false, func(o *gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == "" })
+	add("Unknown, so nothing is done", yellow, true, func(o *gc.Object) bool { return o.Verdict == policy.Unknown })
+	add("Stays", bold, false, func(o *gc.Object) bool { return o.Verdict == policy.Keep })
 	return all
 }
 
@@ -121,7 +117,7 @@ func (p *printer) sources(sources []inventory.Source) {
 }
 
 // counts are of everything, also where a filter shows only some of it.
-func (p *printer) counts(objects, shown []gc.Object) {
+func (p *printer) counts(objects []gc.Object, shown []*gc.Object) {
 	counts, seen := map[policy.Kind]map[policy.Verdict]int{}, map[policy.Kind]int{}
 	for _, o := range objects {
 		if counts[o.Kind] == nil {
@@ -157,7 +153,7 @@ func (p *printer) counts(objects, shown []gc.Object) {
 	}
 }
 
-func (p *printer) section(s section) {
+func (p *printer) section(w io.Writer, s section) error {
 	sessions := grouped(s.objects)
 	title := fmt.Sprintf("%s (%d)", s.title, len(s.objects))
 	p.b.WriteString("\n" + p.styled(s.style, title) + "\n")
@@ -174,24 +170,28 @@ func (p *printer) section(s section) {
 	}
 	for _, session := range sessions {
 		p.session(session, long, s.explain)
+		if _, err := p.b.WriteTo(w); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // grouped gathers the objects of each session, in the order of the plan; what is of none comes last. What stays
 // is ordered by its reason, so that the few that stay for a special one are not lost among the many.
-func grouped(objects []gc.Object) [][]gc.Object {
+func grouped(objects []*gc.Object) [][]*gc.Object {
 	var ids []string
-	by := map[string][]gc.Object{}
+	by := map[string][]*gc.Object{}
 	for _, o := range objects {
 		if by[o.Session] == nil {
 			ids = append(ids, o.Session)
 		}
 		by[o.Session] = append(by[o.Session], o)
 	}
-	groups := make([][]gc.Object, 0, len(ids))
+	groups := make([][]*gc.Object, 0, len(ids))
 	for _, id := range ids {
 		group := by[id]
-		slices.SortStableFunc(group, func(a, b gc.Object) int {
+		slices.SortStableFunc(group, func(a, b *gc.Object) int {
 			if id == "" && a.Verdict == policy.Keep && a.Reason != b.Reason {
 				return cmp.Compare(a.Reason, b.Reason)
 			}
@@ -199,7 +199,7 @@ func grouped(objects []gc.Object) [][]gc.Object {
 		})
 		groups = append(groups, group)
 	}
-	slices.SortStableFunc(groups, func(a, b []gc.Object) int {
+	slices.SortStableFunc(groups, func(a, b []*gc.Object) int {
 		if loose := cmp.Compare(b[0].Session, "") - cmp.Compare(a[0].Session, ""); loose != 0 {
 			return loose
 		}
@@ -213,7 +213,7 @@ func grouped(objects []gc.Object) [][]gc.Object {
 
 // session shows what is of one session and shares a fate; all of it under the same line of why, as far as that is
 // the same.
-func (p *printer) session(objects []gc.Object, long int, explain bool) {
+func (p *printer) session(objects []*gc.Object, long int, explain bool) {
 	id, template := objects[0].Session, ""
 	for _, o := range objects {
 		template = cmp.Or(template, o.Template)
@@ -241,16 +241,16 @@ func (p *printer) session(objects []gc.Object, long int, explain bool) {
 
 type bucket struct {
 	why     string
-	objects []gc.Object
+	objects []*gc.Object
 }
 
 // buckets puts objects with the same why together, and what only shares its session's fate with the first.
-func (p *printer) buckets(objects []gc.Object) []*bucket {
+func (p *printer) buckets(objects []*gc.Object) []*bucket {
 	var all []*bucket
 	for _, o := range objects {
-		why := Why(o, p.now)
+		why := Why(*o, p.now)
 		i := slices.IndexFunc(all, func(b *bucket) bool { return b.why == why })
-		if i < 0 && with(o) && len(all) > 0 {
+		if i < 0 && with(*o) && len(all) > 0 {
 			i = 0
 		}
 		if i < 0 {
@@ -262,13 +262,13 @@ func (p *printer) buckets(objects []gc.Object) []*bucket {
 	return all
 }
 
-func (p *printer) row(o gc.Object, long int) {
+func (p *printer) row(o *gc.Object, long int) {
 	if !p.Wide {
 		fmt.Fprintf(&p.b, "  %-10s %-*s %s\n", o.Kind, long, shorten(Clean(o.Name)), o.Reason)
 		return
 	}
 	old, eligible := "-", "-"
-	if d, known := age(o, p.now); known {
+	if d, known := age(*o, p.now); known {
 		old = brief(d)
 	}
 	if o.EligibleAt != nil {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 type printer struct {
 	View
-	b     strings.Builder
+	b     bytes.Buffer
 	now   time.Time      // when the objects were judged
 	whole map[string]int // by session, how many objects there are of it in all
 }

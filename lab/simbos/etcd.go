@@ -29,31 +29,51 @@ const etcdPatience = time.Minute
 // KeepIn moves all sessions into a real etcd: attributes as text, status records as bytes that only BOS
 // understands. From then on that is where everything is read from.
 func (s *Server) KeepIn(endpoint string) error {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	var err error
+	s.store.etcd, err = s.store.copyTo(endpoint)
+	return err
+}
+
+// CopyTo puts a copy of all sessions into a real etcd, for who reads keys there. What BOS answers goes on
+// coming from memory, which is faster; what is deleted in BOS stays in the copy.
+func (s *Server) CopyTo(endpoint string) error {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	e, err := s.store.copyTo(endpoint)
+	if err != nil {
+		return err
+	}
+	return e.Close()
+}
+
+// copyTo gives the etcd that it has filled. The caller holds the lock.
+func (s *store) copyTo(endpoint string) (*etcd, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{endpoint}, MaxCallRecvMsgSize: ListLimit, Logger: zap.NewNop(),
 	})
 	if err != nil {
-		return fmt.Errorf("the lab's etcd: %w", err)
+		return nil, fmt.Errorf("the lab's etcd: %w", err)
 	}
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.etcd = &etcd{client, func() (context.Context, context.CancelFunc) {
+	e := &etcd{client, func() (context.Context, context.CancelFunc) {
 		return context.WithTimeout(context.Background(), etcdPatience)
 	}}
 	var puts []clientv3.Op
-	for id, keys := range s.store.sessions {
+	for id, keys := range s.sessions {
 		for attribute, e := range keys {
 			puts = append(puts, clientv3.OpPut(key(id, attribute), string(e.encode(id, attribute))))
 		}
 	}
-	ctx, cancel := s.store.etcd.patient()
-	defer cancel()
 	for some := range slices.Chunk(puts, 100) { // etcd takes 128 in a transaction, and 1.5 MB
-		if _, err := client.Txn(ctx).Then(some...).Commit(); err != nil {
-			return fmt.Errorf("the lab's etcd: %w", err)
+		ctx, cancel := e.patient()
+		_, err := client.Txn(ctx).Then(some...).Commit()
+		cancel()
+		if err != nil {
+			return e, fmt.Errorf("the lab's etcd: %w", err)
 		}
 	}
-	return nil
+	return e, nil
 }
 
 func key(id, attribute string) string { return base + id + "/" + attribute }

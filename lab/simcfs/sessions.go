@@ -11,30 +11,25 @@ import (
 	"time"
 )
 
-func (c Session) body(v3 bool) map[string]any {
-	session := map[string]any{"status": c.Status, "succeeded": c.Succeeded, "job": c.Job}
-	start, completion := "startTime", "completionTime"
-	if v3 {
-		start, completion = "start_time", "completion_time"
-		session["ims_job"] = ""
+func (c Session) body(v3 bool) sessionBody {
+	body := sessionBody{
+		Name:          c.Name,
+		Configuration: configurationBody{Name: c.Configuration},
+		Ansible:       ansibleBody{Config: "cfs-default-ansible-cfg", Limit: nullable(c.Limit)},
+		Target:        targetBody{Definition: c.Definition, Groups: c.groups(), ImageMap: []any{}},
+		Status:        statusBody{Artifacts: []any{}},
+		Tags:          orEmpty(c.Tags),
 	}
-	session[completion] = c.Completion
+	var start *any
 	if !c.NoStart {
-		session[start] = c.Start
-	}
-	body := map[string]any{
-		"name":          c.Name,
-		"configuration": map[string]any{"name": c.Configuration, "limit": ""},
-		"ansible": map[string]any{
-			"config": "cfs-default-ansible-cfg", "limit": nullable(c.Limit), "verbosity": 0, "passthrough": nil,
-		},
-		"target": map[string]any{"definition": c.Definition, "groups": c.groups(), "image_map": []any{}},
-		"status": map[string]any{"artifacts": []any{}, "session": session},
-		"tags":   orEmpty(c.Tags),
+		start = &c.Start
 	}
 	if v3 {
-		body["debug_on_failure"] = false
-		body["logs"] = "https://ara.cmn.example.com/hosts?label=" + c.Name
+		no := false
+		body.Status.Session = stateV3{c.Status, c.Succeeded, c.Job, "", start, c.Completion}
+		body.Debug, body.Logs = &no, "https://ara.cmn.example.com/hosts?label="+c.Name
+	} else {
+		body.Status.Session = stateV2{c.Status, c.Succeeded, c.Job, start, c.Completion}
 	}
 	return body
 }

@@ -8,7 +8,7 @@ func (s *Server) Annotate(resource, namespace, name, annotation, value string) b
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := key{resource, namespace, name}
-	o, ok := s.objects[at]
+	o, ok := s.find(at)
 	if !ok {
 		return false
 	}
@@ -35,7 +35,7 @@ func (s *Server) Renew(resource, namespace, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := key{resource, namespace, name}
-	o, ok := s.objects[at]
+	o, ok := s.find(at)
 	if !ok {
 		return false
 	}

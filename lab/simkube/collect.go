@@ -9,7 +9,7 @@ import (
 // end deletes an object and does with its dependents what the policy says. Where the cluster lives, a
 // Pod that works has its grace period, and what is deleted in the foreground waits for its Pods.
 func (s *Server) end(k key, policy metav1.DeletionPropagation, graceSeconds *int64) {
-	o := s.objects[k]
+	o, _ := s.head(k)
 	if s.live == nil {
 		s.drop(k)
 		s.collect(o.meta("uid"), policy)
@@ -40,9 +40,10 @@ func (s *Server) end(k key, policy metav1.DeletionPropagation, graceSeconds *int
 // collect does what the garbage collector does after an owner is gone.
 func (s *Server) collect(uid string, policy metav1.DeletionPropagation) {
 	for _, k := range s.dependents(uid) {
-		o := s.objects[k]
+		o, _ := s.head(k)
 		switch {
 		case policy == metav1.DeletePropagationOrphan:
+			o, _ = s.find(k)
 			var rest any
 			if left := ownersBut(o, uid); len(left) > 0 {
 				rest = left

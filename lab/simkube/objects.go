@@ -89,7 +89,7 @@ func (s *Server) Remove(resource, namespace, name string) {
 func (s *Server) Has(resource, namespace, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.objects[key{resource, namespace, name}]
+	_, ok := s.item(key{resource, namespace, name})
 	return ok
 }
 
@@ -97,7 +97,11 @@ func (s *Server) Has(resource, namespace, name string) bool {
 func (s *Server) Label(resource, namespace, name, label string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.objects[key{resource, namespace, name}].labels()[label]
+	i, ok := s.item(key{resource, namespace, name})
+	if !ok {
+		return ""
+	}
+	return i.labels()[label]
 }
 
 // Names returns the names of the objects of one resource in a namespace, sorted.
@@ -105,12 +109,9 @@ func (s *Server) Names(resource, namespace string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for k := range s.objects {
-		if k.resource == resource && k.namespace == namespace {
-			names = append(names, k.name)
-		}
+	for _, i := range s.items(resource, namespace) {
+		names = append(names, i.name())
 	}
-	slices.Sort(names)
 	return names
 }
 
@@ -129,6 +130,7 @@ func (s *Server) put(k key, o object) object {
 	}
 	o = o.with(fields)
 	s.disown(k)
+	s.stock.leave(k)
 	s.objects[k] = o
 	for _, uid := range ownerUIDs(o) {
 		if s.owned[uid] == nil {
@@ -140,7 +142,9 @@ func (s *Server) put(k key, o object) object {
 }
 
 func (s *Server) drop(k key) {
-	if _, ok := s.objects[k]; ok {
+	if s.stock.leave(k) {
+		s.version++
+	} else if _, ok := s.objects[k]; ok {
 		s.version++
 		s.disown(k)
 		delete(s.objects, k)
@@ -156,7 +160,9 @@ func (s *Server) disown(k key) {
 
 // dependents returns the keys of all objects that name an owner by this UID.
 func (s *Server) dependents(uid string) []key {
-	return slices.SortedFunc(maps.Keys(s.owned[uid]), key.compare)
+	keys := slices.AppendSeq(s.stock.dependents(uid), maps.Keys(s.owned[uid]))
+	slices.SortFunc(keys, key.compare)
+	return keys
 }
 
 func ownerUIDs(o object) []string {

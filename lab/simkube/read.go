@@ -3,6 +3,7 @@ package simkube
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
 	"slices"
@@ -22,6 +23,8 @@ const (
 	formPartial = "PartialObjectMetadata"
 	formList    = "PartialObjectMetadataList"
 	formTable   = "Table"
+
+	metaVersion = "meta.k8s.io/v1"
 )
 
 // form is the first form of the Accept header that this server speaks.
@@ -55,7 +58,7 @@ func (q request) typed(o object) map[string]any {
 }
 
 func partial(o object) map[string]any {
-	return map[string]any{"kind": formPartial, "apiVersion": "meta.k8s.io/v1", "metadata": o.metadata()}
+	return map[string]any{"kind": formPartial, "apiVersion": metaVersion, "metadata": o.metadata()}
 }
 
 // reply gives one object in the form that was asked for.
@@ -76,15 +79,19 @@ func (s *Server) reply(q request, status int, o object) error {
 }
 
 func (s *Server) get(q request) error {
-	o, ok := s.objects[q.key()]
+	i, ok := s.item(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
-	return s.reply(q, http.StatusOK, o)
+	if form, err := q.form(); i.shelved != nil && err == nil && form != formTable {
+		q.writeText(i.appendTo(nil, q.head(form), form != formWhole))
+		return nil
+	}
+	return s.reply(q, http.StatusOK, i.whole(false))
 }
 
 // selected returns the objects that the path and the selectors ask for, in order.
-func (s *Server) selected(q request) ([]object, error) {
+func (s *Server) selected(q request) ([]item, error) {
 	query := q.URL.Query()
 	labelled, err := labels.Parse(query.Get("labelSelector"))
 	if err != nil {
@@ -99,24 +106,18 @@ func (s *Server) selected(q request) ([]object, error) {
 			return nil, apierrors.NewBadRequest("field label not supported: " + requirement.Field)
 		}
 	}
-	var keys []key
-	for k, o := range s.objects {
-		if k.resource != q.resource.plural || q.namespace != "" && k.namespace != q.namespace {
-			continue
-		}
-		status, _ := o["status"].(map[string]any)
-		phase, _ := status["phase"].(string)
-		set := fields.Set{"metadata.name": k.name, "metadata.namespace": k.namespace, "status.phase": phase}
-		if labelled.Matches(labels.Set(o.labels())) && fielded.Matches(set) {
-			keys = append(keys, k)
-		}
+	all := s.items(q.resource.plural, q.namespace)
+	if labelled.Empty() && fielded.Empty() {
+		return all, nil
 	}
-	slices.SortFunc(keys, key.compare)
-	items := make([]object, 0, len(keys))
-	for _, k := range keys {
-		items = append(items, s.objects[k])
-	}
-	return items, nil
+	return slices.DeleteFunc(all, func(i item) bool {
+		return !labelled.Matches(labels.Set(i.labels())) || !fielded.Empty() && !fielded.Matches(i.fields())
+	}), nil
+}
+
+func (i item) fields() fields.Set {
+	o := i.whole(false)
+	return fields.Set{"metadata.name": o.meta("name"), "metadata.namespace": o.meta("namespace"), "status.phase": o.text("status", "phase")}
 }
 
 // token is what a continue token holds: the list that was begun, and how far it got.
@@ -135,7 +136,7 @@ const tokenLife = 5 * time.Minute
 
 // resume finds the list that a token continues: pages of one list all show the state at
 // its first page.
-func (s *Server) resume(text string) (token, []object, error) {
+func (s *Server) resume(text string) (token, []item, error) {
 	var t token
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || json.Unmarshal(raw, &t) != nil {
@@ -161,7 +162,7 @@ func (s *Server) list(q request) error {
 	if err != nil {
 		return err
 	}
-	var items []object
+	var items []item
 	var at token
 	if text := query.Get("continue"); text != "" {
 		at, items, err = s.resume(text)
@@ -185,13 +186,13 @@ func (s *Server) list(q request) error {
 			meta.RemainingItemCount = &left
 		}
 	}
-	write(q.w, http.StatusOK, q.pageIn(form, page, meta))
+	*q.later = func() { q.writePage(form, page, meta) }
 	return nil
 }
 
 // keep remembers a list for its next page. Lists get version numbers of their own, so that
 // two lists begun at the same moment are not mixed up.
-func (s *Server) keep(at token, limit int, items []object) token {
+func (s *Server) keep(at token, limit int, items []item) token {
 	if at.Start == 0 {
 		s.version++
 		at.Version = s.version
@@ -205,21 +206,50 @@ func (s *Server) keep(at token, limit int, items []object) token {
 	return token{at.Version, at.Start + limit}
 }
 
-func (q request) pageIn(form string, page []object, meta metav1.ListMeta) any {
-	items := make([]any, 0, len(page))
-	switch form {
-	case formTable:
-		return q.table(page, meta)
-	case formList, formPartial:
-		for _, o := range page {
-			items = append(items, partial(o))
+// writePage sends a page bit by bit: it may be larger than all memory.
+func (q request) writePage(form string, page []item, meta metav1.ListMeta) {
+	if form == formTable {
+		objects := make([]object, 0, len(page))
+		for _, i := range page {
+			objects = append(objects, i.whole(false))
 		}
-		return map[string]any{"kind": formList, "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items}
+		write(q.w, http.StatusOK, q.table(objects, meta))
+		return
 	}
-	for _, o := range page {
-		items = append(items, map[string]any(o))
+	head := map[string]any{"kind": q.resource.kind + "List", "apiVersion": q.version.String(), "metadata": meta}
+	metaOnly, each := form != formWhole, ""
+	if metaOnly {
+		head["kind"], head["apiVersion"], each = formList, metaVersion, q.head(form)
 	}
-	return map[string]any{
-		"kind": q.resource.kind + "List", "apiVersion": q.version.String(), "metadata": meta, "items": items,
+	text, err := json.Marshal(head)
+	if err != nil {
+		panic(err) // texts and numbers only
 	}
+	q.w.Header().Set("Content-Type", "application/json")
+	text = append(text[:len(text)-1], `,"items":[`...)
+	for n, i := range page {
+		if n > 0 {
+			text = append(text, ',')
+		}
+		if text = i.appendTo(text, each, metaOnly); len(text) > 1<<16 {
+			if _, err := q.w.Write(text); err != nil {
+				return
+			}
+			text = text[:0]
+		}
+	}
+	_, _ = q.w.Write(append(text, "]}\n"...))
+}
+
+// head are the fields that say what an object is.
+func (q request) head(form string) string {
+	if form == formWhole {
+		return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, q.resource.kind, q.version)
+	}
+	return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, formPartial, metaVersion)
+}
+
+func (q request) writeText(text []byte) {
+	q.w.Header().Set("Content-Type", "application/json")
+	_, _ = q.w.Write(append(text, '\n'))
 }

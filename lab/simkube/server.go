@@ -36,6 +36,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	objects   map[key]object
+	stock     stock                   // more of them
 	owned     map[string]map[key]bool // by the UID of the owner
 	version   int64
 	snapshots map[int64]snapshot
@@ -45,7 +46,7 @@ type Server struct {
 }
 
 type snapshot struct {
-	items []object
+	items []item
 	taken time.Time
 }
 
@@ -94,6 +95,8 @@ type request struct {
 	namespace   string
 	name        string
 	subresource string
+
+	later *func() // what is still to be written when others may go on
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -110,11 +113,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, errNoResource())
 		return
 	}
+	var later func()
+	q.later = &later
+	if err := s.locked(q); err != nil {
+		fail(w, err)
+	} else if later != nil {
+		later()
+	}
+}
+
+func (s *Server) locked(q request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.serve(q); err != nil {
-		fail(w, err)
-	}
+	return s.serve(q)
 }
 
 // parse takes a path apart: group and version, namespace, resource, name, subresource.

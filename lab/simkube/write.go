@@ -83,7 +83,7 @@ func (s *Server) create(q request) error {
 	if q.name == "" {
 		return apierrors.NewBadRequest("name or generateName is required")
 	}
-	if _, ok := s.objects[q.key()]; ok {
+	if _, ok := s.item(q.key()); ok {
 		return apierrors.NewAlreadyExists(q.group(), q.name)
 	}
 	o = o.with(map[string]any{"uid": nil, "creationTimestamp": nil, "resourceVersion": nil})
@@ -108,7 +108,7 @@ func (s *Server) update(q request) error {
 
 // replace puts a new form of an existing object, if it was made from its current one.
 func (s *Server) replace(q request, o object) error {
-	old, ok := s.objects[q.key()]
+	old, ok := s.find(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
@@ -151,7 +151,7 @@ func (s *Server) patch(q request) error {
 	if err := json.NewDecoder(q.Body).Decode(&patch); err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
-	old, ok := s.objects[q.key()]
+	old, ok := s.find(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
@@ -226,7 +226,7 @@ func (s *Server) delete(q request) error {
 	if err != nil {
 		return err
 	}
-	o, ok := s.objects[q.key()]
+	o, ok := s.head(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
@@ -255,7 +255,8 @@ func (s *Server) deleteCollection(q request) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range items {
+	for _, i := range items {
+		o := i.whole(true)
 		s.end(key{q.resource.plural, o.meta("namespace"), o.meta("name")}, q.policy(options), options.GracePeriodSeconds)
 	}
 	s.danger = append(s.danger, fmt.Sprintf("DELETE of the collection %s removed %d", q.URL.Path, len(items)))

@@ -38,7 +38,7 @@ func TestRunbookCommands(t *testing.T) {
 		t.Fatal(err, out)
 	}
 	dir := t.TempDir()
-	for _, program := range []string{"jq", "sed", "grep"} {
+	for _, program := range []string{"sed", "grep"} {
 		binary(t, program)
 	}
 	typed := func(command string) (string, string) {

@@ -39,6 +39,8 @@ type Options struct {
 	// NoWatchCache makes the API server read every list from etcd, as older ones do: newer ones can go on with
 	// a list from memory after etcd has forgotten it.
 	NoWatchCache bool
+	// Audit has the API server write down every request; see Requests.
+	Audit bool
 }
 
 // Plane is a running control plane.
@@ -52,6 +54,7 @@ type Plane struct {
 	Listen func(context.Context) (net.Listener, error)
 
 	bin     string // of API server and controllers
+	audit   string // the file; empty: there is none
 	env     *envtest.Environment
 	etcdURL string
 	http    *http.Client // to etcd
@@ -180,6 +183,11 @@ func (p *Plane) startServer(t testing.TB, dir string, opts Options) error {
 		Disable("disable-admission-plugins")     // envtest turns ServiceAccount admission off
 	if opts.NoWatchCache {
 		p.env.ControlPlane.APIServer.Configure().Set("watch-cache", "false")
+	}
+	if opts.Audit {
+		if err := p.audited(dir); err != nil {
+			return err
+		}
 	}
 	t.Cleanup(func() {
 		if err := p.env.Stop(); err != nil {

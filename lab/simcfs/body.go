@@ -1,0 +1,53 @@
+package simcfs
+
+// sessionBody is a session on the wire. It is no map, because lists of hundred thousands are encoded.
+type sessionBody struct {
+	Name          string            `json:"name"`
+	Configuration configurationBody `json:"configuration"`
+	Ansible       ansibleBody       `json:"ansible"`
+	Target        targetBody        `json:"target"`
+	Status        statusBody        `json:"status"`
+	Tags          map[string]string `json:"tags"`
+	Debug         *bool             `json:"debug_on_failure,omitempty"` // of v3, as what follows
+	Logs          string            `json:"logs,omitempty"`
+}
+
+type configurationBody struct {
+	Name  string `json:"name"`
+	Limit string `json:"limit"`
+}
+
+type ansibleBody struct {
+	Config      string `json:"config"`
+	Limit       any    `json:"limit"`
+	Verbosity   int    `json:"verbosity"`
+	Passthrough any    `json:"passthrough"`
+}
+
+type targetBody struct {
+	Definition string `json:"definition"`
+	Groups     any    `json:"groups"`
+	ImageMap   []any  `json:"image_map"`
+}
+
+type statusBody struct {
+	Artifacts []any `json:"artifacts"`
+	Session   any   `json:"session"` // stateV2 or stateV3
+}
+
+type stateV2 struct {
+	Status     string `json:"status"`
+	Succeeded  string `json:"succeeded"`
+	Job        string `json:"job"`
+	Start      *any   `json:"startTime,omitempty"` // nil is no field at all; what it points to may be null
+	Completion any    `json:"completionTime"`
+}
+
+type stateV3 struct {
+	Status     string `json:"status"`
+	Succeeded  string `json:"succeeded"`
+	Job        string `json:"job"`
+	IMSJob     string `json:"ims_job"`
+	Start      *any   `json:"start_time,omitempty"`
+	Completion any    `json:"completion_time"`
+}

@@ -1,0 +1,57 @@
+package bench
+
+import "time"
+
+// plan is what one run measures.
+type plan struct {
+	sizes    []Size
+	services []time.Duration // of the lab's systems
+	real     func(Size) bool // on a real API server, too
+}
+
+// large is a ConfigMap of which a hundred thousand must not be read.
+const large = 100 << 10
+
+// plans are what the targets of the Makefile measure.
+var plans = map[string]*plan{
+	"quick": {
+		sizes: []Size{
+			{10_000, 50, 100_000, 1 << 10},
+			{10_000, 0, 100_000, 1 << 10},
+			{10_000, 50, 100_000, large},
+		},
+		services: []time.Duration{0, 5 * time.Millisecond},
+		real:     func(s Size) bool { return s.ForeignBytes < large },
+	},
+	"full": {
+		sizes:    fullSizes(),
+		services: []time.Duration{0, 5 * time.Millisecond},
+		// More would take etcd longer to load than to measure.
+		real: func(s Size) bool { return s.Sessions <= 10_000 && s.Garbage != 100 && s.ForeignBytes < large },
+	},
+	"small": {
+		sizes:    []Size{{1000, 50, 10_000, 1 << 10}, {1000, 0, 10_000, 1 << 10}},
+		services: []time.Duration{0, 5 * time.Millisecond},
+		real:     func(Size) bool { return true },
+	},
+}
+
+func fullSizes() (sizes []Size) {
+	for _, sessions := range []int{1000, 10_000, 100_000} {
+		for _, garbage := range []int{0, 1, 50, 100} {
+			sizes = append(sizes, Size{sessions, garbage, 10 * sessions, 1 << 10})
+		}
+		sizes = append(sizes, Size{sessions, 50, 10 * sessions, large})
+	}
+	return sizes
+}
+
+// worthwhile says whether a contender is measured in this world. Where nothing goes, only looking is compared; large
+// ConfigMaps are there for the memory of who leaves them alone; and what reads all bodies at once does not read
+// those of a million.
+func (c Contender) worthwhile(w *World) bool {
+	if w.Garbage == 0 || w.ForeignBytes >= large {
+		return c.Name == bosgc || c.Name == floor
+	}
+	return c.Name != peer || w.Sessions <= 10_000
+}
