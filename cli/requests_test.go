@@ -21,10 +21,11 @@ func TestRequestsPerObject(t *testing.T) {
 	if code, _, stderr := s.run([]string{"sweep"}, "BOSGC_MAX_DELETES=100000"); code != gc.ExitDone {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	gone := map[string]int{}
+	gone, goes := map[string]int{}, map[string]bool{}
 	for _, o := range world.Truth() {
 		if o.Goes() {
 			gone[o.Kind]++
+			goes[o.Name] = true
 		}
 	}
 	for _, o := range s.Objects() {
@@ -40,8 +41,10 @@ func TestRequestsPerObject(t *testing.T) {
 			continue // what it keeps for itself
 		}
 		switch {
-		case r.System == "bos" && len(parts) == 3:
+		case r.System == "bos" && len(parts) == 3 && goes[last]:
 			is["BOS "+r.Method]++
+		case r.System == "bos" && len(parts) == 3:
+			is["BOS of one that stays"]++
 		case r.System == "bos" && last == "session":
 			is["BOS list"]++
 		case r.System == "cfs" && len(parts) == 3:
@@ -50,25 +53,28 @@ func TestRequestsPerObject(t *testing.T) {
 			is[parts[len(parts)-2]+" "+r.Method]++
 		}
 	}
+	stays := 300 - gone[lab.KindSession]
 	for _, tt := range []struct {
-		what  string
-		asked int
-		goal  int
-		more  int // what it is allowed above its goal today; whoever lowers the figure lowers this
+		what        string
+		asked, most int
 	}{
-		{"BOS list", is["BOS list"], 1, 0},
-		{"BOS DELETE", is["BOS DELETE"], gone[lab.KindSession], 0},
-		{"BOS GET", is["BOS GET"], gone[lab.KindSession], 220},
-		{"CFS DELETE", is["CFS DELETE"], gone[lab.KindCFSSession], 0},
-		{"CFS GET", is["CFS GET"], gone[lab.KindCFSSession], 205},
-		{"ConfigMap DELETE", is["configmaps DELETE"], gone[lab.KindConfigMap], 0},
-		{"ConfigMap GET", is["configmaps GET"], gone[lab.KindConfigMap], 360},
-		{"Job DELETE", is["jobs DELETE"], gone[lab.KindJob], 0},
-		{"Job GET", is["jobs GET"], 0, 410},
+		{"BOS list", is["BOS list"], 1},
+		{"BOS GET", is["BOS GET"], gone[lab.KindSession]},
+		{"BOS DELETE", is["BOS DELETE"], gone[lab.KindSession]},
+		// Young ones without a Job: only BOS knows whether they are ghosts, and of which template they are the newest.
+		{"BOS of one that stays", is["BOS of one that stays"], stays},
+		{"CFS GET", is["CFS GET"], gone[lab.KindCFSSession]},
+		{"CFS DELETE", is["CFS DELETE"], gone[lab.KindCFSSession]},
+		// One for the plan, which looks at its content, and one for the journal, which is also the last look.
+		{"ConfigMap GET", is["configmaps GET"], 2 * gone[lab.KindConfigMap]},
+		{"ConfigMap DELETE", is["configmaps DELETE"], gone[lab.KindConfigMap]},
+		{"Job GET", is["jobs GET"], gone[lab.KindJob]}, // for the journal, and the last look
+		{"Job DELETE", is["jobs DELETE"], gone[lab.KindJob]},
 	} {
-		t.Logf("%s: %d, the goal is %d", tt.what, tt.asked, tt.goal)
-		if tt.asked > tt.goal+tt.more {
-			t.Errorf("%s: %d, the goal is %d, and %d more are allowed", tt.what, tt.asked, tt.goal, tt.more)
+		t.Logf("%s: %d, at most %d", tt.what, tt.asked, tt.most)
+		// What is held up for half a second is read again; on a slow machine that is a few.
+		if tt.asked > tt.most+tt.most/10 || tt.asked > tt.most && strings.HasSuffix(tt.what, "DELETE") {
+			t.Errorf("%s: %d, and %d is the most", tt.what, tt.asked, tt.most)
 		}
 	}
 }
