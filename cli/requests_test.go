@@ -58,13 +58,13 @@ func TestRequestsPerObject(t *testing.T) {
 	}{
 		{"BOS list", is["BOS list"], 1, 0},
 		{"BOS DELETE", is["BOS DELETE"], gone[lab.KindSession], 0},
-		{"BOS GET", is["BOS GET"], gone[lab.KindSession], 220},
+		{"BOS GET", is["BOS GET"], gone[lab.KindSession], 74},
 		{"CFS DELETE", is["CFS DELETE"], gone[lab.KindCFSSession], 0},
-		{"CFS GET", is["CFS GET"], gone[lab.KindCFSSession], 205},
+		{"CFS GET", is["CFS GET"], gone[lab.KindCFSSession], 0},
 		{"ConfigMap DELETE", is["configmaps DELETE"], gone[lab.KindConfigMap], 0},
-		{"ConfigMap GET", is["configmaps GET"], gone[lab.KindConfigMap], 360},
+		{"ConfigMap GET", is["configmaps GET"], gone[lab.KindConfigMap], 156},
 		{"Job DELETE", is["jobs DELETE"], gone[lab.KindJob], 0},
-		{"Job GET", is["jobs GET"], 0, 410},
+		{"Job GET", is["jobs GET"], 0, 76},
 	} {
 		t.Logf("%s: %d, the goal is %d", tt.what, tt.asked, tt.goal)
 		if tt.asked > tt.goal+tt.more {
