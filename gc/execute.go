@@ -33,6 +33,9 @@ type Limits struct {
 	Journal *journal.Journal
 }
 
+// maxUnits is how many sessions are taken at a time at most: what was read of each is held until it has gone.
+const maxUnits = 64
+
 // unit is what is deleted one after the other: the objects of one session, or a single
 // CFS session that names none.
 type unit struct {
@@ -72,7 +75,7 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	x := &execution{systems: *p.systems, world: p.world, live: &live{systems: *p.systems, world: p.world}, limits: limits, abort: abort, ended: ctx.Err, pace: p.systems.pace("deleting", min(p.Summary.Delete, limits.MaxDeletes)), held: map[string]*Object{}}
+	x := &execution{systems: *p.systems, world: p.world, limits: limits, abort: abort, ended: ctx.Err, pace: p.systems.pace("deleting", min(p.Summary.Delete, limits.MaxDeletes)), held: map[string]*Object{}}
 	defer x.pace.end()
 	p.systems = nil
 
@@ -81,13 +84,14 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	x.sources = slices.Clone(report.Sources)
 	report.harmless = true
 	p.resume(ctx, x.systems, limits, report)
+	x.live = newLive(x.systems, x.world, report.Objects)
 	for rest, budget := 0, limits.MaxDeletes-report.sent; ; {
 		var units []*unit
 		units, rest = x.units(report.Objects, rest, budget)
 		var all errgroup.Group
-		// As many sessions at a time as all three systems together take requests, so that none of them
-		// is idle while the others work. The clients hold back what each can bear.
-		all.SetLimit(max(1, x.systems.BOSConcurrency+x.systems.CFSConcurrency+x.systems.KubeConcurrency-2))
+		// Each session asks one system after the other, and some systems are slow. With so many at a time none of them
+		// is idle for long. The clients hold back what each can bear.
+		all.SetLimit(min(maxUnits, max(1, x.systems.BOSConcurrency)*max(1, x.systems.CFSConcurrency)*max(1, x.systems.KubeConcurrency)))
 		for _, u := range units {
 			all.Go(func() error { x.run(ctx, u); return nil })
 		}

@@ -33,10 +33,49 @@ type live struct {
 	systems Systems
 	world   *world
 
+	planned    map[string]planned // by session, as far as anything of it is to go
+	configMaps []inventory.ConfigMap
+
 	mu     sync.Mutex // guards what follows
 	groups map[string]*inventory.Group
 	err    error // of the last try to list
 	listed time.Time
+}
+
+// planned is what a plan knows of a session and what is not listed again.
+type planned struct {
+	record inventory.Record
+	v2     inventory.Presence
+}
+
+// newLive takes over from what a plan was made of, which is let go: everything is listed anew, and both together
+// would be the most that a run ever holds.
+func newLive(systems Systems, w *world, objects []Object) *live {
+	l := &live{systems: systems, world: w, planned: map[string]planned{}}
+	wanted := map[string]bool{}
+	for _, o := range objects {
+		if o.Verdict != policy.Delete {
+			continue
+		}
+		wanted[o.Session] = true
+		if o.Kind == policy.CFSSession {
+			for _, id := range w.judge.Owners(o.Name) {
+				wanted[id] = true
+			}
+		}
+	}
+	for _, g := range w.snapshot.Groups {
+		cms, _ := g.ConfigMaps() // their bodies have been looked at
+		for _, cm := range cms {
+			cm.User = ""
+			l.configMaps = append(l.configMaps, cm)
+		}
+		if wanted[g.ID] {
+			l.planned[g.ID] = planned{g.Record, g.V2}
+		}
+	}
+	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil
+	return l
 }
 
 // unsure says that an object could not be looked at again, and so was not tried.
@@ -87,22 +126,13 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	seen := l.world.seen
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
 	seen.References = slices.Concat(jobs.References, pods.References, crons.References)
-	seen.ConfigMaps = nil // from the groups, where their bodies have been looked at
-	planned := map[string]*inventory.Group{}
-	for _, g := range l.world.snapshot.Groups {
-		cms, _ := g.ConfigMaps()
-		for _, cm := range cms {
-			cm.User = ""
-			seen.ConfigMaps = append(seen.ConfigMaps, cm)
-		}
-		planned[g.ID] = g
-	}
+	seen.ConfigMaps = slices.Clone(l.configMaps) // joining brings them into order, and others read what was joined before
 	groups := map[string]*inventory.Group{}
 	for _, g := range inventory.Join(seen).Groups {
-		if before := planned[g.ID]; before != nil {
-			g.Record, g.V2 = before.Record, before.V2
+		if before, planned := l.planned[g.ID]; planned {
+			g.Record, g.V2 = before.record, before.v2
+			groups[g.ID] = g
 		}
-		groups[g.ID] = g
 	}
 	return groups, nil
 }
