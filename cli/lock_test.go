@@ -172,7 +172,7 @@ func TestWhoOnlyLooksNeedsNoLock(t *testing.T) {
 // Once a run knows that somebody else has the lock, nothing but what is under way is deleted.
 func TestASweepThatLosesItsLockStops(t *testing.T) {
 	t.Parallel()
-	const atOnce = 2
+	const atOnce = 2 // in each of three systems
 	var s *system
 	var deletes atomic.Int32
 	var knows atomic.Bool

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,9 +15,7 @@ import (
 
 	"bosgc/inventory"
 	"bosgc/journal"
-	"bosgc/kube"
 	"bosgc/policy"
-	"bosgc/transport"
 )
 
 // Limits bound one execution.
@@ -34,7 +30,7 @@ type Limits struct {
 }
 
 // maxUnits is how many sessions are taken at a time at most: what was read of each is held until it has gone.
-const maxUnits = 64
+const maxUnits = 32
 
 // unit is what is deleted one after the other: the objects of one session, or a single
 // CFS session that names none.
@@ -46,6 +42,7 @@ type unit struct {
 	recordText json.RawMessage // the same, word for word
 	recordRead time.Time
 	ended      bool // the record is of a session that has ended, and does not change any more
+	finishing  bool // see finishes
 
 	readings         map[*Object]*reading
 	jobs, configMaps map[string]look // the last one
@@ -75,7 +72,7 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	x := &execution{systems: *p.systems, world: p.world, limits: limits, abort: abort, ended: ctx.Err, pace: p.systems.pace("deleting", min(p.Summary.Delete, limits.MaxDeletes)), held: map[string]*Object{}}
+	x := newExecution(ctx, abort, p, limits)
 	defer x.pace.end()
 	p.systems = nil
 
@@ -89,9 +86,7 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 		var units []*unit
 		units, rest = x.units(report.Objects, rest, budget)
 		var all errgroup.Group
-		// Each session asks one system after the other, and some systems are slow. With so many at a time none of them
-		// is idle for long. The clients hold back what each can bear.
-		all.SetLimit(min(maxUnits, max(1, x.systems.BOSConcurrency)*max(1, x.systems.CFSConcurrency)*max(1, x.systems.KubeConcurrency)))
+		all.SetLimit(x.systems.atOnce())
 		for _, u := range units {
 			all.Go(func() error { x.run(ctx, u); return nil })
 		}
@@ -160,7 +155,10 @@ type execution struct {
 	live    *live
 	limits  Limits
 	abort   context.CancelCauseFunc
-	ended   func() error // of the run's context
+	ended   func() error    // of the run's context
+	done    <-chan struct{} // the same
+	// turns are taken by deletes: in the queue of a client they would be carried out after the run was told to stop.
+	turns   map[policy.Kind]chan struct{}
 	pace    *pace
 	spent   atomic.Int32 // deletes that were carried out, or may have been
 	sent    atomic.Int32 // the same, of the rounds before
@@ -169,6 +167,25 @@ type execution struct {
 	mu      sync.Mutex // guards what follows
 	sources []inventory.Source
 	held    map[string]*Object // by session, what leads to the rest of it and is still there
+}
+
+func newExecution(ctx context.Context, abort context.CancelCauseFunc, p *Plan, limits Limits) *execution {
+	x := &execution{
+		systems: *p.systems, world: p.world, limits: limits, abort: abort, ended: ctx.Err, done: ctx.Done(),
+		pace:  p.systems.pace("deleting", min(p.Summary.Delete, limits.MaxDeletes)),
+		turns: map[policy.Kind]chan struct{}{}, held: map[string]*Object{},
+	}
+	kube := make(chan struct{}, max(1, p.systems.KubeConcurrency))
+	x.turns[policy.Job], x.turns[policy.ConfigMap] = kube, kube
+	x.turns[policy.Session] = make(chan struct{}, max(1, p.systems.BOSConcurrency))
+	x.turns[policy.CFSSession] = make(chan struct{}, max(1, p.systems.CFSConcurrency))
+	return x
+}
+
+// atOnce is how many sessions are taken at a time. Each asks one system after the other, and some systems are slow:
+// with so many none of them is idle for long. The clients hold back what each can bear.
+func (s Systems) atOnce() int {
+	return min(maxUnits, max(1, s.BOSConcurrency)*max(1, s.CFSConcurrency)*max(1, s.KubeConcurrency))
 }
 
 // units cuts the list of objects, from the given one on, where the session changes, and stops where
@@ -252,7 +269,8 @@ func (x *execution) run(ctx context.Context, u *unit) {
 		slices.Reverse(u.objects)
 	}
 	for i, o := range u.objects {
-		if ctx.Err() != nil {
+		u.finishing = i > 0 && finishes(ctx, u.objects[i-1], o)
+		if ctx.Err() != nil && !u.finishing {
 			x.stop(u.objects[i:])
 			return
 		}
@@ -274,6 +292,14 @@ func (x *execution) run(ctx context.Context, u *unit) {
 			return
 		}
 	}
+}
+
+// finishes says whether a ConfigMap is to go although the run was told to stop: its session has gone before it, because the
+// ConfigMap alone tells how old that was, and nothing would lead to it any more. But who has lost the lock begins
+// nothing, whatever is left then.
+func finishes(ctx context.Context, before, o *Object) bool {
+	gone := before.Kind == policy.Session && (before.Outcome == Deleted || before.Outcome == Gone)
+	return gone && o.Kind == policy.ConfigMap && !errors.Is(context.Cause(ctx), ErrLockLost)
 }
 
 // graceful gives a context that outlives ctx by grace.
@@ -373,98 +399,6 @@ func (x *execution) cfsSession(ctx context.Context, u *unit, o *Object, judge fu
 		o.Outcome = Gone
 	default:
 		x.carryOut(ctx, u, o, judge(r.cfs), r.content)
-	}
-}
-
-// carryOut deletes an object if the fresh verdict is still to delete it, and the journal has it as
-// it is; now is what BOS or CFS has just said of it, if it is of theirs.
-func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.Decision, now json.RawMessage) {
-	if d.Verdict != policy.Delete {
-		o.Outcome, o.Detail = Skipped, fmt.Sprintf("now %s (%s): %s", d.Verdict, d.Reason, d.Detail)
-		return
-	}
-	if r := u.readings[o]; r != nil && r.err != nil && !breakUnread {
-		x.notTried(o, r.err)
-		return
-	}
-	if why := u.unrecorded(o, now); why != "" {
-		o.Outcome, o.Detail = Skipped, why
-		return
-	}
-	// The look before it may have taken a while. Who has been told to stop, or has lost the lock,
-	// finishes what is under way and begins nothing.
-	if x.ended() != nil {
-		x.stop([]*Object{o})
-		return
-	}
-	x.delete(ctx, u, o)
-}
-
-// delete sends the one request that all of this is about, and notes what became of it.
-func (x *execution) delete(ctx context.Context, u *unit, o *Object) {
-	var existed bool
-	var err error
-	defer x.systems.Timings.took("deleting: "+string(o.Kind), time.Now(), 1)
-	switch o.Kind {
-	case policy.CFSSession:
-		existed, err = x.systems.CFS.Delete(ctx, o.Name)
-	case policy.ConfigMap:
-		existed, err = x.systems.Kube.DeleteConfigMap(ctx, o.Name, o.UID, o.ResourceVersion)
-	case policy.Session:
-		existed, err = x.systems.BOS.Delete(ctx, o.Name)
-	case policy.Job:
-		existed, err = x.systems.Kube.DeleteJob(ctx, o.Name, o.UID, o.ResourceVersion)
-	}
-	switch {
-	case errors.Is(err, kube.ErrChanged):
-		o.Outcome, o.Detail = Skipped, err.Error()
-	case err != nil && (breakErrors || x.isGone(ctx, u, o)):
-		o.Outcome = Deleted
-	case err != nil:
-		o.Outcome, o.Error = Failed, err.Error()
-	case !existed:
-		o.Outcome = Gone
-	default:
-		o.Outcome = Deleted
-	}
-	// What may have been carried out, or still be, counts against the limit; a clear refusal does not.
-	if o.Outcome == Deleted || unanswered(err) {
-		x.spent.Add(1)
-	}
-}
-
-// unanswered says that a request was sent, and that nobody knows what became of it.
-func unanswered(err error) bool {
-	var status *transport.StatusError
-	if errors.As(err, &status) { // a gateway's, which had no answer itself
-		return status.Status == http.StatusBadGateway || status.Status == http.StatusGatewayTimeout
-	}
-	for _, kind := range []error{context.DeadlineExceeded, transport.ErrTimeout, transport.ErrLost, io.ErrUnexpectedEOF, kube.ErrLost} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
-}
-
-// isGone looks whether a delete was carried out although it was answered by an error: an
-// answer can be lost on its way. The Kubernetes client repeats such deletes by itself.
-func (x *execution) isGone(ctx context.Context, u *unit, o *Object) bool {
-	switch o.Kind {
-	case policy.CFSSession:
-		_, presence, err := x.systems.CFS.Session(ctx, o.Name)
-		return err == nil && presence == inventory.Absent
-	case policy.Session:
-		if u.record.Presence != inventory.Present {
-			// That it has no record says nothing of a session that had none before; a second
-			// delete does, and is harmless.
-			_, err := x.systems.BOS.Delete(ctx, o.Name)
-			return err == nil
-		}
-		record, err := x.systems.BOS.Get(ctx, o.Name)
-		return err == nil && record.Presence == inventory.Absent
-	default:
-		return false
 	}
 }
 
