@@ -56,7 +56,7 @@ demo: build lab ## show bosgc at work on a simulated system
 	./lab/demo.sh
 
 .PHONY: test
-test: test-unit test-live test-docs test-page test-metrics test-control-plane test-chart test-node ## run every test
+test: test-live test-page test-docs test-unit test-control-plane test-metrics test-chart test-node ## run every test
 
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go

@@ -17,7 +17,7 @@ const (
 	// worlds is how many live at a time: each is busy waiting most of the time.
 	worlds = 20
 	// everyRead is which of the requests that change nothing a kill is played at.
-	everyRead = 7
+	everyRead = 15
 )
 
 // kill is where a process is killed.
