@@ -241,7 +241,7 @@ func (r *oneRun) remember(to *connection) func(*state.Hang) {
 func (r *oneRun) gc(a *app, to *connection) gc.Run {
 	return gc.Run{
 		ID: r.id, Settings: r.settings.Policy(), Named: judging(r.settings), Cluster: to.cluster, Namespace: r.settings.Namespace, Clock: a.now, Reading: r.settings.Deadline.D() / 2, Batcher: r.settings.Batcher,
-		Hung: r.remember(to),
+		Hung: r.remember(to), AskAll: a.view.html != "" || a.view.filter.ByTemplate(),
 	}
 }
 

@@ -3,16 +3,12 @@
 package gc
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -66,7 +62,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
 	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung}
+	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung, askAll: r.AskAll}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
@@ -91,6 +87,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	w.requested = unfinished(w.snapshot, s.Log)
 	c.requested = w.requested
 	c.records(recording, w.snapshot)
+	c.rank(recording, w.snapshot)
 	w.ended = c.ended
 	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
@@ -171,6 +168,7 @@ type collection struct {
 	ca       bool              // the ConfigMap with the system's CA was seen
 	reading  *pace             // of the lists; nil: nobody is told
 	hung     func(*state.Hang) // see Run
+	askAll   bool              // see Run
 
 	requested map[string]policy.Request // see world
 
@@ -266,101 +264,6 @@ func (c *collection) failed(name string, err string) {
 	if source.Complete {
 		source.Complete, source.Error = false, err
 	}
-}
-
-// records asks BOS for the record of every session that cannot be judged without it: listed
-// ones, and those that something else knows of but BOS does not list. The list may have
-// been read a moment too early for those.
-func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
-	var all errgroup.Group
-	all.SetLimit(c.systems.BOSConcurrency)
-	var read, broken atomic.Int32
-	// In another order each time: where the time does not suffice for all, the same few would
-	// otherwise be asked for in every run, and they may be ones that stay.
-	groups := slices.Clone(s.Groups)
-	rand.Shuffle(len(groups), func(a, b int) { groups[a], groups[b] = groups[b], groups[a] })
-	groups = slices.DeleteFunc(groups, func(g *inventory.Group) bool {
-		record, known := c.known[g.ID]
-		// What could not be answered is asked again: that it is not known has to be told.
-		if known = known && (record.Err == "" || record.Broken); known {
-			g.Record = record
-		}
-		return known || !c.wantsRecord(g)
-	})
-	asked := c.systems.pace("asking BOS for sessions", len(groups))
-	defer asked.end()
-	for _, g := range groups {
-		all.Go(func() error {
-			defer asked.step()
-			record, err := c.record(ctx, g.ID)
-			switch {
-			case err != nil:
-				record = inventory.Record{Err: err.Error()}
-				c.failed(inventory.SourceSessions, err.Error())
-			case record.Broken:
-				broken.Add(1)
-			default:
-				read.Add(1)
-			}
-			g.Record = record
-			return nil
-		})
-	}
-	_ = all.Wait() // each group holds its own error
-	if broken.Load() > 1 && read.Load() == 0 {
-		// One record that cannot be read is that record's fault; all of them are BOS's.
-		c.failed(inventory.SourceSessions, "BOS could not read the record of a single session")
-	}
-	c.countBOS()
-}
-
-// ended is what BOS has of a session that has ended, also word for word.
-type ended struct {
-	record inventory.Record
-	text   json.RawMessage
-}
-
-// maxEnded is how many bytes of what BOS answered are kept for the journal, about 400 for each session. A session whose
-// answer is not kept is asked for once more before it goes.
-const maxEnded = 4 << 20
-
-// record asks BOS for one session. What it says of one that has ended is kept: the record does not change any
-// more, it can only go, so that it need not be read again directly before the delete.
-func (c *collection) record(ctx context.Context, id string) (inventory.Record, error) {
-	record, text, err := c.systems.BOS.Whole(ctx, id)
-	if err == nil && record.Presence == inventory.Present && record.Stop.Known() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.endedBytes += len(text); c.endedBytes <= maxEnded {
-			if c.ended == nil {
-				c.ended = map[string]ended{}
-			}
-			c.ended[id] = ended{record, bytes.Clone(text)}
-		}
-	}
-	return record, err
-}
-
-func (c *collection) countBOS() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sources[inventory.SourceSessions].Requests = c.systems.BOS.Requests()
-}
-
-func (c *collection) wantsRecord(g *inventory.Group) bool {
-	if c.requested[g.ID] != policy.NotRequested {
-		return c.hasBOSv1
-	}
-	switch g.Listed {
-	case inventory.Present:
-	case inventory.Absent:
-		if !c.hasBOSv1 {
-			return false
-		}
-	default:
-		return false // nothing is concluded without the list
-	}
-	return policy.NeedsRecord(g, c.settings, c.now)
 }
 
 // bodies reads the content of those ConfigMaps that it decides about.

@@ -124,6 +124,9 @@ type Run struct {
 	// Hung is told when BOS's list is about to be asked for although it is large, and when it has hung; nil when it
 	// has answered after that. A run that is killed, or only looks, must not have the next one ask again. It may be nil.
 	Hung func(*state.Hang)
+	// AskAll has BOS asked for every session, also where that changes no verdict: for a person who wants to see
+	// when those that stay began and ended, and of which template they are.
+	AskAll bool
 }
 
 // MakePlan reads everything and judges it. It deletes nothing. The error is that of the context:

@@ -12,9 +12,9 @@ import (
 // oddSessionStories are those of listed sessions with something unusual about them.
 var oddSessionStories = []story{
 	{"ghost", 1, nil, func(b *builder) { b.session(b.ago(8*day, 60*day), ghost).list(asGhost) }},
-	{"ghost-with-old-configmap", 1, nil, func(b *builder) { b.session(b.ago(2*day, 60*day), ghost).list(asGhost).configMap(withOwner) }},
+	{"ghost-with-old-configmap", 1, nil, func(b *builder) { b.session(b.ago(8*day, 60*day), ghost).list(asGhost).configMap(withOwner) }},
 	{"ghost-with-young-configmap", 0, nil, func(b *builder) {
-		b.session(b.ago(time.Hour, 18*time.Hour), tooYoung).list(asGhost).configMap(withOwner)
+		b.session(b.ago(time.Hour, 6*day), tooYoung).list(asGhost).configMap(withOwner)
 	}},
 	{"ghost-with-cfs", 0, nil, tellGhostWithCFS},
 	{"ghost-with-old-job", 0, onlyWithoutJobTTL, tellGhostWithOldJob},

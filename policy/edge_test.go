@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -73,10 +74,45 @@ func TestNeedsRecord(t *testing.T) {
 		"finished lately, template unknown": {newWorld(s1).job(s1, unnamed), true},
 		"finished long ago":                 {newWorld(s1).job(s1, ended(80*day, false)), true},
 		"no Job":                            {newWorld(s1), true},
+		"no Job, made lately":               {newWorld(s1).configMap(s1, 6*day, nil), false},
+		"no Job, made long ago":             {newWorld(s1).configMap(s1, 8*day, nil), true},
+		"no Job, made in the future":        {newWorld(s1).configMap(s1, -time.Hour, nil), true},
+		"made lately, and finished":         {newWorld(s1).configMap(s1, 6*day, nil).job(s1, unnamed), true},
 		"an ID of another form":             {newWorld("st3-" + s1), false},
 	} {
 		if got := NeedsRecord(tt.world.snapshot().Groups[0], defaults, now); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
+	}
+	made := newWorld(s1).configMap(s1, 6*day, nil).snapshot().Groups[0]
+	if !NeedsRecord(made, with(defaults, func(s *Settings) { s.CFSLink = LinkInferred }), now) {
+		t.Error("an inferred link hangs on when the session was at work, and BOS is not asked")
+	}
+	if !NeedsRecord(made, with(defaults, func(s *Settings) { s.AbandonedTTL = 5 * day }), now) {
+		t.Error("it may have been abandoned long enough ago, and BOS is not asked")
+	}
+}
+
+// Who is asked for, so that the newest session of a template is known: nobody where none is kept as such.
+func TestContenders(t *testing.T) {
+	one := with(defaults, func(s *Settings) { s.KeepLast = 1 })
+	w := newWorld(s1, s2, s3).record(s1, "compute", 81*day, 80*day).configMap(s2, 5*day, nil).configMap(s3, 2*day, nil)
+	asked := func(s Settings) (ids []string) {
+		for _, g := range Contenders(w.snapshot(), s, now) {
+			ids = append(ids, g.ID)
+		}
+		return ids
+	}
+	if got := asked(one); !slices.Equal(got, []string{s3, s2}) {
+		t.Errorf("%v, want the newest first", got)
+	}
+	if got := asked(defaults); got != nil {
+		t.Errorf("%v, and none is kept as the newest", got)
+	}
+	if w.record(s3, "uan", 2*day, day); !slices.Equal(asked(one), []string{s2}) {
+		t.Errorf("%v, want the one that is left to ask", asked(one))
+	}
+	if w.record(s2, "compute", 5*day, 4*day); asked(one) != nil {
+		t.Errorf("%v, and the newest is known", asked(one))
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"bosgc/inventory"
@@ -14,6 +15,7 @@ type facts struct {
 	end      time.Time // the latest evidence of an end; zero if there is none
 	failed   bool      // the Job that finished last has failed
 	start    time.Time // the latest evidence of a start; zero if there is none
+	made     time.Time // of a session without any Job, when its ConfigMap was made; zero if that is not known
 	template string
 	keep     *ruling // what an annotation says
 }
@@ -32,6 +34,9 @@ func (j *Judge) facts(g *inventory.Group) *facts {
 		}
 	}
 	jobs, _ := g.Jobs()
+	if i := slices.IndexFunc(cms, func(cm inventory.ConfigMap) bool { return cm.Name == g.ID && cm.Fault == "" }); i >= 0 && len(jobs) == 0 {
+		f.made = cms[i].Created.At
+	}
 	for _, job := range jobs {
 		if job.Fault == "" && job.Template != "" {
 			f.template = job.Template

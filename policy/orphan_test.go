@@ -181,7 +181,7 @@ func TestTheGuardLooksAtGhosts(t *testing.T) {
 			w.record(id(n), "compute", 3*day, 2*day)
 			if n < tt.ghosts {
 				w.records[id(n)] = inventory.Record{Presence: inventory.Absent}
-				w.configMap(id(n), 3*day, nil)
+				w.configMap(id(n), 8*day, nil)
 			}
 		}
 		for _, d := range w.judge(defaults) {

@@ -21,6 +21,7 @@ var sessionRules = []struct {
 	{name: "requested", says: (*Judge).requested},
 	{name: "running", says: (*Judge).running},
 	{name: "annotation", says: func(_ *Judge, f *facts) *ruling { return f.keep }},
+	{name: "configmap-age", says: (*Judge).madeLately, settings: []string{"BOSGC_SESSION_TTL", "BOSGC_ABANDONED_TTL"}},
 	{name: "template", says: (*Judge).keptTemplate, settings: []string{"BOSGC_KEEP_TEMPLATES"}},
 	{name: "job-age", says: (*Judge).finishedLately, ttl: true, ended: true},
 	{name: "read", says: (*Judge).clusterUnread},
@@ -62,17 +63,20 @@ func (j *Judge) session(f *facts) Decision {
 }
 
 // NeedsRecord says whether BOS must be asked for a session's record before it can be
-// judged. It need not where Jobs and Pods decide, whatever the record says: BOS is fragile,
-// and each request counts (docs/csm.md, "BOS under load"). The template must be known all the
-// same, because the session may be the newest of it.
+// judged. It need not where Kubernetes decides, whatever the record says: BOS is fragile,
+// and each request counts (docs/csm.md, "BOS under load"). That such a session may be the newest
+// of its template is another question, see Contenders.
 func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	if !inventory.IsSessionID(g.ID) {
 		return false
 	}
 	j := &Judge{settings: settings, now: now}
 	f := j.facts(g)
-	if f.life.running != "" || !j.depends(g) {
+	switch {
+	case f.life.running != "" || !j.depends(g):
 		return false
+	case settings.CFSLink != LinkInferred && g.Listed == inventory.Present && j.madeLately(f) != nil:
+		return false // an inferred link hangs on when all sessions were at work, those that stay included
 	}
 	if f.template == "" || g.Listed != inventory.Present {
 		return true // that it is not listed proves nothing: only the answer for it alone does
@@ -104,6 +108,20 @@ func (j *Judge) foreignID(f *facts) *ruling {
 		return nil
 	}
 	return keep(NotOurs, "its ID is not a lower-case version 4 UUID, which BOS v1 makes")
+}
+
+// madeLately keeps a session that left no Job, and whose ConfigMap is younger than any session that goes: BOS makes that
+// first (docs/csm.md, "What BOS v1 makes"), so no answer of BOS could make the session older. If it has
+// answered all the same, that tells until when.
+func (j *Judge) madeLately(f *facts) *ruling {
+	if f.made.IsZero() || j.future(f.made) {
+		return nil
+	}
+	made := j.young(f.made, min(j.settings.SessionTTL, j.settings.AbandonedTTL), "its ConfigMap was made")
+	if made == nil || j.badTimes(f) != nil {
+		return made
+	}
+	return cmp.Or(j.endedLately(f), made)
 }
 
 // finishedLately keeps a session whose Jobs ended a short time ago. Its real end can only be

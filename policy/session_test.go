@@ -117,9 +117,13 @@ func TestGhost(t *testing.T) {
 		want  []string
 	}{
 		{"nothing left but the name", ghost(newWorld(s1)), []string{session(s1, "delete ghost")}},
-		{"with an old ConfigMap", ghost(newWorld(s1).configMap(s1, 2*day, nil)), []string{session(s1, "delete ghost"), cm(s1, "delete owner-collected")}},
+		{"with an old ConfigMap", ghost(newWorld(s1).configMap(s1, 8*day, nil)), []string{session(s1, "delete ghost"), cm(s1, "delete owner-collected")}},
 		{
 			"with a young ConfigMap it may just be in the making", ghost(newWorld(s1).configMap(s1, time.Hour, nil)),
+			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
+		},
+		{
+			"with one that is too young for any session nobody asks", ghost(newWorld(s1).configMap(s1, 6*day, nil)),
 			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
 		},
 		{
@@ -257,4 +261,17 @@ func TestKeepByRule(t *testing.T) {
 		golden := with(defaults, func(s *Settings) { s.KeepTemplates = []string{"x", "golden-*"} })
 		check(t, old().configMap(s1, 90*day, nil).judge(golden), session(s1, "keep kept-by-rule"), cm(s1, "keep owner-kept"))
 	})
+}
+
+// Until when a session stays that is too young to go whatever BOS says is told by BOS, if it was asked.
+func TestMadeLately(t *testing.T) {
+	w := newWorld(s1, s2, s3).configMap(s1, 6*day, nil).configMap(s2, 6*day, nil).configMap(s3, 6*day, nil)
+	w.record(s2, "compute", 6*day, 5*day).record(s3, "compute", 90*day, 80*day)
+	for id, want := range map[string]time.Time{s1: now.Add(day), s2: now.Add(2 * day), s3: now.Add(day)} {
+		for _, d := range w.judge(defaults) {
+			if d.Kind == Session && d.Name == id && (d.Reason != TooYoung || !d.EligibleAt.Equal(want)) {
+				t.Errorf("%s: %s until %s, want %s (%s)", id, d.Reason, d.EligibleAt, want, d.Detail)
+			}
+		}
+	}
 }

@@ -21,6 +21,9 @@ type Filter struct {
 	young []time.Duration
 }
 
+// ByTemplate says whether the template of an object decides.
+func (f Filter) ByTemplate() bool { return len(f.is["template"]) > 0 }
+
 const filterExpected = "expected kind=, verdict=, reason=, template= (a glob), age> or age<, such as kind=Job or age>14d"
 
 // ParseFilter reads conditions, of which all must hold; of several for the same key one must.

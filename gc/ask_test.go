@@ -1,0 +1,86 @@
+package gc_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/lab"
+	"bosgc/policy"
+)
+
+// BOS is not asked for sessions that Kubernetes decides about, and the plan is the same as if it had been asked for all.
+func TestAPlanIsTheSameIfBOSIsAskedForAll(t *testing.T) {
+	for _, csm := range []string{"1.0", "1.2", "1.3.1", "1.4", "1.5"} {
+		for keepLast := range 3 {
+			t.Run(fmt.Sprintf("CSM %s, BOSGC_KEEP_LAST=%d", csm, keepLast), func(t *testing.T) {
+				t.Parallel()
+				world, err := lab.NewWorld(lab.Options{CSM: csm, Seed: uint64(40 + keepLast), Sessions: 300})
+				if err != nil {
+					t.Fatal(err)
+				}
+				settings := usual
+				settings.KeepLast = keepLast
+				some, asked := planned(t, world, settings, false)
+				all, askedAll := planned(t, world, settings, true)
+				if asked >= askedAll {
+					t.Errorf("BOS was asked %d times, and %d times for all: this test shows nothing", asked, askedAll)
+				}
+				t.Logf("BOS was asked %d times, and %d times for all", asked, askedAll)
+				if len(some) != len(all) {
+					t.Errorf("%d objects, and %d if BOS is asked for all", len(some), len(all))
+				}
+				for object, is := range some {
+					if all[object] != is {
+						t.Errorf("%s: %s, but %s if BOS is asked for all", object, is, all[object])
+					}
+				}
+			})
+		}
+	}
+}
+
+// Where nothing goes, nobody's place among the newest matters, and nobody is asked.
+func TestWhereNothingGoesBOSIsAskedForItsListAlone(t *testing.T) {
+	world, err := lab.NewBulk(lab.BulkOptions{CSM: "1.4", Seed: 1, Sessions: 300, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := usual
+	settings.KeepLast = 1
+	// Besides the list: whether there is a BOS v1, and a few that tell how large its list may be.
+	if objects, asked := planned(t, world, settings, false); asked > 20 || len(objects) < 300 {
+		t.Errorf("BOS was asked %d times for a plan of %d objects", asked, len(objects))
+	}
+}
+
+// usual are the settings' defaults, but for what a test sets.
+var usual = policy.Settings{
+	SessionTTL: 168 * time.Hour, FailedTTL: 336 * time.Hour, AbandonedTTL: 336 * time.Hour, OrphanGrace: 24 * time.Hour,
+	OrphanSightings: 2, MaxOrphanPercent: 50, CFS: policy.CFSOld, CFSTTL: 168 * time.Hour, CFSLink: policy.LinkExact,
+}
+
+// planned gives the verdicts of a plan, and how often BOS was asked for it.
+func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bool) (verdicts map[string]string, asked int) {
+	t.Helper()
+	server, err := lab.Start(world, lab.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	plan, err := gc.MakePlan(t.Context(), systemsOf(t, server), gc.Run{ID: "a", Clock: time.Now, Reading: time.Minute, Settings: settings, AskAll: askAll})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts = map[string]string{}
+	for _, o := range plan.Objects {
+		verdicts[string(o.Kind)+" "+o.Name] = string(o.Verdict) + " " + string(o.Reason)
+	}
+	for _, r := range server.Requests() {
+		if r.System == "bos" {
+			asked++
+		}
+	}
+	return verdicts, asked
+}
