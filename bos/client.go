@@ -330,7 +330,7 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 	if err != nil {
 		return inventory.Record{}, nil, err
 	}
-	record, err := decodeRecord(answer.Body)
+	record, err := DecodeRecord(answer.Body)
 	if err != nil {
 		return inventory.Record{}, nil, fmt.Errorf("GET %s: %w", path, err)
 	}

@@ -34,7 +34,7 @@ func BenchmarkDecodeRecord(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(record)))
 	for b.Loop() {
-		if _, err := decodeRecord(record); err != nil {
+		if _, err := DecodeRecord(record); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,10 +16,10 @@ import (
 // recordFields are those by which a record is one of BOS: each release gives most of them with every record.
 var recordFields = []string{"start_time", "stop_time", "operation", "status_link", "templateName", "templateUuid", "job", "boa_job_name"}
 
-// decodeRecord reads the fields of a session one by one, because any of them may be "",
+// DecodeRecord reads the fields of a session one by one, because any of them may be "",
 // null, a bool or a number, depending on the CSM release and on how far BOA came
 // (docs/csm.md, "Session records"); one odd field must not hide the others.
-func decodeRecord(data []byte) (inventory.Record, error) {
+func DecodeRecord(data []byte) (inventory.Record, error) {
 	fields, err := object(data)
 	if err != nil {
 		return inventory.Record{}, err

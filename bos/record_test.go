@@ -51,7 +51,7 @@ func TestDecodeRecord(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Presence = inventory.Present
-			got, err := decodeRecord([]byte(tt.body))
+			got, err := DecodeRecord([]byte(tt.body))
 			if err != nil || got != tt.want {
 				t.Errorf("%+v, %v; want %+v", got, err, tt.want)
 			}
@@ -62,7 +62,7 @@ func TestDecodeRecord(t *testing.T) {
 // A session whose record says nothing at all would have no end, and be taken for an abandoned one.
 func TestWhatIsNoRecordIsNone(t *testing.T) {
 	for _, body := range []string{`{}`, `{"status":"ok"}`, `null`, `[]`, `{"title":"Sign in"}`} {
-		if got, err := decodeRecord([]byte(body)); err == nil || got.Presence != inventory.Unknown {
+		if got, err := DecodeRecord([]byte(body)); err == nil || got.Presence != inventory.Unknown {
 			t.Errorf("%s was taken for a record: %+v, %v", body, got, err)
 		}
 	}
@@ -70,7 +70,7 @@ func TestWhatIsNoRecordIsNone(t *testing.T) {
 
 func TestHugeBadTimeIsBounded(t *testing.T) {
 	for _, value := range []string{`"` + strings.Repeat("x", 100000) + `"`, "[" + strings.Repeat("1,", 100000) + "1]"} {
-		got, err := decodeRecord([]byte(`{"stop_time":` + value + `}`))
+		got, err := DecodeRecord([]byte(`{"stop_time":` + value + `}`))
 		if err != nil || !got.Stop.Bad() || len(got.Stop.Raw) > 1000 {
 			t.Errorf("%v, bad %v, %d bytes", err, got.Stop.Bad(), len(got.Stop.Raw))
 		}
@@ -150,7 +150,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := decodeRecord(data)
+		got, err := DecodeRecord(data)
 		if err != nil && got != (inventory.Record{}) {
 			t.Fatalf("an error with %+v", got)
 		}

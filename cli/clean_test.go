@@ -248,7 +248,7 @@ func TestLiveProcedureForACancelledSession(t *testing.T) {
 	onEvery(t, func(t *testing.T, csm string, operation operation) {
 		// Given a session that runs, a neighbour on other nodes with the same configuration,
 		slow := lab.Quick()
-		slow.Configure = 3 * time.Second
+		slow.Configure = 8 * time.Second // on a machine that is busy, bosgc has to be done before that
 		slow.Boot, slow.Shutdown = 30*time.Second, 30*time.Second
 		s := startLiving(t, csm, 64, slow, lab.ServerOptions{})
 		s.CFS.AllowKills(true)

@@ -15,7 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"bosgc/gc"
@@ -203,19 +205,30 @@ func find(t *testing.T, d gc.Document, kind policy.Kind, name string) gc.Object 
 	return gc.Object{}
 }
 
-// core gives a client as a person has it.
-func (s *system) core() *corev1client.CoreV1Client {
+// person is how somebody reaches Kubernetes.
+func (s *system) person() *rest.Config {
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig())
 	if err != nil {
 		s.t.Error(err)
 	}
-	return corev1client.NewForConfigOrDie(config)
+	return config
 }
+
+func (s *system) core() *corev1client.CoreV1Client { return corev1client.NewForConfigOrDie(s.person()) }
+
+var protection = []byte(`{"metadata":{"annotations":{"bosgc/keep":"true"}}}`)
 
 // annotate protects a ConfigMap.
 func (s *system) annotate(configMap string) {
-	patch := []byte(`{"metadata":{"annotations":{"bosgc/keep":"true"}}}`)
-	if _, err := s.core().ConfigMaps(lab.Namespace).Patch(context.Background(), configMap, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	_, err := s.core().ConfigMaps(lab.Namespace).Patch(context.Background(), configMap, types.MergePatchType, protection, metav1.PatchOptions{})
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *system) annotateJob(job string) {
+	_, err := batchv1client.NewForConfigOrDie(s.person()).Jobs(lab.Namespace).Patch(context.Background(), job, types.MergePatchType, protection, metav1.PatchOptions{})
+	if err != nil {
 		s.t.Error(err)
 	}
 }

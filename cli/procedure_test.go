@@ -48,8 +48,8 @@ func TestManualProcedureForACompletedSession(t *testing.T) {
 			left := s.exist()
 			for id, kinds := range collected {
 				job, configMap := "boa-"+id, id
-				if strings.Join(kinds, " ") != strings.TrimSpace(strings.Repeat("CFSSession ", len(kinds)-3)+"ConfigMap Session Job") {
-					t.Errorf("session %s: %v go, want CFS sessions, ConfigMap, session and Job", id, kinds)
+				if strings.Join(kinds, " ") != "ConfigMap "+strings.Repeat("CFSSession ", len(kinds)-3)+"Session Job" {
+					t.Errorf("session %s: %v go, want ConfigMap, CFS sessions, session and Job", id, kinds)
 				}
 				// the ConfigMap is gone,
 				if left[name(lab.KindConfigMap, configMap)] {

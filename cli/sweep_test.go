@@ -292,21 +292,22 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 		var once atomic.Bool
 		var victim string
 		s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
-			if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/v2/sessions/") && once.CompareAndSwap(false, true) {
-				for _, o := range s.World.Truth() {
-					if o.Kind == lab.KindCFSSession && strings.HasSuffix(r.URL.Path, o.Name) {
-						victim = o.Name
-					}
-				}
-				s.annotate(s.sessionOf(victim))
-				time.Sleep(600 * time.Millisecond) // what was read of the session's Job and ConfigMap serves for half a second
+			_, cfs, deletes := strings.Cut(r.URL.Path, "/v2/sessions/")
+			if r.Method != http.MethodDelete || !deletes {
+				return
+			}
+			// Its ConfigMap has gone by now; its Job goes last.
+			if job := "boa-" + s.sessionOf(cfs); s.exist()[name(lab.KindJob, job)] && once.CompareAndSwap(false, true) {
+				victim = cfs
+				s.annotateJob(job)
+				time.Sleep(600 * time.Millisecond) // what was read of the session's Job serves for half a second
 			}
 		}})
 		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1", "BOSGC_CFS_CONCURRENCY=1", "BOSGC_BOS_CONCURRENCY=1")
 		session := find(t, d, policy.CFSSession, victim).Session
 		left := s.exist()
 		for _, o := range d.Objects {
-			if o.Session == session && o.Name != victim && o.Verdict == policy.Delete && !left[name(string(o.Kind), o.Name)] {
+			if o.Session == session && o.Name != victim && o.Kind != policy.ConfigMap && o.Verdict == policy.Delete && !left[name(string(o.Kind), o.Name)] {
 				t.Errorf("%s %s is gone (%s), although its session was protected before", o.Kind, o.Name, o.Outcome)
 			}
 		}

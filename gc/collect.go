@@ -49,7 +49,7 @@ type world struct {
 	// hasBOSv1 is false where BOS v1 is positively known to have been removed (CSM 1.6).
 	hasBOSv1 bool
 	list     *SessionList
-	ended    map[string]ended // by session
+	kept     *kept
 	links    []inventory.Link // none unless inferred ones are acted on, and there may be any
 }
 
@@ -62,7 +62,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
 	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung, askAll: r.AskAll}
+	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung, askAll: r.AskAll, kept: new(kept)}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
@@ -76,7 +76,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.reading.end()
 	c.doubt()
 	joining := time.Now()
-	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list}
+	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: c.kept}
 	s.Timings.Took("joining", joining)
 	w.seen.References, c.seen.References = nil, nil // the snapshot has what they say
 	// The records come before the judge, which ranks the sessions of each template by
@@ -88,7 +88,6 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.requested = w.requested
 	c.records(recording, w.snapshot)
 	c.rank(recording, w.snapshot)
-	w.ended = c.ended
 	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
 	memory := policy.Memory{Sightings: r.Sightings, Requested: w.requested, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
@@ -99,6 +98,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.sessionsOfV2(reading, w)
 	c.links(reading, w)
 	w.judge.Guard(w.snapshot)
+	c.kept.close()
 	for _, name := range SourceNames() {
 		w.sources = append(w.sources, *c.sources[name])
 	}
@@ -181,8 +181,7 @@ type collection struct {
 	weight int64                       // of a session in BOS's list, estimated; 0 before
 	noEtcd error                       // why BOS's etcd could not be read
 
-	ended      map[string]ended // see world
-	endedBytes int
+	kept *kept // see world
 }
 
 // lists asks all lists but BOS's at once. Nothing is concluded from the order in which they answer:
@@ -282,14 +281,14 @@ func (c *collection) bodies(ctx context.Context, w *world) {
 		g := w.snapshot.Groups[i]
 		all.Go(func() error {
 			defer looked.step()
-			w.snapshot.Groups[i] = g.WithConfigMaps(c.read(ctx, g, names))
+			w.snapshot.Groups[i] = g.WithConfigMaps(c.contents(ctx, g, names))
 			return nil
 		})
 	}
 	_ = all.Wait() // each ConfigMap holds its own error
 }
 
-func (c *collection) read(ctx context.Context, g *inventory.Group, names []string) []inventory.ConfigMap {
+func (c *collection) contents(ctx context.Context, g *inventory.Group, names []string) []inventory.ConfigMap {
 	seen, _ := g.ConfigMaps()
 	looked := seen[:0] // nobody else has them
 	for _, cm := range seen {
@@ -297,11 +296,13 @@ func (c *collection) read(ctx context.Context, g *inventory.Group, names []strin
 			c.mu.Lock()
 			c.sources[inventory.SourceConfigMaps].Requests++
 			c.mu.Unlock()
-			fresh, there := c.systems.Kube.Body(ctx, cm)
+			fresh, manifest, there := c.systems.Kube.Body(ctx, cm)
 			if !there {
 				continue // somebody else was faster
 			}
-			cm = fresh
+			if cm = fresh; manifest != nil {
+				c.kept.contents.put(cm.UID+" "+cm.ResourceVersion, manifest)
+			}
 			if cm.Body == inventory.BodyFailed {
 				c.failed(inventory.SourceConfigMaps, cm.BodyFault)
 			}

@@ -54,8 +54,8 @@ type unit struct {
 //  0. Procedures that a person began with "bosgc clean" and that did not end are gone on with.
 //  1. What exceeds MaxDeletes, counted along the plan, waits for the next sweep. What could not be
 //     deleted does not count.
-//  2. Sessions are taken oldest first, several at a time. Of each, its CFS sessions go, then its
-//     ConfigMaps, then the session in BOS, its Jobs last. If a ConfigMap or the session
+//  2. Sessions are taken oldest first, several at a time. Of each, its ConfigMaps go, then its
+//     CFS sessions, then the session in BOS, its Jobs last. If a ConfigMap or the session
 //     fails, what comes after it waits: it is what the next run will find the rest by.
 //  3. Before the first of them all of them are written to the journal. If that fails, the execution
 //     ends: no journal, no delete.

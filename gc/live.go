@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bosgc/bos"
 	"bosgc/inventory"
 	"bosgc/kube"
 	"bosgc/policy"
@@ -89,8 +90,13 @@ func (u *unsure) Error() string { return u.err.Error() }
 // unit begins with a session. What BOS said of it when the plan was made is good for the journal, too, if it has ended.
 func (w *world) unit(id string) *unit {
 	u := &unit{id: id, jobs: map[string]look{}, configMaps: map[string]look{}, deleted: map[string]bool{}}
-	if e, ok := w.ended[id]; ok {
-		u.record, u.recordText, u.ended = e.record, e.text, true
+	if w.kept == nil {
+		return u
+	}
+	if text := w.kept.records.take(id); text != nil {
+		var err error
+		u.record, err = bos.DecodeRecord(text)
+		u.recordText, u.ended = text, err == nil
 	}
 	return u
 }

@@ -82,6 +82,11 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) *reading {
 		}
 		r.presence = r.record.Presence
 	case policy.Job, policy.ConfigMap:
+		if text := x.kept(o); text != nil {
+			// That it is still this one, and protects nothing, the API server says when it deletes it.
+			r.content, r.presence, r.same = text, inventory.Present, true
+			break
+		}
 		whole, source := x.systems.Kube.WholeJob, inventory.SourceJobs
 		if o.Kind == policy.ConfigMap {
 			whole, source = x.systems.Kube.WholeConfigMap, inventory.SourceConfigMaps
@@ -95,6 +100,14 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) *reading {
 		r.same = w.UID == o.UID && w.ResourceVersion == o.ResourceVersion
 	}
 	return r
+}
+
+// kept gives the content of a ConfigMap, if exactly this version was read for the plan.
+func (x *execution) kept(o *Object) json.RawMessage {
+	if o.Kind != policy.ConfigMap || x.world.kept == nil {
+		return nil
+	}
+	return x.world.kept.contents.take(o.UID + " " + o.ResourceVersion)
 }
 
 // note has what was read serve for the look before the deletes as well.

@@ -1,9 +1,7 @@
 package gc
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -77,29 +75,12 @@ func (c *collection) ask(ctx context.Context, groups []*inventory.Group) (broken
 	return failures.Load(), answers.Load()
 }
 
-// ended is what BOS has of a session that has ended, also word for word.
-type ended struct {
-	record inventory.Record
-	text   json.RawMessage
-}
-
-// maxEnded is how many bytes of what BOS answered are kept for the journal, about 400 for each session. A session whose
-// answer is not kept is asked for once more before it goes.
-const maxEnded = 4 << 20
-
 // record asks BOS for one session. What it says of one that has ended is kept: the record does not change any
 // more, it can only go, so that it need not be read again directly before the delete.
 func (c *collection) record(ctx context.Context, id string) (inventory.Record, error) {
 	record, text, err := c.systems.BOS.Whole(ctx, id)
 	if err == nil && record.Presence == inventory.Present && record.Stop.Known() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.endedBytes += len(text); c.endedBytes <= maxEnded {
-			if c.ended == nil {
-				c.ended = map[string]ended{}
-			}
-			c.ended[id] = ended{record, bytes.Clone(text)}
-		}
+		c.kept.records.put(id, text)
 	}
 	return record, err
 }

@@ -37,8 +37,11 @@ const (
 // chunk is one ConfigMap of the run under way.
 type chunk struct {
 	kept   kube.Kept
-	raw    []byte // its lines
-	body   []byte // the same, compressed
+	size   int    // bytes of its lines
+	lines  int    // that end in it
+	sealed []byte // its first lines, compressed for good
+	open   []byte // the lines after those, to which others may be added
+	body   []byte // all of them, compressed
 	stored []byte // the body that is known to be in the cluster
 	puts   int
 	dirty  bool // body is not known to be in the cluster
@@ -46,17 +49,32 @@ type chunk struct {
 
 // takes says whether a piece may be added.
 func (c *chunk) takes(piece []byte, l limits) bool {
-	return c != nil && c.puts < l.puts && (len(c.raw) == 0 || len(c.raw)+len(piece) <= l.raw)
+	return c != nil && c.puts < l.puts && (c.size == 0 || c.size+len(piece) <= l.raw)
 }
 
-func (c *chunk) compress() error {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, err := w.Write(c.raw)
+func (c *chunk) add(piece []byte) {
+	c.open = append(c.open, piece...)
+	c.size += len(piece)
+	c.lines += bytes.Count(piece, []byte("\n"))
+}
+
+// sealAt is after how many bytes what is compressed is not compressed again with what is added to it. A chunk grows in up to
+// sixteen steps, and compressing all of it each time was what a large sweep spent most of its own time on. Several
+// streams of gzip, one after the other, are one for whoever reads them; each begins without knowing those
+// before, which costs a few per cent of the size.
+const sealAt = 64 << 10
+
+func (c *chunk) compress(w *gzip.Writer) error {
+	b := bytes.NewBuffer(bytes.Clone(c.sealed))
+	w.Reset(b)
+	_, err := w.Write(c.open)
 	if err := errors.Join(err, w.Close()); err != nil {
 		return fmt.Errorf("compress the journal: %w", err)
 	}
 	c.body, c.dirty = b.Bytes(), true
+	if len(c.open) >= sealAt {
+		c.sealed, c.open = c.body, nil
+	}
 	return nil
 }
 
@@ -95,7 +113,7 @@ func (j *Journal) put(ctx context.Context, c *chunk) error {
 func (j *Journal) settle(ctx context.Context, c *chunk) error {
 	c.kept.Labels = map[string]string{
 		journalLabel: j.options.Name, runLabel: j.options.Run, bytesLabel: strconv.Itoa(len(c.body)),
-		entriesLabel: strconv.Itoa(bytes.Count(c.raw, []byte("\n"))),
+		entriesLabel: strconv.Itoa(c.lines),
 	}
 	c.kept.Binary = map[string][]byte{contentKey: c.body}
 	for again := true; ; again = false {
@@ -158,20 +176,16 @@ func identify(journal string, k kube.Kept) (run string, number int, ok bool) {
 
 // gunzip gives the content of a chunk, or what can be read of it together with the error.
 func gunzip(body []byte) ([]byte, error) {
-	source := bytes.NewReader(body)
-	r, err := gzip.NewReader(source)
+	r, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	r.Multistream(false)
 	raw, err := io.ReadAll(io.LimitReader(r, readLimit+1))
 	switch {
 	case len(raw) > readLimit:
 		return nil, fmt.Errorf("it comes to more than %d bytes", readLimit)
-	case err != nil:
-		return raw, err
-	case source.Len() > 0:
+	case errors.Is(err, gzip.ErrHeader):
 		return raw, errors.New("something follows its end")
 	}
-	return raw, nil
+	return raw, err
 }

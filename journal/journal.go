@@ -5,6 +5,7 @@ package journal
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,6 +86,7 @@ type Journal struct {
 	file  *file // nil without a folder
 	room  *room
 	tail  *chunk
+	press *gzip.Writer
 	next  int      // number of the next chunk
 	queue [][]byte // what is in no chunk yet
 }
@@ -106,7 +108,7 @@ func open(ctx context.Context, o Options, l limits) (*Journal, error) {
 	if !runForm.MatchString(o.Run) || o.Runs < 1 {
 		return nil, fmt.Errorf("journal of run %q, %d runs: a name of lower-case letters, digits and dashes and at least 1 are expected", o.Run, o.Runs)
 	}
-	j := &Journal{options: o, limits: l}
+	j := &Journal{options: o, limits: l, press: gzip.NewWriter(nil)}
 	if o.Dir != "" {
 		j.file = &file{dir: o.Dir, name: o.Name + "-journal-" + o.Run + ".jsonl"}
 		tried := make(chan error, 1)
@@ -254,10 +256,10 @@ func (j *Journal) flush(ctx context.Context) error {
 			j.next++
 		}
 		for len(j.queue) > 0 && j.tail.takes(j.queue[0], j.limits) {
-			j.tail.raw = append(j.tail.raw, j.queue[0]...)
+			j.tail.add(j.queue[0])
 			j.queue = j.queue[1:]
 		}
-		if err := j.tail.compress(); err != nil {
+		if err := j.tail.compress(j.press); err != nil {
 			return err
 		}
 	}

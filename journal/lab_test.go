@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"compress/gzip"
 	"fmt"
 	"net/http"
 	"slices"
@@ -155,8 +156,8 @@ func (c *cluster) stray(name string, labels map[string]string) {
 // aged puts a run with so many chunks into the store as if it were that old.
 func (c *cluster) aged(run string, chunks int, age time.Duration) {
 	for n := range chunks {
-		body := &chunk{raw: []byte(`{"run":"` + run + `","kind":"Job","name":"x"}` + "\n")}
-		_ = body.compress()
+		body := &chunk{lines: 1, open: []byte(`{"run":"` + run + `","kind":"Job","name":"x"}` + "\n")}
+		_ = body.compress(gzip.NewWriter(nil))
 		c.Kube.Add("configmaps", &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
 				Name: chunkName("bosgc", run, n), Namespace: lab.Namespace, CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),

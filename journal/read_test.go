@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -19,7 +20,7 @@ func cut(t testing.TB, entries []Entry, limit int) []part {
 	var c *chunk
 	flush := func() {
 		if c != nil {
-			if err := c.compress(); err != nil {
+			if err := c.compress(gzip.NewWriter(nil)); err != nil {
 				t.Fatal(err)
 			}
 			parts = append(parts, part{chunkName("j", "r", len(parts)), len(parts), c.body})
@@ -36,7 +37,7 @@ func cut(t testing.TB, entries []Entry, limit int) []part {
 			if !c.takes(piece, limits{raw: limit, puts: 1}) {
 				flush()
 			}
-			c.raw = append(c.raw, piece...)
+			c.add(piece)
 		}
 	}
 	flush()
@@ -140,8 +141,8 @@ func TestAnEntryWithoutItsEndWasNeverConfirmed(t *testing.T) {
 func TestDamage(t *testing.T) {
 	good := cut(t, []Entry{entry("a", "{}")}, 300)[0].body
 	zip := func(text string) []byte {
-		c := &chunk{raw: []byte(text)}
-		_ = c.compress()
+		c := &chunk{open: []byte(text)}
+		_ = c.compress(gzip.NewWriter(nil))
 		return c.body
 	}
 	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<16))
@@ -156,8 +157,8 @@ func TestDamage(t *testing.T) {
 		"empty":           {[][]byte{{}, good}, "0000 cannot be read", 1},
 		"no gzip":         {[][]byte{[]byte("no gzip at all"), good}, "0000 cannot be read", 1},
 		"checksum":        {[][]byte{flipped, good}, "checksum", 2},
-		"something after": {[][]byte{append(slices.Clone(good), 0), good}, "follows", 2},
-		"two streams":     {[][]byte{append(slices.Clone(good), good...)}, "follows", 1},
+		"something after": {[][]byte{append(slices.Clone(good), 0), good}, "unexpected EOF", 2},
+		"much after":      {[][]byte{append(slices.Clone(good), make([]byte, 30)...), good}, "follows", 2},
 		"no JSON":         {[][]byte{good, zip("hello\n"), good}, "0001 cannot be understood", 2},
 		"of another run":  {[][]byte{zip(`{"run":"q","kind":"Job","name":"n"}` + "\n")}, "another run", 0},
 		"null":            {[][]byte{zip("null\n")}, "another run", 0},
@@ -176,8 +177,8 @@ func TestDamage(t *testing.T) {
 }
 
 func TestABombIsNotUnpacked(t *testing.T) {
-	c := &chunk{raw: bytes.Repeat([]byte("\n"), 24<<20)}
-	if err := c.compress(); err != nil {
+	c := &chunk{open: bytes.Repeat([]byte("\n"), 24<<20)}
+	if err := c.compress(gzip.NewWriter(nil)); err != nil {
 		t.Fatal(err)
 	}
 	var before, after runtime.MemStats
@@ -233,4 +234,37 @@ func FuzzLines(f *testing.F) {
 			t.Fatalf("cut at %d: %+v %q, whole %+v %q", at, cut.entries, cut.damage, whole.entries, whole.damage)
 		}
 	})
+}
+
+// However a chunk has grown, it is one text for whoever reads it, hardly larger than if it had been compressed at once, and
+// no byte of it was compressed again and again.
+func TestAChunkThatGrows(t *testing.T) {
+	var grown chunk
+	press := gzip.NewWriter(nil)
+	var all []byte
+	for i := range 60 {
+		line, err := encode(entry(fmt.Sprint(i), fmt.Sprintf(`{"data":%q}`, strings.Repeat(fmt.Sprint(i*i, " nodes; "), 800))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, line...)
+		grown.add(line)
+		if err := grown.compress(press); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := gunzip(grown.body); err != nil || !bytes.Equal(got, all) {
+			t.Fatalf("after %d lines: %v, %d bytes of %d", i+1, err, len(got), len(all))
+		}
+		if len(grown.open) >= sealAt {
+			t.Fatalf("%d bytes are compressed anew with each line", len(grown.open))
+		}
+	}
+	at := chunk{open: all}
+	if err := at.compress(press); err != nil {
+		t.Fatal(err)
+	}
+	if grown.size != len(all) || grown.lines != 60 || len(all) < 4*sealAt || len(grown.body) > 2*len(at.body) {
+		t.Errorf("%d bytes in %d lines are %d bytes compressed, %d if compressed at once", grown.size, grown.lines, len(grown.body), len(at.body))
+	}
+	t.Logf("%d bytes are %d, %d if compressed at once", len(all), len(grown.body), len(at.body))
 }

@@ -269,7 +269,7 @@ func TestAForeign404IsNoProofOfAbsence(t *testing.T) {
 	if _, presence, err := c.Job(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
 		t.Errorf("get: %v, error %v", presence, err)
 	}
-	if cm, there := c.Body(ctx, inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed {
+	if cm, _, there := c.Body(ctx, inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed {
 		t.Errorf("body: %+v, there %v", cm, there)
 	}
 }
@@ -307,8 +307,8 @@ func TestBody(t *testing.T) {
 			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				reply(t, w, 200, corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: id, UID: "new", ResourceVersion: "9"}, Data: tt.data})
 			})
-			cm, there := c.Body(context.Background(), inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"})
-			if !there || cm.Body != tt.want || (cm.BodyFault == "") != (tt.want == inventory.BodyExact) {
+			cm, manifest, there := c.Body(context.Background(), inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"})
+			if !there || cm.Body != tt.want || (manifest != nil) != (tt.want == inventory.BodyExact) || (cm.BodyFault == "") != (tt.want == inventory.BodyExact) {
 				t.Errorf("body %v, fault %q", cm.Body, cm.BodyFault)
 			}
 			if cm.UID != "new" || cm.ResourceVersion != "9" || cm.User != "Pod x" {
@@ -320,7 +320,7 @@ func TestBody(t *testing.T) {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			failure(t, w, http.StatusNotFound, metav1.StatusReasonNotFound)
 		})
-		if cm, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); there {
+		if cm, _, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); there {
 			t.Errorf("%+v", cm)
 		}
 	})
@@ -328,7 +328,7 @@ func TestBody(t *testing.T) {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)
 		})
-		if cm, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
+		if cm, _, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
 			t.Errorf("%+v", cm)
 		}
 	})

@@ -80,20 +80,20 @@ func whole(meta *metav1.ObjectMeta, object any) (Whole, inventory.Presence, erro
 	return Whole{UID: string(meta.UID), ResourceVersion: meta.ResourceVersion, Manifest: text}, inventory.Present, nil
 }
 
-// Body reads a ConfigMap's content and says whether it is what BOS v1 makes. If it has gone
-// since it was listed, there is false.
-func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found inventory.ConfigMap, there bool) {
+// Body reads a ConfigMap's content and says whether it is what BOS v1 makes; then the whole of it comes along. If it has
+// gone since it was listed, there is false.
+func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found inventory.ConfigMap, manifest json.RawMessage, there bool) {
 	var full *corev1.ConfigMap
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		full, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, cm.Name, metav1.GetOptions{})
 		return err
 	})
 	if notFound(err) {
-		return cm, false
+		return cm, nil, false
 	}
 	if err != nil {
 		cm.Body, cm.BodyFault = inventory.BodyFailed, explain("get ConfigMap "+cm.Name, c.options.Namespace, err).Error()
-		return cm, true
+		return cm, nil, true
 	}
 	user := cm.User
 	cm = projectConfigMap(&full.ObjectMeta)
@@ -101,8 +101,11 @@ func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found invent
 	cm.Body = inventory.BodyExact
 	if cm.BodyFault = bodyFault(full); cm.BodyFault != "" {
 		cm.Body = inventory.BodyOther
+		return cm, nil, true
 	}
-	return cm, true
+	full.APIVersion, full.Kind = "v1", "ConfigMap"
+	w, _, _ := whole(&full.ObjectMeta, full) // without its manifest it is only read once more
+	return cm, w.Manifest, true
 }
 
 // Keep reads what protects a ConfigMap as it is now. Absent is a ConfigMap that has gone.

@@ -147,7 +147,7 @@ func TestOrderOfDeletion(t *testing.T) {
 	for _, d := range w.judge(defaults) {
 		got = append(got, string(d.Kind)+" "+d.Session)
 	}
-	want := []string{"Session " + s2, "CFSSession ", "CFSSession " + s1, "ConfigMap " + s1, "Session " + s1, "Job " + s1}
+	want := []string{"Session " + s2, "CFSSession ", "ConfigMap " + s1, "CFSSession " + s1, "Session " + s1, "Job " + s1}
 	for i := range want {
 		if i >= len(got) || got[i] != want[i] {
 			t.Fatalf("order is %q, want %q", got, want)

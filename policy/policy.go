@@ -115,7 +115,7 @@ func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time, memory Me
 
 // All judges everything in a snapshot, one thing after the other: what is said of all of it weighs more than the
 // snapshot. The groups come in the order in which they are to be deleted: the oldest session first, and within a
-// session CFS sessions, ConfigMaps, the session, Jobs.
+// session ConfigMaps, CFS sessions, the session, Jobs.
 func (j *Judge) All(s *inventory.Snapshot) iter.Seq[Decision] {
 	return func(yield func(Decision) bool) {
 		linked := j.owners(s)
@@ -175,19 +175,21 @@ func (j *Judge) Group(g *inventory.Group) []Decision {
 	cms := j.configMaps(f, session, jobs)
 	holdBack(cms, &session, jobs)
 
-	all := make([]Decision, 0, len(g.CFS)+len(cms)+1+len(jobs))
+	cfs := make([]Decision, 0, len(g.CFS))
 	for _, c := range g.CFS {
-		all = append(all, j.taggedCFS(f, session, jobs, c))
+		cfs = append(cfs, j.taggedCFS(f, session, jobs, c))
 	}
-	if g.Listed != inventory.Present {
-		return append(append(all, cms...), jobs...)
-	}
-	if f.agedByConfigMap() {
+	switch {
+	case g.Listed != inventory.Present:
+		return slices.Concat(cms, cfs, jobs)
+	case f.agedByConfigMap():
 		// Its ConfigMap alone tells how old the session is. Were it to go first and the run
 		// killed then, no later run could judge the session any more.
-		return append(append(append(all, session), cms...), jobs...)
+		return slices.Concat(cfs, []Decision{session}, cms, jobs)
 	}
-	return append(append(append(all, cms...), session), jobs...)
+	// The ConfigMap first: it goes in no other version than the one that was judged, so that whoever has protected the
+	// session there since loses nothing of it.
+	return slices.Concat(cms, cfs, []Decision{session}, jobs)
 }
 
 // holdBack keeps a session and its Jobs while one of its ConfigMaps cannot be judged: they

@@ -72,14 +72,13 @@ func (r *results) judgeRequests(one row, least *Cost) {
 	again := func(n int) int { return n + n/4 } // what is held up for half a second is read again
 	say("BOS is asked for its list once at most", requests, is["bos list"], 1)
 	say("BOS gets one DELETE per collected session", requests, is["bos DELETE"], n["Session"])
-	// Those that stay and have no Job: nobody else knows whether they are ghosts, and of which template they are the newest.
-	say("BOS gets one GET per collected session, and one per session that stays and that nothing else decides", requests,
-		is["bos GET"], again(n["Session"])+one.size.Sessions-n["Session"])
+	// Some few stay because they are the newest of their templates, and some are asked for to guess how large the list is.
+	say("BOS gets one GET per collected session, and none (50 at most) for those that stay", requests, is["bos GET"], again(n["Session"])+50)
 	say("CFS gets one GET and one DELETE per collected CFS session", requests, is["cfs GET"]+is["cfs DELETE"], again(n["CFSSession"])+n["CFSSession"])
 	say("Kubernetes gets one DELETE per deleted object", requests, is["kube DELETE configmaps"]+is["kube DELETE jobs"], gone)
 	say("Kubernetes gets nothing but that per deleted object", measured, is["kube GET configmaps"]+is["kube GET jobs"], 0)
-	say("Kubernetes gets two GETs per deleted ConfigMap (the plan looks at its content; the journal takes it, which is the last look, too)", requests,
-		is["kube GET configmaps"], again(2*n["ConfigMap"]))
+	say("Kubernetes gets one GET per deleted ConfigMap (for its content, which the plan looks at and the journal keeps)", requests,
+		is["kube GET configmaps"], again(n["ConfigMap"]))
 	say("Kubernetes gets one GET per deleted Job (for the journal, and the last look)", requests, is["kube GET jobs"], again(n["Job"]))
 	// Pages of Jobs and Pods are half as large, which bounds the memory, and these lists are read again before the first delete.
 	say("Kubernetes gets at most half as many pages again as the floor asks for", requests, is["kube page"], least.Requests["kube page"]*3/2+8)

@@ -1,0 +1,68 @@
+package gc
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"io"
+	"sync"
+)
+
+// kept is what was read to make a plan and is to be in the journal if the plan is carried out, so that nothing has to be
+// read twice: BOS's records of sessions that have ended, by session, and the ConfigMaps whose content was looked at, by UID
+// and resource version. Neither can change; each can only go.
+type kept struct{ records, contents shelf }
+
+// shelf keeps texts that are mostly alike, compressed: ten thousand ConfigMaps of sessions, of a few KiB each, take some
+// hundred bytes each. What there is no room for is read again.
+type shelf struct {
+	mu    sync.Mutex // guards what follows
+	used  int
+	like  []byte // the first text: of the others little more is kept than how they differ from it
+	press *flate.Writer
+	texts map[string][]byte
+}
+
+const (
+	// shelfRoom is how many bytes a shelf takes: enough for ten thousand texts as they usually are, and little beside what a
+	// plan of so many holds.
+	shelfRoom = 4 << 20
+	// likeness is how much of a text others can be compared with: flate looks back no further.
+	likeness = 32 << 10
+)
+
+// close lets go of what only putting needs, a mebibyte for each shelf.
+func (k *kept) close() { k.records.press, k.contents.press = nil, nil }
+
+func (s *shelf) put(key string, text json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.texts == nil {
+		s.texts, s.like = map[string][]byte{}, bytes.Clone(text[:min(len(text), likeness)])
+		s.press, _ = flate.NewWriterDict(nil, flate.DefaultCompression, s.like) // the only error is a level that there is not
+	}
+	var packed bytes.Buffer
+	s.press.Reset(&packed) // to what it was with the dictionary
+	_, err := s.press.Write(text)
+	if err != nil || s.press.Close() != nil || s.used+packed.Len() > shelfRoom {
+		return
+	}
+	s.used += packed.Len()
+	s.texts[key] = bytes.Clone(packed.Bytes())
+}
+
+// take gives what was kept, once; nil if nothing was.
+func (s *shelf) take(key string) json.RawMessage {
+	s.mu.Lock()
+	packed, like := s.texts[key], s.like
+	delete(s.texts, key)
+	s.mu.Unlock()
+	if packed == nil {
+		return nil
+	}
+	text, err := io.ReadAll(flate.NewReaderDict(bytes.NewReader(packed), like))
+	if err != nil {
+		return nil
+	}
+	return text
+}
