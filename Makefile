@@ -185,8 +185,8 @@ profile: lab ## profile a sweep of PROFILE_N (10000) sessions into bin/profile/*
 	@mkdir -p bin/profile
 	go test -c -o bin/profile/cli.test ./cli
 	cd cli && BOSGC_PROFILE='$(CURDIR)/bin/profile' BOSGC_PROFILE_LAB='$(CURDIR)/bin/bosgc-lab' \
-		BOSGC_PROFILE_WORLD='--seed 7 --sessions $(PROFILE_N)' BOSGC_PROFILE_ARGS='sweep -o json' \
-		../bin/profile/cli.test -test.memprofilerate 4096 -test.v -test.run '^TestProfile$$' 2>'$(CURDIR)/bin/profile/log'
+		BOSGC_PROFILE_WORLD='--seed 7 --sessions $(PROFILE_N) --bulk 50 --foreign $(PROFILE_N)0' BOSGC_PROFILE_ARGS='sweep -o json --max-deletes 1000000' \
+		../bin/profile/cli.test -test.memprofilerate 65536 -test.v -test.run '^TestProfile$$' 2>'$(CURDIR)/bin/profile/log'
 	@for of in cpu peak allocs; do go tool pprof -top -nodecount 25 bin/profile/cli.test "bin/profile/$$of.pprof"; done
 
 .PHONY: fuzz

@@ -16,13 +16,13 @@ import (
 
 // TestProfile is "make profile": it writes into the folder BOSGC_PROFILE what one run of BOSGC_PROFILE_ARGS costs, as
 // cpu.pprof, allocs.pprof (all that was allocated) and peak.pprof (what was alive when most was). The lab is the
-// process BOSGC_PROFILE_LAB, so that nothing of it is in the profiles.
+// process BOSGC_PROFILE_LAB, so that nothing of it is in the profiles; BOSGC_PROFILE_ENV is what else is to be set.
 func TestProfile(t *testing.T) {
 	dir := os.Getenv("BOSGC_PROFILE")
 	if dir == "" {
 		t.Skip(`a measurement, and no test: see "make profile"`)
 	}
-	environ := labProcess(t, filepath.Join(dir, "lab.env"))
+	environ := append(labProcess(t, filepath.Join(dir, "lab.env")), strings.Fields(os.Getenv("BOSGC_PROFILE_ENV"))...)
 	cpu, err := os.Create(filepath.Join(dir, "cpu.pprof"))
 	if err != nil {
 		t.Fatal(err)

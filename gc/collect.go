@@ -62,7 +62,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
 	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung, askAll: r.AskAll, kept: new(kept)}
+	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung, askAll: r.AskAll}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
@@ -76,7 +76,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.reading.end()
 	c.doubt()
 	joining := time.Now()
-	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: c.kept}
+	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: &c.kept}
 	s.Timings.Took("joining", joining)
 	w.seen.References, c.seen.References = nil, nil // the snapshot has what they say
 	// The records come before the judge, which ranks the sessions of each template by
@@ -87,7 +87,6 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	w.requested = unfinished(w.snapshot, s.Log)
 	c.requested = w.requested
 	c.records(recording, w.snapshot)
-	c.rank(recording, w.snapshot)
 	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
 	memory := policy.Memory{Sightings: r.Sightings, Requested: w.requested, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
@@ -181,7 +180,7 @@ type collection struct {
 	weight int64                       // of a session in BOS's list, estimated; 0 before
 	noEtcd error                       // why BOS's etcd could not be read
 
-	kept *kept // see world
+	kept kept // see world
 }
 
 // lists asks all lists but BOS's at once. Nothing is concluded from the order in which they answer:

@@ -219,7 +219,7 @@ func (x *execution) units(objects []Object, from, budget int) (units []*unit, re
 		}
 		budget--
 		if begins {
-			units = append(units, x.world.unit(o.Session))
+			units = append(units, &unit{id: o.Session})
 			last++
 		}
 		units[last].objects = append(units[last].objects, o)
@@ -255,6 +255,8 @@ func (x *execution) leave(ctx context.Context, objects []Object) {
 
 // run deletes the objects of one unit.
 func (x *execution) run(ctx context.Context, u *unit) {
+	x.world.begin(u)
+	defer func() { *u = unit{id: u.id} }() // there are thousands, and each holds all that was read of it
 	// A request under way is not torn off when the run is told to stop: nobody would know
 	// then whether it was carried out.
 	bounded, cancel := graceful(ctx, x.limits.Grace)

@@ -98,7 +98,7 @@ func (u *Unheard) Error() string {
 // error is *Unheard, or that of the context.
 func Explain(ctx context.Context, systems Systems, r Run, kind policy.Kind, name string) (*Explanation, error) {
 	now := r.Clock().UTC()
-	r.AskAll = true // whose place among the newest it would have once it is no longer too young hangs on all others
+	r.AskAll = r.Settings.KeepLast > 0 // what place among the newest it will have once it is old enough hangs on all others
 	w, err := systems.collect(ctx, r, now)
 	if err != nil {
 		return nil, err

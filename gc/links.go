@@ -256,7 +256,9 @@ func window(g *inventory.Group, record inventory.Record) (from, until time.Time)
 func (x *execution) sharedCFS(ctx context.Context, u *unit, o *Object, owners []string) {
 	groups := map[string]*inventory.Group{}
 	for _, id := range owners {
-		g, err := x.live.again(ctx, x.world.unit(id), o)
+		owner := &unit{id: id}
+		x.world.begin(owner)
+		g, err := x.live.again(ctx, owner, o)
 		if err != nil {
 			x.notTried(o, err)
 			return

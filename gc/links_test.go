@@ -339,3 +339,17 @@ func TestLinkedVetoesWhatItCannotKnow(t *testing.T) {
 		t.Errorf("without CFS: %+v", links)
 	}
 }
+
+// Where BOS's list cannot be asked for, sessions are proven one by one, and what belongs to one is told all the same.
+func TestLinksWithoutBOSsList(t *testing.T) {
+	p, a, _, _ := mixedPast(t, "1.5")
+	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{Sessions: 5, Hang: &state.Hang{At: time.Now(), Bytes: 1}})
+	if err != nil || len(links) == 0 {
+		t.Fatalf("%v, %v", links, err)
+	}
+	for _, l := range links {
+		if !l.Exact && l.Veto == "" {
+			t.Errorf("%+v, although not all sessions are known", l)
+		}
+	}
+}

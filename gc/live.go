@@ -87,18 +87,17 @@ type unsure struct {
 
 func (u *unsure) Error() string { return u.err.Error() }
 
-// unit begins with a session. What BOS said of it when the plan was made is good for the journal, too, if it has ended.
-func (w *world) unit(id string) *unit {
-	u := &unit{id: id, jobs: map[string]look{}, configMaps: map[string]look{}, deleted: map[string]bool{}}
+// begin begins with a session. What BOS said of it when the plan was made is good for the journal, too, if it has ended.
+func (w *world) begin(u *unit) {
+	u.jobs, u.configMaps, u.deleted = map[string]look{}, map[string]look{}, map[string]bool{}
 	if w.kept == nil {
-		return u
+		return
 	}
-	if text := w.kept.records.take(id); text != nil {
+	if text := w.kept.records.get(u.id); text != nil {
 		var err error
 		u.record, err = bos.DecodeRecord(text)
 		u.recordText, u.ended = text, err == nil
 	}
-	return u
 }
 
 // group gives a session as the newest lists show it.

@@ -5,18 +5,13 @@
 package gc_test
 
 import (
-	"log/slog"
 	"runtime"
 	"testing"
 	"time"
 
-	"bosgc/bos"
-	"bosgc/cfs"
 	"bosgc/gc"
-	"bosgc/kube"
 	"bosgc/lab"
 	"bosgc/policy"
-	"bosgc/transport"
 )
 
 // heldPerObject is what a plan and all that it was made of hold for each object in it, in bytes: 833 are needed now. A
@@ -60,27 +55,4 @@ func live() int {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
-}
-
-func systemsOf(t *testing.T, server *lab.Server) gc.Systems {
-	t.Helper()
-	config, err := kube.Config(server.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cluster, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 8, RequestTimeout: time.Minute, ListTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := func(url string) *transport.Client {
-		c, err := transport.New(url, transport.Options{RequestTimeout: time.Minute, Concurrency: 4})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	return gc.Systems{
-		BOS: bos.New(client(server.URL("bos")), time.Minute), CFS: cfs.New(client(server.URL("cfs")), time.Minute), Kube: cluster,
-		Log: slog.New(slog.DiscardHandler), BOSConcurrency: 4, KubeConcurrency: 8,
-	}
 }

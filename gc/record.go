@@ -107,7 +107,7 @@ func (x *execution) kept(o *Object) json.RawMessage {
 	if o.Kind != policy.ConfigMap || x.world.kept == nil {
 		return nil
 	}
-	return x.world.kept.contents.take(o.UID + " " + o.ResourceVersion)
+	return x.world.kept.contents.get(o.UID + " " + o.ResourceVersion)
 }
 
 // note has what was read serve for the look before the deletes as well.

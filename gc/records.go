@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,21 +29,33 @@ func (c *collection) records(ctx context.Context, s *inventory.Snapshot) {
 		}
 		return known || !c.wantsRecord(g)
 	})
-	if broken, read := c.ask(ctx, groups); broken > 1 && read == 0 {
-		// One record that cannot be read is that record's fault; all of them are BOS's.
-		c.failed(inventory.SourceSessions, "BOS could not read the record of a single session")
+	broken, read := c.ask(ctx, groups)
+	if broken > 1 && read == 0 {
+		// One record that cannot be read is that record's fault; all of them are BOS's. Of those that were asked for
+		// all may have been broken for long, so some others are.
+		others := policy.Spared(s, c.settings, c.now)
+		if _, read = c.ask(ctx, others[:min(4, len(others))]); read == 0 {
+			c.failed(inventory.SourceSessions, "BOS could not read the record of a single session")
+		}
 	}
+	c.spared(ctx, s)
 }
 
-// rank asks for as many of the sessions that are too young to go as it takes to know which are the newest of their
-// templates. Mostly these tell by their Jobs, and nobody is asked.
-func (c *collection) rank(ctx context.Context, s *inventory.Snapshot) {
-	for n := 4 * c.systems.BOSConcurrency; ctx.Err() == nil; n *= 2 {
-		next := policy.Contenders(s, c.settings, c.now)
-		if len(next) == 0 {
-			return
+// spared asks for as many of the sessions that are too young to go as something else hangs on: which sessions are the
+// newest of their templates, and whether BOS has lost its records. Mostly nothing does, and nobody is asked.
+func (c *collection) spared(ctx context.Context, s *inventory.Snapshot) {
+	if c.askAll {
+		c.ask(ctx, policy.Spared(s, c.settings, c.now))
+		return
+	}
+	for _, matter := range []func(*inventory.Snapshot, policy.Settings, time.Time) []*inventory.Group{policy.Contenders, policy.Witnesses} {
+		for n := 4 * c.systems.BOSConcurrency; ctx.Err() == nil; n *= 2 {
+			next := matter(s, c.settings, c.now)
+			if len(next) == 0 {
+				break
+			}
+			c.ask(ctx, next[:min(n, len(next))])
 		}
-		c.ask(ctx, next[:min(n, len(next))])
 	}
 }
 
@@ -104,5 +117,5 @@ func (c *collection) wantsRecord(g *inventory.Group) bool {
 	default:
 		return false // nothing is concluded without the list
 	}
-	return c.askAll && g.Listed == inventory.Present || policy.NeedsRecord(g, c.settings, c.now)
+	return policy.NeedsRecord(g, c.settings, c.now)
 }

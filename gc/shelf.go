@@ -20,7 +20,12 @@ type shelf struct {
 	used  int
 	like  []byte // the first text: of the others little more is kept than how they differ from it
 	press *flate.Writer
-	texts map[string][]byte
+	texts map[string]packed
+}
+
+type packed struct {
+	packed []byte
+	size   int // of the text
 }
 
 const (
@@ -38,30 +43,30 @@ func (s *shelf) put(key string, text json.RawMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.texts == nil {
-		s.texts, s.like = map[string][]byte{}, bytes.Clone(text[:min(len(text), likeness)])
+		s.texts, s.like = map[string]packed{}, bytes.Clone(text[:min(len(text), likeness)])
 		s.press, _ = flate.NewWriterDict(nil, flate.DefaultCompression, s.like) // the only error is a level that there is not
 	}
-	var packed bytes.Buffer
-	s.press.Reset(&packed) // to what it was with the dictionary
+	var b bytes.Buffer
+	s.press.Reset(&b) // to what it was with the dictionary
 	_, err := s.press.Write(text)
-	if err != nil || s.press.Close() != nil || s.used+packed.Len() > shelfRoom {
+	if err != nil || s.press.Close() != nil || s.used+b.Len() > shelfRoom {
 		return
 	}
-	s.used += packed.Len()
-	s.texts[key] = bytes.Clone(packed.Bytes())
+	s.used += b.Len()
+	s.texts[key] = packed{bytes.Clone(b.Bytes()), len(text)}
 }
 
-// take gives what was kept, once; nil if nothing was.
-func (s *shelf) take(key string) json.RawMessage {
+// get gives what was kept; nil if nothing was.
+func (s *shelf) get(key string) json.RawMessage {
 	s.mu.Lock()
-	packed, like := s.texts[key], s.like
-	delete(s.texts, key)
+	kept, like := s.texts[key], s.like
 	s.mu.Unlock()
-	if packed == nil {
+	if kept.packed == nil {
 		return nil
 	}
-	text, err := io.ReadAll(flate.NewReaderDict(bytes.NewReader(packed), like))
-	if err != nil {
+	text, err := io.ReadAll(flate.NewReaderDict(bytes.NewReader(kept.packed), like))
+	// What does not compress at all may come back with the dictionary before it.
+	if err != nil || len(text) != kept.size {
 		return nil
 	}
 	return text

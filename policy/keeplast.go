@@ -59,31 +59,6 @@ func (j *Judge) trustedEnd(f *facts) time.Time {
 	return f.end
 }
 
-// Contenders are the sessions that BOS was not asked for because they are too young to go, but that may be newer than one
-// that is kept as the newest of its template, and so let that one go; the newest first. There are none
-// if nothing is kept for that reason alone. Ask for some, and then again: with all of them asked for there are none left.
-func Contenders(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
-	j := NewJudge(s, settings, now, Memory{})
-	kept := false
-	var all []*inventory.Group
-	made := map[*inventory.Group]time.Time{}
-	for _, g := range s.Groups {
-		if g.Listed != inventory.Present {
-			continue
-		}
-		f := j.facts(g)
-		kept = kept || j.session(f).Reason == KeptLast
-		if r := g.Record; r.Presence == inventory.Unknown && r.Err == "" && f.life.running == "" && j.madeLately(f) != nil {
-			all, made[g] = append(all, g), f.made
-		}
-	}
-	if !kept {
-		return nil
-	}
-	slices.SortStableFunc(all, func(a, b *inventory.Group) int { return made[b].Compare(made[a]) })
-	return all
-}
-
 func (j *Judge) keptAsNewest(f *facts) *ruling {
 	if !j.keptLast[f.group.ID] || breakKeepLast {
 		return nil

@@ -48,13 +48,16 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 	removed := false
 	for d := range j.All(s) {
 		all[d.Kind]++
-		// A session without a record is a ghost, or BOS has lost its records.
-		if d.Reason.LooksOrphaned() || d.Reason == Ghost {
+		if d.Reason.LooksOrphaned() {
 			orphans[d.Kind]++
 		}
 	}
 	for _, g := range s.Groups {
 		removed = removed || g.V1 == inventory.Absent
+		// A session without a record is a ghost, or BOS has lost its records, also of those that are too young to go.
+		if j.isGhost(j.facts(g)) {
+			orphans[Session]++
+		}
 	}
 	j.guarded = map[Kind]string{}
 	for kind, n := range orphans {

@@ -169,6 +169,46 @@ func TestTheGuardKnowsThatBOSWasRemoved(t *testing.T) {
 	}
 }
 
+// It has lost those of young sessions as well, and of most of them nobody has asked.
+func TestTheGuardLooksAtYoungGhosts(t *testing.T) {
+	for _, tt := range []struct {
+		lost int // of ten young ones
+		want Reason
+	}{{0, Ghost}, {2, Ghost}, {9, OrphanGuard}} {
+		w := newWorld()
+		ask := map[string]inventory.Record{}
+		for n := range 20 {
+			w.SessionIDs = append(w.SessionIDs, id(n))
+			if n < 10 {
+				w.configMap(id(n), 8*day, nil).records[id(n)] = inventory.Record{Presence: inventory.Present, Template: "compute", Start: ago(8 * day), Stop: ago(2 * day)}
+				if n < 8 {
+					w.records[id(n)] = inventory.Record{Presence: inventory.Absent}
+				}
+				continue
+			}
+			w.configMap(id(n), 3*day, nil)
+			if ask[id(n)] = (inventory.Record{Presence: inventory.Present, Template: "compute", Start: ago(3 * day), Stop: ago(2 * day)}); n < 10+tt.lost {
+				ask[id(n)] = inventory.Record{Presence: inventory.Absent}
+			}
+		}
+		s, asked := w.snapshot(), 0
+		for next := Witnesses(s, defaults, now); len(next) > 0; next = Witnesses(s, defaults, now) {
+			next[0].Record = ask[next[0].ID]
+			asked++
+		}
+		j := NewJudge(s, defaults, now, Memory{})
+		j.Guard(s)
+		for d := range j.All(s) {
+			if d.Kind == Session && d.Reason != TooYoung && d.Reason != tt.want {
+				t.Errorf("8 of 10, and %d of 10 young ones, have no record: %s %s, want %s (%d were asked for)", tt.lost, d.Name, d.Reason, tt.want, asked)
+			}
+		}
+		if asked == 0 {
+			t.Error("nobody was asked")
+		}
+	}
+}
+
 // A BOS that lists sessions and has no record of any has lost its records.
 func TestTheGuardLooksAtGhosts(t *testing.T) {
 	for _, tt := range []struct {

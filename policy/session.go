@@ -62,47 +62,6 @@ func (j *Judge) session(f *facts) Decision {
 	return d
 }
 
-// NeedsRecord says whether BOS must be asked for a session's record before it can be
-// judged. It need not where Kubernetes decides, whatever the record says: BOS is fragile,
-// and each request counts (docs/csm.md, "BOS under load"). That such a session may be the newest
-// of its template is another question, see Contenders.
-func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
-	if !inventory.IsSessionID(g.ID) {
-		return false
-	}
-	j := &Judge{settings: settings, now: now}
-	f := j.facts(g)
-	switch {
-	case f.life.running != "" || !j.depends(g):
-		return false
-	case settings.CFSLink != LinkInferred && g.Listed == inventory.Present && j.madeLately(f) != nil:
-		return false // an inferred link hangs on when all sessions were at work, those that stay included
-	}
-	if f.template == "" || g.Listed != inventory.Present {
-		return true // that it is not listed proves nothing: only the answer for it alone does
-	}
-	if settings.KeepLast == 0 && j.keptByRule(f) != nil {
-		return false // else its end still counts for its place among the newest
-	}
-	return j.finishedLately(f) == nil && j.clusterUnread(f) == nil
-}
-
-// depends says whether any verdict hangs on the session: of one that only CFS sessions name, those
-// may all stay for reasons of their own.
-func (j *Judge) depends(g *inventory.Group) bool {
-	jobs, _ := g.Jobs()
-	cms, _ := g.ConfigMaps()
-	if g.Listed == inventory.Present || len(jobs)+len(cms) > 0 {
-		return true
-	}
-	for _, c := range g.CFS {
-		if j.cfsBasics(c) == nil {
-			return true
-		}
-	}
-	return false
-}
-
 func (j *Judge) foreignID(f *facts) *ruling {
 	if inventory.IsSessionID(f.group.ID) {
 		return nil

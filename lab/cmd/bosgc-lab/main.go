@@ -27,6 +27,8 @@ type options struct {
 	only         []string
 	listStories  bool
 	live         bool
+	bulk         int // how many of hundred go, in a world of nothing odd; -1: a world of stories
+	foreign      int
 }
 
 func main() {
@@ -54,6 +56,8 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.env, "env", "", "write the environment for bosgc here, as KEY=value lines, once everything listens")
 	flags.StringVar(&o.truth, "truth", "", "write what a first plan must say here, as JSON")
 	flags.StringArrayVar(&o.faults, "fault", nil, "a fault, such as bos-down or status=503,system=cfs,count=2 (may be repeated); switches: "+strings.Join(lab.Switches, ", "))
+	flags.IntVar(&o.bulk, "bulk", -1, "a world of nothing odd, quickly made and as large as wanted, of which so many of hundred sessions go")
+	flags.IntVar(&o.foreign, "foreign", 0, "how many ConfigMaps of 1 KiB of other services there are beside --bulk")
 	flags.BoolVar(&o.live, "live", false, "let the world live: a session reboots half of the nodes, CFS's batcher configures them, Jobs and Deployments do what they are told, all in minutes")
 	flags.BoolVar(&o.server.Gateway, "gateway", false, "reach BOS and CFS through an API gateway with TLS and tokens")
 	flags.StringVar(&o.server.Login, "login", "redirect", "what the gateway does without a token: redirect, html, 401")
@@ -101,7 +105,7 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(strings.Join(names, "\n"))
 		return err
 	}
-	world, err := lab.NewWorld(o.world)
+	world, err := o.make()
 	if err != nil {
 		return err
 	}
@@ -123,6 +127,15 @@ func run(ctx context.Context, args []string) error {
 	greet(world, server, o.env, session)
 	<-ctx.Done()
 	return server.Close()
+}
+
+func (o options) make() (*lab.World, error) {
+	if o.bulk < 0 {
+		return lab.NewWorld(o.world)
+	}
+	return lab.NewBulk(lab.BulkOptions{
+		CSM: o.world.CSM, Seed: o.world.Seed, Sessions: o.world.Sessions, Garbage: o.bulk, Nodes: o.world.Nodes, Foreign: o.foreign, ForeignBytes: 1 << 10,
+	})
 }
 
 // live lets the world live, and starts a session that takes long enough to cancel it. There is none
