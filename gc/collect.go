@@ -62,10 +62,8 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	tooLate := fmt.Errorf("reading took longer than %s, half of BOSGC_DEADLINE", limit)
 	reading, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, hung: r.Hung, askAll: r.AskAll}
-	for _, name := range SourceNames() {
-		c.sources[name] = &inventory.Source{Name: name}
-	}
+	c := s.collection(r.Settings, now)
+	c.hung, c.askAll = r.Hung, r.AskAll
 	c.reading = s.pace("reading the lists of BOS, CFS and Kubernetes", len(SourceNames()))
 	c.lists(reading)
 	recording, enough := context.WithDeadlineCause(reading, begun.Add(limit*3/4), tooLate)
@@ -76,7 +74,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.reading.end()
 	c.doubt()
 	joining := time.Now()
-	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: &c.kept}
+	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: c.kept}
 	s.Timings.Took("joining", joining)
 	w.seen.References, c.seen.References = nil, nil // the snapshot has what they say
 	// The records come before the judge, which ranks the sessions of each template by
@@ -178,16 +176,25 @@ type collection struct {
 	list   *SessionList
 	known  map[string]inventory.Record // of sessions that were asked for without a list
 	weight int64                       // of a session in BOS's list, estimated; 0 before
+	keys   *bosetcd.Keys               // nil without an etcd that could be read
 	noEtcd error                       // why BOS's etcd could not be read
 
-	kept kept // see world
+	kept *kept // see world
 }
 
-// lists asks all lists but BOS's at once. Nothing is concluded from the order in which they answer:
+func (s Systems) collection(settings policy.Settings, now time.Time) *collection {
+	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, kept: new(kept)}
+	for _, name := range SourceNames() {
+		c.sources[name] = &inventory.Source{Name: name}
+	}
+	return c
+}
+
+// lists asks all lists but BOS's at once, and its etcd. Nothing is concluded from the order in which they answer:
 // what was made while they were read is younger than any grace.
 func (c *collection) lists(ctx context.Context) {
 	var all errgroup.Group
-	for _, list := range []func(context.Context){c.listCFS, c.listKube} {
+	for _, list := range []func(context.Context){c.listCFS, c.listKube, c.readKeys} {
 		all.Go(func() error { list(ctx); return nil })
 	}
 	_ = all.Wait() // each list has recorded its own error

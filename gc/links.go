@@ -50,10 +50,7 @@ func (c *collection) links(ctx context.Context, w *world) {
 // more than is needed: all other sessions only if one without a tag can be of this one. The error is that the CFS sessions
 // could not be listed; where something else could not be read, that is the veto.
 func (s Systems) Linked(ctx context.Context, id string, memory state.SessionList) ([]inventory.Link, error) {
-	c := &collection{systems: s, now: time.Now(), sources: map[string]*inventory.Source{}, hasBOSv1: true}
-	for _, name := range SourceNames() {
-		c.sources[name] = &inventory.Source{Name: name}
-	}
+	c := s.collection(policy.Settings{}, time.Now())
 	if c.listCFS(ctx); !c.sources[inventory.SourceCFSSessions].Complete {
 		return nil, fmt.Errorf("CFS sessions: %s", c.sources[inventory.SourceCFSSessions].Error)
 	}
@@ -103,6 +100,7 @@ func (c *collection) touched(ctx context.Context, id string, loose []inventory.C
 // one session in any case.
 func (c *collection) everything(ctx context.Context, mine inventory.Owner, loose []inventory.CFSSession, memory state.SessionList) ([]inventory.Owner, map[string]inventory.Component, string) {
 	only := []inventory.Owner{mine}
+	c.readKeys(ctx)
 	c.sessions(ctx, ctx, memory)
 	c.doubt()
 	if c.seen.Unlisted != inventory.Absent {

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"bosgc/bos"
 	"bosgc/inventory"
 	"bosgc/kube"
@@ -66,13 +64,14 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 		}
 	}
 	for _, g := range w.snapshot.Groups {
+		if !wanted[g.ID] {
+			continue
+		}
+		l.planned[g.ID] = planned{g.Record, g.V2}
 		cms, _ := g.ConfigMaps() // their bodies have been looked at
 		for _, cm := range cms {
 			cm.User = ""
 			l.configMaps = append(l.configMaps, cm)
-		}
-		if wanted[g.ID] {
-			l.planned[g.ID] = planned{g.Record, g.V2}
 		}
 	}
 	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil
@@ -120,12 +119,17 @@ func (l *live) group(ctx context.Context, id string) (*inventory.Group, error) {
 // what the plan was made of.
 func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) {
 	defer l.systems.Timings.took("deleting: list Jobs, Pods and CronJobs again", time.Now(), 1)
-	var jobs, pods, crons kube.Listing
-	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() (err error) { jobs, err = l.systems.Kube.Jobs(ctx); return err })
-	all.Go(func() (err error) { pods, err = l.systems.Kube.Pods(ctx); return err })
-	all.Go(func() (err error) { crons, err = l.systems.Kube.CronJobs(ctx); return err })
-	if err := all.Wait(); err != nil {
+	// One after the other: together with the plan, which is whole by now, two pages at once are the most that a run
+	// ever holds.
+	jobs, err := l.systems.Kube.Jobs(ctx)
+	var pods, crons kube.Listing
+	if err == nil {
+		pods, err = l.systems.Kube.Pods(ctx)
+	}
+	if err == nil {
+		crons, err = l.systems.Kube.CronJobs(ctx)
+	}
+	if err != nil {
 		return nil, &unsure{inventory.SourceJobs, err}
 	}
 	seen := l.world.seen

@@ -18,10 +18,7 @@ func (s Systems) named(ctx context.Context, r Run, ids []string, how func(*inven
 	now := r.Clock().UTC()
 	reading, cancel := context.WithTimeout(ctx, r.Reading)
 	defer cancel()
-	c := &collection{systems: s, settings: r.Settings, now: now, sources: map[string]*inventory.Source{}}
-	for _, name := range SourceNames() {
-		c.sources[name] = &inventory.Source{Name: name}
-	}
+	c := s.collection(r.Settings, now)
 	var all sync.WaitGroup
 	for _, list := range []func(context.Context){c.listKube, c.listCFS, c.askV1} {
 		all.Go(func() { list(reading) })
@@ -31,7 +28,7 @@ func (s Systems) named(ctx context.Context, r Run, ids []string, how func(*inven
 	c.seen.Unlisted = inventory.Unknown // nobody is asked about any other session
 	// What has lost its record may still have other keys: only a delete tells.
 	c.seen.SessionIDs = ids
-	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, found: map[string]*inventory.Group{}, kept: &c.kept}
+	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, found: map[string]*inventory.Group{}, kept: c.kept}
 	w.snapshot.Groups = slices.DeleteFunc(w.snapshot.Groups, func(g *inventory.Group) bool { return !slices.Contains(ids, g.ID) })
 	c.namedRecords(reading, w.snapshot)
 	requested := map[string]policy.Request{}

@@ -77,7 +77,7 @@ func (c *collection) sessions(ctx, recording context.Context, memory state.Sessi
 	if !c.answersAtAll(ctx, memory) {
 		return
 	}
-	keys := c.readKeys(ctx)
+	keys := c.keys
 	if nothing := c.nothingTells(memory); keys == nil && nothing != "" {
 		// Asked for all the same, it may hang; and what it says would not be enough to let anything go.
 		if c.stillV1(ctx) {
@@ -130,18 +130,22 @@ func (c *collection) answersAtAll(ctx context.Context, memory state.SessionList)
 // asked says whether BOS was asked for its list and did not answer.
 func (l *SessionList) asked() bool { return l.hang != nil }
 
-// readKeys is nil without an etcd that could be read.
-func (c *collection) readKeys(ctx context.Context) *bosetcd.Keys {
+// readKeys reads BOS's etcd, if there is a way to it.
+func (c *collection) readKeys(ctx context.Context) {
 	if c.systems.Keys == nil {
-		return nil
+		return
 	}
+	begun := time.Now()
 	keys, err := c.systems.Keys.Read(ctx)
+	c.systems.Timings.took("reading: BOS's etcd", begun, len(keys.Sessions))
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err != nil {
 		c.systems.Log.Warn("BOS's etcd could not be read; going on without it", "error", err.Error())
 		c.noEtcd = err
-		return nil
+		return
 	}
-	return &keys
+	c.keys = &keys
 }
 
 // askList asks for the list, and gives back why it hangs; nothing if it was answered, or failed in a way

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/json"
+	"errors"
 	"io"
 	"sync"
 )
@@ -20,7 +21,9 @@ type shelf struct {
 	used  int
 	like  []byte // the first text: of the others little more is kept than how they differ from it
 	press *flate.Writer
-	texts map[string]packed
+	// unpress is used again and again: each has a window of 32 KiB.
+	unpress io.ReadCloser
+	texts   map[string]packed
 }
 
 type packed struct {
@@ -34,6 +37,8 @@ const (
 	shelfRoom = 4 << 20
 	// likeness is how much of a text others can be compared with: flate looks back no further.
 	likeness = 32 << 10
+	// fast is the fastest level of flate that heeds what it is to compare with.
+	fast = 2
 )
 
 // close lets go of what only putting needs, a mebibyte for each shelf.
@@ -44,7 +49,7 @@ func (s *shelf) put(key string, text json.RawMessage) {
 	defer s.mu.Unlock()
 	if s.texts == nil {
 		s.texts, s.like = map[string]packed{}, bytes.Clone(text[:min(len(text), likeness)])
-		s.press, _ = flate.NewWriterDict(nil, flate.DefaultCompression, s.like) // the only error is a level that there is not
+		s.press, _ = flate.NewWriterDict(nil, fast, s.like) // the only error is a level that there is not
 	}
 	var b bytes.Buffer
 	s.press.Reset(&b) // to what it was with the dictionary
@@ -59,15 +64,21 @@ func (s *shelf) put(key string, text json.RawMessage) {
 // get gives what was kept; nil if nothing was.
 func (s *shelf) get(key string) json.RawMessage {
 	s.mu.Lock()
-	kept, like := s.texts[key], s.like
-	s.mu.Unlock()
-	if kept.packed == nil {
+	defer s.mu.Unlock()
+	kept, there := s.texts[key]
+	if !there {
 		return nil
 	}
-	text, err := io.ReadAll(flate.NewReaderDict(bytes.NewReader(kept.packed), like))
-	// What does not compress at all may come back with the dictionary before it.
-	if err != nil || len(text) != kept.size {
+	source := bytes.NewReader(kept.packed)
+	if s.unpress == nil {
+		s.unpress = flate.NewReaderDict(source, s.like)
+	} else if s.unpress.(flate.Resetter).Reset(source, s.like) != nil { //nolint:errcheck // compress/flate promises it
 		return nil
 	}
-	return text
+	text := make([]byte, kept.size+1)
+	// What does not compress at all may come back with the dictionary before it, and so be longer.
+	if n, err := io.ReadFull(s.unpress, text); n != kept.size || !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return text[:kept.size]
 }

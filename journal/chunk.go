@@ -73,7 +73,7 @@ func (c *chunk) compress(w *gzip.Writer) error {
 	}
 	c.body, c.dirty = b.Bytes(), true
 	if len(c.open) >= sealAt {
-		c.sealed, c.open = c.body, nil
+		c.sealed, c.open = c.body, c.open[:0]
 	}
 	return nil
 }
