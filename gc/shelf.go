@@ -72,7 +72,7 @@ func (s *shelf) get(key string) json.RawMessage {
 	source := bytes.NewReader(kept.packed)
 	if s.unpress == nil {
 		s.unpress = flate.NewReaderDict(source, s.like)
-	} else if s.unpress.(flate.Resetter).Reset(source, s.like) != nil { //nolint:errcheck // compress/flate promises it
+	} else if s.unpress.(flate.Resetter).Reset(source, s.like) != nil {
 		return nil
 	}
 	text := make([]byte, kept.size+1)
