@@ -21,7 +21,7 @@ var sessionRules = []struct {
 	{name: "requested", says: (*Judge).requested},
 	{name: "running", says: (*Judge).running},
 	{name: "annotation", says: func(_ *Judge, f *facts) *ruling { return f.keep }},
-	{name: "configmap-age", says: (*Judge).madeLately, settings: []string{"BOSGC_SESSION_TTL", "BOSGC_ABANDONED_TTL"}},
+	{name: "configmap-age", says: (*Judge).madeLately, ttl: true},
 	{name: "template", says: (*Judge).keptTemplate, settings: []string{"BOSGC_KEEP_TEMPLATES"}},
 	{name: "job-age", says: (*Judge).finishedLately, ttl: true, ended: true},
 	{name: "read", says: (*Judge).clusterUnread},
@@ -41,6 +41,9 @@ func (j *Judge) sessionRulesOf(f *facts) []rule {
 		settings := r.settings
 		if r.ttl {
 			settings = []string{f.ttlSetting()}
+		}
+		if r.ttl && f.end.IsZero() {
+			settings = []string{"BOSGC_ABANDONED_TTL"}
 		}
 		rules = append(rules, rule{name: r.name, settings: settings, ended: r.ended, says: func() *ruling { return r.says(j, f) }})
 	}
@@ -79,6 +82,9 @@ func (j *Judge) madeLately(f *facts) *ruling {
 	made := j.young(f.made, min(j.settings.SessionTTL, j.settings.AbandonedTTL), "its ConfigMap was made")
 	if made == nil || j.badTimes(f) != nil {
 		return made
+	}
+	if f.end.IsZero() && f.group.Record.Presence == inventory.Present {
+		return cmp.Or(j.startedLately(f), made)
 	}
 	return cmp.Or(j.endedLately(f), made)
 }
@@ -209,10 +215,15 @@ func (j *Judge) abandoned(f *facts) *ruling {
 	case j.future(f.start):
 		return unknown(ClockSkew, "it started in the future, at "+stamp(f.start))
 	}
-	if r := j.young(f.start, j.settings.AbandonedTTL, "no end is recorded; started"); r != nil {
+	if r := j.startedLately(f); r != nil {
 		return r
 	}
 	return remove(Abandoned, f.start.Add(j.settings.AbandonedTTL), "nothing runs for it and no end is recorded; started "+stamp(f.start))
+}
+
+// startedLately keeps a session that may be at work although nothing shows it.
+func (j *Judge) startedLately(f *facts) *ruling {
+	return j.young(f.start, j.settings.AbandonedTTL, "no end is recorded; started")
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -265,9 +265,10 @@ func TestKeepByRule(t *testing.T) {
 
 // Until when a session stays that is too young to go whatever BOS says is told by BOS, if it was asked.
 func TestMadeLately(t *testing.T) {
-	w := newWorld(s1, s2, s3).configMap(s1, 6*day, nil).configMap(s2, 6*day, nil).configMap(s3, 6*day, nil)
-	w.record(s2, "compute", 6*day, 5*day).record(s3, "compute", 90*day, 80*day)
-	for id, want := range map[string]time.Time{s1: now.Add(day), s2: now.Add(2 * day), s3: now.Add(day)} {
+	s4 := id(4)
+	w := newWorld(s1, s2, s3, s4).configMap(s1, 6*day, nil).configMap(s2, 6*day, nil).configMap(s3, 6*day, nil).configMap(s4, 6*day, nil)
+	w.record(s2, "compute", 6*day, 5*day).record(s3, "compute", 90*day, 80*day).record(s4, "compute", 6*day, 0)
+	for id, want := range map[string]time.Time{s1: now.Add(day), s2: now.Add(2 * day), s3: now.Add(day), s4: now.Add(8 * day)} {
 		for _, d := range w.judge(defaults) {
 			if d.Kind == Session && d.Name == id && (d.Reason != TooYoung || !d.EligibleAt.Equal(want)) {
 				t.Errorf("%s: %s until %s, want %s (%s)", id, d.Reason, d.EligibleAt, want, d.Detail)
