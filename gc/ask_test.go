@@ -19,11 +19,11 @@ import (
 
 // BOS is not asked for sessions that Kubernetes decides about, and the plan is the same as if it had been asked for all.
 func TestAPlanIsTheSameIfBOSIsAskedForAll(t *testing.T) {
-	for _, csm := range []string{"1.0", "1.2", "1.3.1", "1.4", "1.5"} {
-		for keepLast := range 3 {
+	for _, csm := range []string{"1.0", "1.4", "1.5"} {
+		for keepLast := range 2 {
 			t.Run(fmt.Sprintf("CSM %s, BOSGC_KEEP_LAST=%d", csm, keepLast), func(t *testing.T) {
 				t.Parallel()
-				world, err := lab.NewWorld(lab.Options{CSM: csm, Seed: uint64(40 + keepLast), Sessions: 300})
+				world, err := lab.NewWorld(lab.Options{CSM: csm, Seed: uint64(40 + keepLast), Sessions: 200})
 				if err != nil {
 					t.Fatal(err)
 				}

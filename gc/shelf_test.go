@@ -36,7 +36,7 @@ func TestAShelfIsBounded(t *testing.T) {
 	noise := rand.New(rand.NewPCG(1, 1))
 	kept := 0
 	for i := range 16 {
-		text := make([]byte, 512<<10)
+		text := make([]byte, 300<<10)
 		for at := range text {
 			text[at] = byte(noise.Uint32())
 		}
