@@ -102,6 +102,8 @@ func lived(o gc.Object, now time.Time) string {
 		return "old enough"
 	case o.Kind == policy.ConfigMap:
 		return ago("made ", o.StartedAt, now)
+	case strings.HasPrefix(o.Detail, "its ConfigMap was "): // BOS was not asked whether it has ended
+		return ago("its ConfigMap was made ", o.StartedAt, now)
 	}
 	return ago("no end is recorded, started ", o.StartedAt, now)
 }

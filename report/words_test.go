@@ -34,6 +34,7 @@ func TestWhySaysItInWords(t *testing.T) {
 		{"soon", ended(policy.Keep, policy.TooYoung, 6*day, 7*day), "finished 6 days ago: stays until 23 Nov 12:00"},
 		{"abandoned", gc.Object{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Abandoned, StartedAt: at(20 * day), EligibleAt: at(6 * day)}, "no end is recorded and nothing runs, started 20 days ago, kept 14 days: goes"},
 		{"a ConfigMap has no end", gc.Object{Kind: policy.ConfigMap, Verdict: policy.Keep, Reason: policy.TooYoung, StartedAt: at(3 * time.Hour), EligibleAt: at(-21 * time.Hour)}, "made 3 hours ago: stays until 23 Nov 09:00"},
+		{"nobody has asked for its end", gc.Object{Kind: policy.Session, Session: id, Verdict: policy.Keep, Reason: policy.TooYoung, StartedAt: at(3 * day), EligibleAt: at(-4 * day), Detail: "its ConfigMap was made"}, "its ConfigMap was made 3 days ago: stays until 26 Nov"},
 		{"no time is known", gc.Object{Verdict: policy.Delete, Reason: policy.CompletedExpired}, "old enough: goes"},
 		{"a broken clock", gc.Object{Kind: policy.CFSSession, Verdict: policy.Keep, Reason: policy.TooYoung, EndedAt: at(-day)}, "completed in the future: stays"},
 		{"with its session", gc.Object{Session: id, Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes with its session " + id}, "goes with its session"},
