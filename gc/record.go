@@ -137,6 +137,7 @@ func (u *unit) content(o *Object) json.RawMessage {
 func (u *unit) unrecorded(o *Object, now json.RawMessage) string {
 	r := u.readings[o]
 	switch {
+	case breakUnread && r != nil && r.err != nil:
 	case r == nil || !r.kept:
 		return "it changed before it could be written to the journal"
 	case o.UID == "" && !sameJSON(r.content, now):
