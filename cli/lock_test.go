@@ -172,7 +172,7 @@ func TestWhoOnlyLooksNeedsNoLock(t *testing.T) {
 // Once a run knows that somebody else has the lock, nothing but what is under way is deleted.
 func TestASweepThatLosesItsLockStops(t *testing.T) {
 	t.Parallel()
-	const atOnce = 2 // in each of three systems
+	const atOnce = 2 // in each of the three systems
 	var s *system
 	var deletes atomic.Int32
 	var knows atomic.Bool
@@ -188,20 +188,23 @@ func TestASweepThatLosesItsLockStops(t *testing.T) {
 			}
 		case deletes.Load() >= 5 && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/leases/"):
 			if known.CompareAndSwap(0, int32(n)) { // its renewal was refused, and now it is told why
-				time.AfterFunc(50*time.Millisecond, func() { knows.Store(true) })
+				time.AfterFunc(200*time.Millisecond, func() { knows.Store(true) }) // the machine may be slow
 			}
 		}
 	}, Faults: []lab.Fault{{Kind: lab.FaultDelay, Delay: lab.Duration(150 * time.Millisecond), Method: "DELETE"}}})
-	concurrency := fmt.Sprintf("BOSGC_KUBE_CONCURRENCY=%d", atOnce)
-	d, code := s.document([]string{"sweep"}, concurrency)
+	var concurrency []string
+	for _, system := range []string{"KUBE", "BOS", "CFS"} {
+		concurrency = append(concurrency, fmt.Sprintf("BOSGC_%s_CONCURRENCY=%d", system, atOnce))
+	}
+	d, code := s.document([]string{"sweep"}, concurrency...)
 	if code != gc.ExitFailed || !strings.Contains(d.Stopped, "lock") || !strings.Contains(d.Stopped, "a-thief") {
 		t.Errorf("exit code %d, stopped %q", code, d.Stopped)
 	}
 	if known.Load() == 0 || d.Outcomes[gc.Waiting] == 0 || d.Outcomes[gc.Deleted] < 5 || d.Outcomes[gc.Deleted]+d.Outcomes[gc.Waiting] != d.Summary.Delete {
 		t.Errorf("outcomes %v of %d", d.Outcomes, d.Summary.Delete)
 	}
-	// Of each of them one look before a delete may have been under way.
-	if n := late.Load(); n > atOnce {
+	// Of each of them one delete may have been on its way.
+	if n := late.Load(); n > 3*atOnce {
 		t.Errorf("%d deletes began after it knew", n)
 	}
 	left := s.exist()
