@@ -18,7 +18,7 @@ func TestRequestsPerObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startWorld(t, world, lab.ServerOptions{})
-	if code, _, stderr := s.run([]string{"sweep"}, "BOSGC_MAX_DELETES=100000"); code != gc.ExitDone {
+	if code, _, stderr := s.run([]string{"sweep"}, "BOSGC_MAX_DELETES=100000", "BOSGC_KUBE_CONCURRENCY=2"); code != gc.ExitDone {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	gone, goes := map[string]int{}, map[string]bool{}
@@ -71,8 +71,8 @@ func TestRequestsPerObject(t *testing.T) {
 		{"Job DELETE", is["jobs DELETE"], gone[lab.KindJob]},
 	} {
 		t.Logf("%s: %d, at most %d", tt.what, tt.asked, tt.most)
-		// What is held up for half a second is read again; on a slow machine that is a few.
-		if tt.asked > tt.most+tt.most/10 || tt.asked > tt.most && strings.HasSuffix(tt.what, "DELETE") {
+		// What is held up for half a second is read again: on a slow machine that is some, but not each.
+		if tt.asked > tt.most+tt.most/2 || tt.asked > tt.most && strings.HasSuffix(tt.what, "DELETE") {
 			t.Errorf("%s: %d, and %d is the most", tt.what, tt.asked, tt.most)
 		}
 	}
