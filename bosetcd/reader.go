@@ -165,7 +165,8 @@ func (r *Reader) read(ctx context.Context, client *clientv3.Client, found *Keys)
 		for _, kv := range page.Kvs {
 			found.Count++
 			keyBytes += int64(len(kv.Key)) + overhead
-			if id := session(kv.Key); id != "" {
+			// The keys of one session mostly follow each other.
+			if id := session(kv.Key); id != "" && (len(found.Sessions) == 0 || found.Sessions[len(found.Sessions)-1] != id) {
 				found.Sessions = append(found.Sessions, id)
 			}
 		}

@@ -88,8 +88,23 @@ func (c *Client) hasOptions(ctx context.Context, version string) error {
 // Sessions returns all CFS sessions, by name, each once. It is complete or an error: a
 // page that is missing, cut short or of another form makes all of it one.
 func (c *Client) Sessions(ctx context.Context) ([]inventory.CFSSession, error) {
+	return c.sessions(ctx, func(*inventory.CFSSession) {})
+}
+
+// Overview is Sessions without what only those without a tag are looked at for: of the Ansible limit of one that has a tag it
+// has the first component alone. A limit names up to a hundred, and a system has ten thousand of them.
+func (c *Client) Overview(ctx context.Context) ([]inventory.CFSSession, error) {
+	return c.sessions(ctx, func(s *inventory.CFSSession) {
+		if s.Tag != "" {
+			first, _, _ := strings.Cut(s.Limit, ",")
+			s.Limit = strings.Clone(first)
+		}
+	})
+}
+
+func (c *Client) sessions(ctx context.Context, trim func(*inventory.CFSSession)) ([]inventory.CFSSession, error) {
 	var all []inventory.CFSSession
-	err := c.list(ctx, sessions(func(s inventory.CFSSession) { all = append(all, s) }), nil)
+	err := c.list(ctx, sessions(func(s inventory.CFSSession) { trim(&s); all = append(all, s) }), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func TestWhatHasChangedSinceItWasSavedStays(t *testing.T) {
 	planned := map[string]bool{}
 	for _, o := range plan.Objects {
 		if o.Verdict == policy.Delete {
-			planned[name(string(o.Kind), o.Name)] = true
+			planned[name(o.Kind.String(), o.Name)] = true
 		}
 	}
 	for o := range gone(before, s.exist()) {
@@ -237,7 +237,7 @@ func TestAPlanThatIsRefused(t *testing.T) {
 	var victim string
 	for _, o := range plan.Objects {
 		if o.Verdict == policy.Delete {
-			victim = name(string(o.Kind), `"`+o.Name+`"`)
+			victim = name(o.Kind.String(), `"`+o.Name+`"`)
 			break
 		}
 	}
@@ -445,7 +445,7 @@ func TestApplyWithASourceAway(t *testing.T) {
 				t.Error("there was nothing of it in the plan: this test shows nothing")
 			}
 			for o := range gone(before, s.exist()) {
-				if strings.HasPrefix(o, string(kind)+" ") {
+				if strings.HasPrefix(o, kind.String()+" ") {
 					t.Errorf("%s went", o)
 				}
 			}

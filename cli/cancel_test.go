@@ -18,6 +18,7 @@ import (
 	"bosgc/gc"
 	"bosgc/lab"
 	"bosgc/lab/simcfs"
+	"bosgc/policy"
 )
 
 // working gives a system on which a session configures some nodes, and CFS is at it.
@@ -179,7 +180,7 @@ func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 		t.Fatal("it was over already: this test shows nothing")
 	}
 	plan, _ := s.document([]string{"plan"})
-	if o := find(t, plan, "Job", "boa-"+id); o.Verdict != "delete" || o.Reason != "owner-collected" {
+	if o := find(t, plan, policy.Job, "boa-"+id); o.Verdict != policy.Delete || o.Reason != policy.OwnerCollected {
 		t.Errorf("the plan says %s (%s): %s", o.Verdict, o.Reason, o.Detail)
 	}
 	before := s.traces(id)
@@ -191,7 +192,7 @@ func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 		t.Fatalf("exit code %d: %+v", code, d.Procedures)
 	}
 	s.cancelled(id, time.Now())
-	if o := find(t, d, "Job", "boa-"+id); o.Outcome != gc.Deleted {
+	if o := find(t, d, policy.Job, "boa-"+id); o.Outcome != gc.Deleted {
 		t.Errorf("the report says %s of the Job", o.Outcome)
 	}
 }

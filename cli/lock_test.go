@@ -209,7 +209,7 @@ func TestASweepThatLosesItsLockStops(t *testing.T) {
 	}
 	left := s.exist()
 	for _, o := range d.Objects {
-		if gone := !left[name(string(o.Kind), o.Name)]; gone != (o.Outcome == gc.Deleted) {
+		if gone := !left[name(o.Kind.String(), o.Name)]; gone != (o.Outcome == gc.Deleted) {
 			t.Errorf("%s %s: outcome %q, gone %v", o.Kind, o.Name, o.Outcome, gone)
 		}
 	}
@@ -351,7 +351,7 @@ func TestAJournalThatFailsInTheMiddleStopsTheSweep(t *testing.T) {
 					has[name(e.Kind, e.Name)] = true
 				}
 				for _, o := range d.Objects {
-					if o.Outcome == gc.Deleted && !has[name(string(o.Kind), o.Name)] {
+					if o.Outcome == gc.Deleted && !has[name(o.Kind.String(), o.Name)] {
 						t.Errorf("%s %s was deleted, and the journal lacks it", o.Kind, o.Name)
 					}
 				}

@@ -24,6 +24,7 @@ import (
 	"bosgc/kube"
 	"bosgc/lab"
 	"bosgc/lab/simcfs"
+	"bosgc/policy"
 )
 
 const sessionID = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
@@ -103,9 +104,9 @@ func TestRestoreOfASweep(t *testing.T) {
 		if o.Outcome != gc.Deleted {
 			continue
 		}
-		gone[string(o.Kind)]++
+		gone[o.Kind.String()]++
 		was, is := before[o.Name], back[o.Name]
-		if o.Kind == "ConfigMap" && (is.Name == "" || !maps.Equal(was.Data, is.Data) || !maps.EqualFunc(was.BinaryData, is.BinaryData, bytes.Equal) || !maps.Equal(was.Annotations, is.Annotations)) {
+		if o.Kind == policy.ConfigMap && (is.Name == "" || !maps.Equal(was.Data, is.Data) || !maps.EqualFunc(was.BinaryData, is.BinaryData, bytes.Equal) || !maps.Equal(was.Annotations, is.Annotations)) {
 			t.Errorf("%s is %+v, and was %+v", o.Name, is, was)
 		}
 	}

@@ -104,7 +104,7 @@ func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bo
 	}
 	verdicts = map[string]string{}
 	for _, o := range plan.Objects {
-		verdicts[string(o.Kind)+" "+o.Name] = string(o.Verdict) + " " + string(o.Reason)
+		verdicts[o.Kind.String()+" "+o.Name] = o.Verdict.String() + " " + o.Reason.String()
 	}
 	for _, r := range server.Requests() {
 		if r.System == "bos" {

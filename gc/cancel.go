@@ -141,7 +141,7 @@ func (c *carrying) record(ctx context.Context, procedure *Procedure, before []in
 		}
 		entries = append(entries, journal.Entry{
 			At: time.Now().UTC(), Kind: journal.Component, Name: component.ID, Session: procedure.Session,
-			Reason: string(policy.Requested), Detail: "its desired configuration was unset", Object: was,
+			Reason: policy.Requested.String(), Detail: "its desired configuration was unset", Object: was,
 		})
 	}
 	c.report.harmless = false
@@ -149,7 +149,7 @@ func (c *carrying) record(ctx context.Context, procedure *Procedure, before []in
 }
 
 func (c *carrying) component(procedure *Procedure, id string, outcome Outcome, detail string, err error) {
-	o := Object{Kind: KindComponent, Name: id, Session: procedure.Session, Verdict: policy.Delete, Reason: policy.Requested, Detail: detail, Outcome: outcome}
+	o := Object{Kind: policy.Component, Name: id, Session: procedure.Session, Verdict: policy.Delete, Reason: policy.Requested, Detail: detail, Outcome: outcome}
 	if err != nil {
 		o.Error = err.Error()
 	}

@@ -74,9 +74,6 @@ type Step struct {
 // Done is the outcome of a step that was carried out.
 const Done Outcome = "done"
 
-// KindComponent marks a desired configuration that is unset.
-const KindComponent policy.Kind = "Component"
-
 // PlanClean reads all about the named sessions. Nothing is changed. The error is that of the context:
 // everything else that goes wrong is in the plan.
 func PlanClean(ctx context.Context, systems Systems, r Run, want Cleaning) (*Clean, error) {

@@ -74,6 +74,7 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.reading.end()
 	c.doubt()
 	joining := time.Now()
+	c.seen.Fold()
 	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: c.kept}
 	s.Timings.Took("joining", joining)
 	w.seen.References, c.seen.References = nil, nil // the snapshot has what they say
@@ -238,7 +239,7 @@ func (c *collection) listKube(ctx context.Context) {
 
 func (c *collection) listCFS(ctx context.Context) {
 	begun := time.Now()
-	sessions, err := c.systems.CFS.Sessions(ctx)
+	sessions, err := c.systems.CFS.Overview(ctx)
 	c.systems.Timings.took("reading: "+inventory.SourceCFSSessions, begun, len(sessions))
 	c.reading.step()
 	c.mu.Lock()

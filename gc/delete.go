@@ -53,7 +53,7 @@ func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.D
 func (x *execution) delete(ctx context.Context, u *unit, o *Object) {
 	var existed bool
 	var err error
-	defer x.systems.Timings.took("deleting: "+string(o.Kind), time.Now(), 1)
+	defer x.systems.Timings.took("deleting: "+o.Kind.String(), time.Now(), 1)
 	switch o.Kind {
 	case policy.CFSSession:
 		existed, err = x.systems.CFS.Delete(ctx, o.Name)

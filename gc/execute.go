@@ -2,7 +2,6 @@ package gc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,23 +30,6 @@ type Limits struct {
 
 // maxUnits is how many sessions are taken at a time at most: what was read of each is held until it has gone.
 const maxUnits = 32
-
-// unit is what is deleted one after the other: the objects of one session, or a single
-// CFS session that names none.
-type unit struct {
-	id      string // of the session; empty for a CFS session that names none
-	objects []*Object
-
-	record     inventory.Record
-	recordText json.RawMessage // the same, word for word
-	recordRead time.Time
-	ended      bool // the record is of a session that has ended, and does not change any more
-	finishing  bool // see finishes
-
-	readings         map[*Object]*reading
-	jobs, configMaps map[string]look // the last one
-	deleted          map[string]bool // ConfigMaps
-}
 
 // Execute carries the plan out, once. In this order:
 //
@@ -83,19 +65,19 @@ func (p *Plan) Execute(ctx context.Context, limits Limits) (*Report, error) {
 	p.resume(ctx, x.systems, limits, report)
 	x.live = newLive(x.systems, x.world, report.Objects)
 	for rest, budget := 0, limits.MaxDeletes-report.sent; ; {
-		var units []*unit
-		units, rest = x.units(report.Objects, rest, budget)
+		var bundles []bundle
+		bundles, rest = x.bundles(report.Objects, rest, budget)
 		var all errgroup.Group
 		all.SetLimit(x.systems.atOnce())
-		for _, u := range units {
-			all.Go(func() error { x.run(ctx, u); return nil })
+		for _, b := range bundles {
+			all.Go(func() error { x.run(ctx, &unit{bundle: b}); return nil })
 		}
 		_ = all.Wait() // each object holds its own outcome
 		// What could not be deleted leaves its place to the next: else the same old failures
 		// would keep all that is younger from ever being collected.
 		spent := x.spent.Swap(0)
 		x.sent.Add(spent)
-		if budget -= int(spent); budget <= 0 || len(units) == 0 || ctx.Err() != nil {
+		if budget -= int(spent); budget <= 0 || len(bundles) == 0 || ctx.Err() != nil {
 			x.leave(ctx, report.Objects[rest:])
 			break
 		}
@@ -188,59 +170,6 @@ func (s Systems) atOnce() int {
 	return min(maxUnits, max(1, s.BOSConcurrency)*max(1, s.CFSConcurrency)*max(1, s.KubeConcurrency))
 }
 
-// units cuts the list of objects, from the given one on, where the session changes, and stops where
-// the budget ends. Only units with something to delete are given back, and the place to go on from.
-func (x *execution) units(objects []Object, from, budget int) (units []*unit, rest int) {
-	for i := from; i < len(objects); i++ {
-		o := &objects[i]
-		if o.Verdict != policy.Delete || o.Outcome != "" {
-			continue
-		}
-		// The limit may have cut the session in two, so that this is another unit than the one that failed.
-		if because := x.held[o.Session]; because != nil {
-			x.wait([]*Object{o}, because)
-			continue
-		}
-		last := len(units) - 1
-		// Sessions are taken several at a time; what is of several must not meet one of them that is
-		// going already.
-		if last >= 0 && x.shared(o) != x.shared(units[last].objects[0]) {
-			return units, i
-		}
-		begins := o.Session == "" || last < 0 || units[last].id != o.Session
-		// Of a session that goes before its ConfigMap, because that alone tells its age, the
-		// ConfigMap must not be left for another run: nothing would lead there any more.
-		together := 1
-		if o.Kind == policy.Session {
-			together = withConfigMaps(objects[i:])
-		}
-		if (budget == 0 || together > budget && together <= x.limits.MaxDeletes) && !breakCap {
-			return units, i
-		}
-		budget--
-		if begins {
-			units = append(units, &unit{id: o.Session})
-			last++
-		}
-		units[last].objects = append(units[last].objects, o)
-	}
-	return units, len(objects)
-}
-
-// withConfigMaps counts a session and the ConfigMaps of it that go after it.
-func withConfigMaps(objects []Object) int {
-	n := 1
-	for _, o := range objects[1:] {
-		if o.Session != objects[0].Session || o.Kind != policy.ConfigMap {
-			break
-		}
-		if o.Verdict == policy.Delete {
-			n++
-		}
-	}
-	return n
-}
-
 // leave lets wait what there was no budget or no time for.
 func (x *execution) leave(ctx context.Context, objects []Object) {
 	for i := range objects {
@@ -256,7 +185,6 @@ func (x *execution) leave(ctx context.Context, objects []Object) {
 // run deletes the objects of one unit.
 func (x *execution) run(ctx context.Context, u *unit) {
 	x.world.begin(u)
-	defer func() { *u = unit{id: u.id} }() // there are thousands, and each holds all that was read of it
 	// A request under way is not torn off when the run is told to stop: nobody would know
 	// then whether it was carried out.
 	bounded, cancel := graceful(ctx, x.limits.Grace)
@@ -409,7 +337,7 @@ func (x *execution) log(ctx context.Context, o *Object) {
 	if o.Outcome == Failed {
 		level = slog.LevelWarn
 	}
-	attrs := []slog.Attr{slog.String("kind", string(o.Kind)), slog.String("name", o.Name), slog.String("reason", string(o.Reason))}
+	attrs := []slog.Attr{slog.String("kind", o.Kind.String()), slog.String("name", o.Name), slog.String("reason", o.Reason.String())}
 	if o.Session != "" {
 		attrs = append(attrs, slog.String("session", o.Session))
 	}

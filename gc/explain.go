@@ -126,6 +126,7 @@ func Explain(ctx context.Context, systems Systems, r Run, kind policy.Kind, name
 		Object: object(d), Facts: []Fact{}, Linked: []Tied{}, Links: []inventory.Link{}, Rules: rules(said, now), Changes: []Change{}, Sources: w.sources,
 	}
 	x := &explaining{Explanation: e, world: w, group: g, run: r}
+	w.limit(ctx, systems, d)
 	x.facts()
 	x.tied()
 	x.owner()
@@ -192,7 +193,7 @@ func (x *explaining) tied() {
 	}
 	for _, d := range x.world.judge.Group(x.group) {
 		if d.Kind != x.Object.Kind || d.Name != x.Object.Name {
-			x.Linked = append(x.Linked, Tied{string(d.Kind), d.Name, evidence[d.Kind](d.Name), d.Verdict, d.Reason})
+			x.Linked = append(x.Linked, Tied{d.Kind.String(), d.Name, evidence[d.Kind](d.Name), d.Verdict, d.Reason})
 		}
 	}
 	for _, pod := range pods {
@@ -281,6 +282,17 @@ func (w *world) linksOf(ctx context.Context, systems Systems, loose []inventory.
 		return nil, err
 	}
 	return inventory.Links(w.seen.CFS, owners, components), nil
+}
+
+// limit has CFS give the whole Ansible limit of a CFS session with a tag, of which the list keeps one component.
+func (w *world) limit(ctx context.Context, systems Systems, d policy.Decision) {
+	for i := range w.seen.CFS {
+		if c := &w.seen.CFS[i]; d.Kind == policy.CFSSession && c.Name == d.Name && c.Tag != "" {
+			if now, presence, err := systems.CFS.Session(ctx, c.Name); err == nil && presence == inventory.Present {
+				c.Limit = now.Limit
+			}
+		}
+	}
 }
 
 // ask has BOS say what it knows of a session that the plan needs no record of. It decides nothing, but a person asks.

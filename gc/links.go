@@ -254,7 +254,7 @@ func window(g *inventory.Group, record inventory.Record) (from, until time.Time)
 func (x *execution) sharedCFS(ctx context.Context, u *unit, o *Object, owners []string) {
 	groups := map[string]*inventory.Group{}
 	for _, id := range owners {
-		owner := &unit{id: id}
+		owner := &unit{bundle: bundle{id: id}}
 		x.world.begin(owner)
 		g, err := x.live.again(ctx, owner, o)
 		if err != nil {

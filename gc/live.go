@@ -74,6 +74,14 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 			l.configMaps = append(l.configMaps, cm)
 		}
 	}
+	// The others' CFS sessions are not looked at again either, but those without a tag are everybody's.
+	var of []inventory.CFSSession
+	for _, c := range w.seen.CFS {
+		if c.Tag == "" || wanted[c.Tag] {
+			of = append(of, c)
+		}
+	}
+	w.seen.CFS = of
 	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil
 	return l
 }

@@ -33,13 +33,14 @@ const (
 	Waiting Outcome = "waiting" // left for the next sweep
 )
 
-// Object is one line of a plan or report.
+// Object is one line of a plan or report. There are tens of thousands of them, held from the plan to the report.
 type Object struct {
 	Kind            policy.Kind    `json:"kind"`
 	Name            string         `json:"name"`
 	Session         string         `json:"session,omitempty"`
 	Verdict         policy.Verdict `json:"verdict"`
 	Reason          policy.Reason  `json:"reason"`
+	now             policy.Reason  // why it stays, where a saved plan would have it go
 	Detail          string         `json:"detail"`
 	EligibleAt      *time.Time     `json:"eligibleAt,omitempty"`
 	UID             string         `json:"uid,omitempty"`
@@ -55,7 +56,6 @@ type Object struct {
 	Error   string  `json:"error,omitempty"`
 
 	since *time.Time
-	now   policy.Reason // why it stays, where a saved plan would have it go
 }
 
 // Since is since when an object looks orphaned; zero if it does not.
@@ -158,10 +158,10 @@ func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 	}}
 	judging := time.Now()
 	links := w.inferred()
-	var details recent
+	var said recent
 	for d := range w.judge.All(w.snapshot) {
-		d.Detail = details.once(d.Detail)
 		o := object(d)
+		said.once(&o)
 		w.list.origin(&o)
 		if d.Kind == policy.CFSSession {
 			o.Link = links[d.Name]
@@ -174,22 +174,45 @@ func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 	return p
 }
 
-// recent holds the last few details. What belongs to one session mostly stays or goes for the same one, and is
-// judged one after the other: so such a detail is kept once.
+// recent holds the last few details and times. What belongs to one session mostly stays or goes for the same reason and
+// from the same time on, and is judged one after the other: so such a thing is kept once.
 type recent struct {
-	last [4]string
-	next int
+	details            [4]string
+	times              [8]*time.Time
+	nextText, nextTime int
 }
 
-func (r *recent) once(text string) string {
-	for _, known := range r.last {
+func (r *recent) once(o *Object) {
+	o.Detail = r.text(o.Detail)
+	for _, t := range []**time.Time{&o.EligibleAt, &o.StartedAt, &o.EndedAt} {
+		*t = r.time(*t)
+	}
+}
+
+func (r *recent) text(text string) string {
+	for _, known := range r.details {
 		if known == text {
 			return known
 		}
 	}
-	r.last[r.next%len(r.last)] = text
-	r.next++
+	r.details[r.nextText%len(r.details)] = text
+	r.nextText++
 	return text
+}
+
+// time gives the same time; nobody writes to the times of objects.
+func (r *recent) time(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	for _, known := range r.times {
+		if known != nil && known.Equal(*t) {
+			return known
+		}
+	}
+	r.times[r.nextTime%len(r.times)] = t
+	r.nextTime++
+	return t
 }
 
 func (s *Summary) add(v policy.Verdict) {

@@ -44,10 +44,10 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{Kind: policy.Session, Name: "5", Session: "b", Verdict: policy.Delete},
 		{Kind: policy.ConfigMap, Name: "6", Session: "b", Verdict: policy.Delete},
 	}
-	show := func(units []*unit) (text []string) {
-		for _, u := range units {
-			line := u.id + ":"
-			for _, o := range u.objects {
+	show := func(bundles []bundle) (text []string) {
+		for _, b := range bundles {
+			line := b.id + ":"
+			for _, o := range b.objects {
 				line += o.Name
 			}
 			text = append(text, line)
@@ -70,8 +70,8 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{7, 5, 5, "[]", 7},
 	} {
 		nothing := &world{judge: policy.NewJudge(&inventory.Snapshot{}, policy.Settings{}, time.Now(), policy.Memory{})}
-		units, rest := (&execution{world: nothing, limits: Limits{MaxDeletes: tt.limit}}).units(objects, tt.from, tt.budget)
-		if got := fmt.Sprint(show(units)); got != tt.want || rest != tt.rest {
+		bundles, rest := (&execution{world: nothing, limits: Limits{MaxDeletes: tt.limit}}).bundles(objects, tt.from, tt.budget)
+		if got := fmt.Sprint(show(bundles)); got != tt.want || rest != tt.rest {
 			t.Errorf("from %d, budget %d: %s, rest %d; want %s, %d", tt.from, tt.budget, got, rest, tt.want, tt.rest)
 		}
 	}

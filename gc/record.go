@@ -51,7 +51,7 @@ func (x *execution) record(ctx context.Context, u *unit) error {
 			continue // it has gone, or is another one by now: the look before the delete will tell
 		}
 		entries = append(entries, journal.Entry{
-			At: time.Now().UTC(), Kind: string(o.Kind), Name: o.Name, Session: o.Session, Reason: string(o.Reason), Detail: o.Detail,
+			At: time.Now().UTC(), Kind: o.Kind.String(), Name: o.Name, Session: o.Session, Reason: o.Reason.String(), Detail: o.Detail,
 			UID: o.UID, ResourceVersion: o.ResourceVersion, Object: r.content,
 		})
 		r.kept = true

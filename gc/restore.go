@@ -84,9 +84,9 @@ type Restore struct {
 
 // why says of each kind that is never put back why not.
 var why = map[string]string{
-	string(policy.Job):        "a Job is never made again: it would boot nodes",
-	string(policy.Session):    "BOS takes no session back: asked for one, it would start a new one",
-	string(policy.CFSSession): "CFS takes no session back: a new one would run its Ansible again",
+	policy.Job.String():        "a Job is never made again: it would boot nodes",
+	policy.Session.String():    "BOS takes no session back: asked for one, it would start a new one",
+	policy.CFSSession.String(): "CFS takes no session back: a new one would run its Ansible again",
 }
 
 // PlanRestore holds a journal against what there is now. Nothing is changed. What cannot be read now
@@ -152,7 +152,7 @@ func steps(entries []journal.Entry) []RestoreStep {
 // look decides about one object.
 func (systems *Systems) look(ctx context.Context, s *RestoreStep) {
 	switch s.Kind {
-	case string(policy.ConfigMap):
+	case policy.ConfigMap.String():
 		systems.lookAtConfigMap(ctx, s)
 	case journal.Component:
 		systems.lookAtComponent(ctx, s)

@@ -112,10 +112,10 @@ func (r *Report) refuse(procedures []*Procedure) (rest []string) {
 func (r *Report) merge(done *Report) {
 	at := map[[2]string]int{}
 	for i, o := range r.Objects {
-		at[[2]string{string(o.Kind), o.Name}] = i
+		at[[2]string{o.Kind.String(), o.Name}] = i
 	}
 	for _, o := range done.Objects {
-		if i, known := at[[2]string{string(o.Kind), o.Name}]; known {
+		if i, known := at[[2]string{o.Kind.String(), o.Name}]; known {
 			r.Objects[i] = o
 		} else {
 			r.Objects = append(r.Objects, o)

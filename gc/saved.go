@@ -168,7 +168,7 @@ func (s *Saved) check() error {
 }
 
 // key is what an object is known by.
-func (o *Object) key() [2]string { return [2]string{string(o.Kind), o.Name} }
+func (o *Object) key() [2]string { return [2]string{o.Kind.String(), o.Name} }
 
 // same makes sure that nobody has changed anything since it was saved, and names what somebody has.
 func (s *Saved) same(text []byte) error {

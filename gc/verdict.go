@@ -129,12 +129,12 @@ func (x *explaining) eligible() {
 			if r.EligibleAt.After(latest) {
 				latest = *r.EligibleAt
 			}
-		} else if !slices.Contains(others, string(r.Reason)) {
-			others = append(others, string(r.Reason))
+		} else if !slices.Contains(others, r.Reason.String()) {
+			others = append(others, r.Reason.String())
 		}
 	}
 	switch {
-	case x.Object.Verdict == "":
+	case x.Object.Verdict == 0:
 		x.Eligible = "there is nothing of it to delete but what is linked"
 	case x.Object.Verdict == policy.Delete:
 		x.Eligible = "now: the next sweep deletes it"

@@ -22,6 +22,35 @@ type Seen struct {
 	Evidence   Evidence
 }
 
+// Fold keeps each session's ID once, however many things name it: every answer brings its own copy along, and a system has
+// ten thousand sessions with half a dozen each.
+func (s *Seen) Fold() {
+	ids := make(map[string]string, len(s.SessionIDs))
+	fold := func(id *string) {
+		if known, there := ids[*id]; there {
+			*id = known
+			return
+		}
+		ids[*id] = *id
+	}
+	for _, id := range s.SessionIDs {
+		ids[id] = id
+	}
+	for i := range s.ConfigMaps {
+		fold(&s.ConfigMaps[i].Name)
+	}
+	for i := range s.Jobs {
+		fold(&s.Jobs[i].Session)
+		fold(&s.Jobs[i].ConfigMap)
+	}
+	for i := range s.Pods {
+		fold(&s.Pods[i].Session)
+	}
+	for i := range s.CFS {
+		fold(&s.CFS[i].Tag)
+	}
+}
+
 // Snapshot is what one run saw, joined. It is not changed once it has been judged.
 type Snapshot struct {
 	Groups []*Group     // by ID
@@ -162,12 +191,8 @@ func (j *joiner) configMaps() {
 		}
 	}
 	for id, cms := range runs(j.seen.ConfigMaps, of, func(cm *ConfigMap) string { return cm.Name }) {
-		g := j.group(id)
-		g.configMaps = cms
+		j.group(id).configMaps = cms
 		for i := range cms {
-			if cms[i].Name == g.ID {
-				cms[i].Name = g.ID // the same, kept once
-			}
 			cms[i].User = "" // of an earlier join, which knew other sessions
 			for _, ref := range users[cms[i].Name] {
 				if ref.Session != id {

@@ -97,16 +97,16 @@ func (m *Metrics) zero() {
 	for _, kind := range policy.Kinds() {
 		for _, verdict := range policy.Verdicts() {
 			for _, reason := range policy.Reasons(verdict) {
-				m.objects.WithLabelValues(string(kind), string(verdict), string(reason))
+				m.objects.WithLabelValues(kind.String(), verdict.String(), reason.String())
 			}
 		}
 		for _, reason := range policy.Reasons(policy.Delete) {
-			m.deleted.WithLabelValues(string(kind), string(reason))
+			m.deleted.WithLabelValues(kind.String(), reason.String())
 		}
 		for _, vec := range []*prometheus.GaugeVec{m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog} {
-			vec.WithLabelValues(string(kind))
+			vec.WithLabelValues(kind.String())
 		}
-		m.failures.WithLabelValues(string(kind))
+		m.failures.WithLabelValues(kind.String())
 	}
 	for _, source := range gc.SourceNames() {
 		m.complete.WithLabelValues(source)
@@ -179,13 +179,13 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 	for kind, t := range tallies {
 		for verdict, reasons := range t.verdicts {
 			for _, reason := range policy.Reasons(verdict) {
-				m.objects.WithLabelValues(string(kind), string(verdict), string(reason)).Set(float64(reasons[reason]))
+				m.objects.WithLabelValues(kind.String(), verdict.String(), reason.String()).Set(float64(reasons[reason]))
 			}
 		}
-		m.orphans.WithLabelValues(string(kind)).Set(float64(t.orphans))
-		m.backlog.WithLabelValues(string(kind)).Set(float64(t.backlog))
-		m.oldestOrphan.WithLabelValues(string(kind)).Set(t.orphan.Seconds())
-		m.oldestEligible.WithLabelValues(string(kind)).Set(t.eligible.Seconds())
+		m.orphans.WithLabelValues(kind.String()).Set(float64(t.orphans))
+		m.backlog.WithLabelValues(kind.String()).Set(float64(t.backlog))
+		m.oldestOrphan.WithLabelValues(kind.String()).Set(t.orphan.Seconds())
+		m.oldestEligible.WithLabelValues(kind.String()).Set(t.eligible.Seconds())
 	}
 	for _, source := range d.Sources {
 		m.complete.WithLabelValues(source.Name).Set(number(source.Complete))
@@ -206,7 +206,7 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 }
 
 func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
-	kind := string(o.Kind)
+	kind := o.Kind.String()
 	t.verdicts[o.Verdict][o.Reason]++
 	if o.Reason.LooksOrphaned() {
 		t.orphans++
@@ -216,7 +216,7 @@ func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
 	}
 	switch o.Outcome {
 	case gc.Deleted:
-		m.deleted.WithLabelValues(kind, string(o.Reason)).Inc()
+		m.deleted.WithLabelValues(kind, o.Reason.String()).Inc()
 	case gc.Failed:
 		m.failures.WithLabelValues(kind).Inc()
 	default:

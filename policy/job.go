@@ -58,7 +58,7 @@ func goesWith(owner Decision, what string) *ruling {
 	if owner.Verdict == Delete {
 		return remove(OwnerCollected, owner.EligibleAt, "goes with its "+what+" "+owner.Name)
 	}
-	return keep(OwnerKept, "its "+what+" "+owner.Name+" stays ("+string(owner.Reason)+")")
+	return keep(OwnerKept, "its "+what+" "+owner.Name+" stays ("+owner.Reason.String()+")")
 }
 
 // ownerUnsure says why it cannot be concluded that a session is gone from BOS v1; nil if it

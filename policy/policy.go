@@ -64,17 +64,19 @@ const (
 const futureTolerance = time.Minute
 
 // Kind is a kind of object that is judged.
-type Kind string
+type Kind int8
 
 // The values of Kind.
 const (
-	Session    Kind = "Session"
-	Job        Kind = "Job"
-	ConfigMap  Kind = "ConfigMap"
-	CFSSession Kind = "CFSSession"
+	_ Kind = iota // none
+	Session
+	Job
+	ConfigMap
+	CFSSession
+	Component // a desired configuration that is unset: it is shown, and never judged
 )
 
-// Kinds lists all kinds.
+// Kinds lists all kinds that are judged.
 func Kinds() []Kind { return []Kind{Session, Job, ConfigMap, CFSSession} }
 
 // Decision is the verdict on one object.

@@ -3,45 +3,47 @@ package policy
 import "slices"
 
 // Verdict is what becomes of an object.
-type Verdict string
+type Verdict int8
 
 // The values of Verdict.
 const (
-	Delete  Verdict = "delete"
-	Keep    Verdict = "keep"
-	Unknown Verdict = "unknown" // nothing is done, and it is counted
+	_ Verdict = iota // none
+	Delete
+	Keep
+	Unknown // nothing is done, and it is counted
 )
 
 // Reason is why. These words are one enumeration for text, JSON, metric labels, journal and
 // tests; each belongs to exactly one verdict.
-type Reason string
+type Reason int8
 
 // The values of Reason.
 const (
-	CompletedExpired Reason = "completed-expired"
-	FailedExpired    Reason = "failed-expired"
-	Abandoned        Reason = "abandoned"
-	Ghost            Reason = "ghost"
-	Orphaned         Reason = "orphaned"
-	OwnerCollected   Reason = "owner-collected"
-	CFSExpired       Reason = "cfs-expired"
-	Requested        Reason = "requested"
+	_ Reason = iota // none
+	CompletedExpired
+	FailedExpired
+	Abandoned
+	Ghost
+	Orphaned
+	OwnerCollected
+	CFSExpired
+	Requested
 
-	Running              Reason = "running"
-	TooYoung             Reason = "too-young"
-	KeptLast             Reason = "kept-last"
-	KeptByRule           Reason = "kept-by-rule"
-	NotOurs              Reason = "not-ours"
-	InUse                Reason = "in-use"
-	AwaitingConfirmation Reason = "awaiting-confirmation"
-	OwnerKept            Reason = "owner-kept"
-	Foreign              Reason = "foreign"
-	PolicyOff            Reason = "policy-off"
-	OrphanGuard          Reason = "orphan-guard"
+	Running
+	TooYoung
+	KeptLast
+	KeptByRule
+	NotOurs
+	InUse
+	AwaitingConfirmation
+	OwnerKept
+	Foreign
+	PolicyOff
+	OrphanGuard
 
-	EvidenceIncomplete Reason = "evidence-incomplete"
-	BadData            Reason = "bad-data"
-	ClockSkew          Reason = "clock-skew"
+	EvidenceIncomplete
+	BadData
+	ClockSkew
 )
 
 var reasons = map[Verdict][]Reason{

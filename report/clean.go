@@ -62,7 +62,7 @@ func (p *printer) procedure(d gc.Document, procedure *gc.Procedure) {
 	}
 	p.b.WriteByte('\n')
 	for _, o := range d.Objects {
-		if o.Session == procedure.Session && o.Kind != gc.KindComponent {
+		if o.Session == procedure.Session && o.Kind != policy.Component {
 			p.line("  %-10s %-*s %s", o.Kind, nameWidth, o.Name, fate(o))
 			if why := cmp.Or(o.Error, map[bool]string{true: o.Detail}[o.Verdict != policy.Delete || o.Outcome == gc.Skipped]); why != "" {
 				p.line("             %s", why)
@@ -102,14 +102,14 @@ func fate(o gc.Object) string {
 	case o.Verdict == policy.Delete:
 		return "goes"
 	}
-	return "stays (" + string(o.Reason) + ")"
+	return "stays (" + o.Reason.String() + ")"
 }
 
 // components counts what became of desired configurations, and names those that were left.
 func (p *printer) components(d gc.Document, session string) {
 	counts := map[string][]gc.Object{}
 	for _, o := range d.Objects {
-		if o.Kind == gc.KindComponent && o.Session == session {
+		if o.Kind == policy.Component && o.Session == session {
 			why := o.Detail
 			if o.Outcome == gc.Failed {
 				why = cmp.Or(o.Error, o.Detail)

@@ -86,17 +86,17 @@ func (f *Filter) addAge(sign byte, value string) error {
 	return nil
 }
 
-func names[T ~string](values []T) []string {
+func names[T fmt.Stringer](values []T) []string {
 	all := make([]string, 0, len(values))
 	for _, v := range values {
-		all = append(all, string(v))
+		all = append(all, v.String())
 	}
 	return all
 }
 
 // Shows says whether an object is shown. What has no age is neither older nor younger than any.
 func (f Filter) Shows(o gc.Object, now time.Time) bool {
-	for key, value := range map[string]string{"kind": string(o.Kind), "verdict": string(o.Verdict), "reason": string(o.Reason), "template": o.Template} {
+	for key, value := range map[string]string{"kind": o.Kind.String(), "verdict": o.Verdict.String(), "reason": o.Reason.String(), "template": o.Template} {
 		wanted := f.is[key]
 		if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(w string) bool {
 			matches, _ := path.Match(w, value) // kinds, verdicts and reasons have nothing that is special in a glob

@@ -83,7 +83,7 @@ func count(d gc.Document) *tally {
 	t := &tally{sessions: map[string]bool{}, reasons: map[policy.Reason]*bar{}}
 	byKind := map[policy.Kind]*bar{}
 	for _, kind := range policy.Kinds() {
-		byKind[kind] = &bar{Name: string(kind)}
+		byKind[kind] = &bar{Name: kind.String()}
 		t.kinds = append(t.kinds, byKind[kind])
 	}
 	for _, step := range ageSteps {
@@ -102,7 +102,7 @@ func count(d gc.Document) *tally {
 		old, known := age(o, d.CreatedAt)
 		t.ages[ageStep(old, known)].add(o)
 		if t.reasons[o.Reason] == nil {
-			t.reasons[o.Reason] = &bar{Code: string(o.Reason), Name: reasonWords[o.Reason]}
+			t.reasons[o.Reason] = &bar{Code: o.Reason.String(), Name: reasonWords[o.Reason]}
 		}
 		t.reasons[o.Reason].add(o)
 		switch o.Verdict {

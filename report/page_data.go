@@ -25,7 +25,7 @@ func pageData(d gc.Document) *objectsData {
 	data.Fates = fates()
 	for _, o := range d.Objects {
 		row := []any{
-			string(o.Kind), data.text(o.Name), data.text(o.Session), data.text(o.Template), fateOf(o), data.text(string(o.Reason)),
+			o.Kind.String(), data.text(o.Name), data.text(o.Session), data.text(o.Template), fateOf(o), data.text(o.Reason.String()),
 			seconds(o.StartedAt), seconds(o.EndedAt), seconds(o.EligibleAt), data.text(Why(o, d.CreatedAt)), data.text(detail(o)),
 		}
 		if o.Link != nil {
@@ -75,7 +75,10 @@ func detail(o gc.Object) string {
 
 // fates are what can become of an object, in the order of sections.
 func fates() []string {
-	all := append([]string{"goes"}, names([]gc.Outcome{gc.Deleted, gc.Gone, gc.Waiting, gc.Failed, gc.Skipped})...)
+	all := []string{"goes"}
+	for _, o := range []gc.Outcome{gc.Deleted, gc.Gone, gc.Waiting, gc.Failed, gc.Skipped} {
+		all = append(all, string(o))
+	}
 	return append(all, "unknown", "stays")
 }
 

@@ -56,7 +56,7 @@ func TestHostileNamesStayDataOnThePage(t *testing.T) {
 		d.Sources[1].Error, d.Sources[0].Name = text, text
 		for i := range d.Objects {
 			o := &d.Objects[i]
-			o.Name, o.Session, o.Template, o.Detail, o.Error, o.Reason = text, text, text, text, text, policy.Reason(text)
+			o.Name, o.Session, o.Template, o.Detail, o.Error = text, text, text, text, text
 			o.Link = &inventory.Link{Score: 100, Sessions: []string{text}}
 		}
 		page := pageOf(t, d)

@@ -193,7 +193,7 @@ func grouped(objects []*gc.Object) [][]*gc.Object {
 		group := by[id]
 		slices.SortStableFunc(group, func(a, b *gc.Object) int {
 			if id == "" && a.Verdict == policy.Keep && a.Reason != b.Reason {
-				return cmp.Compare(a.Reason, b.Reason)
+				return cmp.Compare(a.Reason.String(), b.Reason.String())
 			}
 			return slices.Index(policy.Kinds(), a.Kind) - slices.Index(policy.Kinds(), b.Kind)
 		})
@@ -206,7 +206,7 @@ func grouped(objects []*gc.Object) [][]*gc.Object {
 		if a[0].Verdict != policy.Keep || b[0].Verdict != policy.Keep {
 			return 0
 		}
-		return cmp.Compare(a[0].Reason, b[0].Reason)
+		return cmp.Compare(a[0].Reason.String(), b[0].Reason.String())
 	})
 	return groups
 }

@@ -78,7 +78,7 @@ func cause(o gc.Object, now time.Time) string {
 		return "its session is gone" + ago("; completed ", o.EndedAt, now)
 	default:
 	}
-	return cmp.Or(causes[o.Reason], string(o.Reason))
+	return cmp.Or(causes[o.Reason], o.Reason.String())
 }
 
 // with says that an object shares the fate of its session and has no reason of its own.

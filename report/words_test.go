@@ -56,7 +56,7 @@ func TestEveryReasonHasWords(t *testing.T) {
 	for _, verdict := range policy.Verdicts() {
 		for _, reason := range policy.Reasons(verdict) {
 			o := gc.Object{Verdict: verdict, Reason: reason}
-			if why := Why(o, judged); strings.HasPrefix(why, string(reason)) && reason != policy.Running {
+			if why := Why(o, judged); strings.HasPrefix(why, reason.String()) && reason != policy.Running {
 				t.Errorf("%s: %q", reason, why)
 			}
 			if reasonWords[reason] == "" {

@@ -156,7 +156,7 @@ func (s *site) confirms(d gc.Document, now map[string]bool) bool {
 	waits := map[string]bool{}
 	for _, o := range d.Objects {
 		if o.Kind == policy.ConfigMap && o.Reason == policy.AwaitingConfirmation {
-			waits[string(o.Kind)+" "+o.Name] = true
+			waits[o.Kind.String()+" "+o.Name] = true
 		}
 	}
 	left := 0

@@ -25,6 +25,7 @@ import (
 	"bosgc/journal"
 	"bosgc/kube"
 	"bosgc/lab"
+	"bosgc/policy"
 	"bosgc/test/plane"
 	"bosgc/test/world"
 )
@@ -97,8 +98,8 @@ func TestSweepOfARealCluster(t *testing.T) {
 			t.Errorf("exit code %d, sources %+v", code, d.Sources)
 		}
 		for _, o := range d.Objects {
-			key := string(o.Kind) + " " + o.Name
-			if got := string(o.Verdict) + " " + string(o.Reason); got != truth[key].Verdict+" "+truth[key].Reason {
+			key := o.Kind.String() + " " + o.Name
+			if got := o.Verdict.String() + " " + o.Reason.String(); got != truth[key].Verdict+" "+truth[key].Reason {
 				t.Errorf("%s: %s (%s), want %s %s", key, got, o.Detail, truth[key].Verdict, truth[key].Reason)
 			}
 		}
@@ -115,7 +116,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			for _, o := range d.Objects {
-				if o.Verdict == "delete" && o.Kind != "CFSSession" && tt.verb == "list" {
+				if o.Verdict == policy.Delete && o.Kind != policy.CFSSession && tt.verb == "list" {
 					t.Errorf("%s %s goes: %s", o.Kind, o.Name, o.Detail)
 				}
 			}
