@@ -32,8 +32,7 @@ type live struct {
 	systems Systems
 	world   *world
 
-	planned    map[string]planned // by session, as far as anything of it is to go
-	configMaps []inventory.ConfigMap
+	planned map[string]planned // by session, as far as anything of it is to go
 
 	mu     sync.Mutex // guards what follows
 	groups map[string]*inventory.Group
@@ -43,8 +42,9 @@ type live struct {
 
 // planned is what a plan knows of a session and what is not listed again.
 type planned struct {
-	record inventory.Record
-	v2     inventory.Presence
+	record     *inventory.Record // nil: BOS was not asked
+	v2         inventory.Presence
+	configMaps []inventory.ConfigMap // their bodies have been looked at
 }
 
 // newLive takes over from what a plan was made of, which is let go: everything is listed anew, and both together
@@ -67,12 +67,14 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 		if !wanted[g.ID] {
 			continue
 		}
-		l.planned[g.ID] = planned{g.Record, g.V2}
-		cms, _ := g.ConfigMaps() // their bodies have been looked at
-		for _, cm := range cms {
-			cm.User = ""
-			l.configMaps = append(l.configMaps, cm)
+		before := planned{v2: g.V2}
+		if g.Record != (inventory.Record{}) {
+			record := g.Record // and not the whole group
+			before.record = &record
 		}
+		cms, _ := g.ConfigMaps()
+		before.configMaps = slices.Clone(cms)
+		l.planned[g.ID] = before
 	}
 	// The others' CFS sessions are not looked at again either, but those without a tag are everybody's.
 	var of []inventory.CFSSession
@@ -81,7 +83,7 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 			of = append(of, c)
 		}
 	}
-	w.seen.CFS = of
+	w.seen.CFS = slices.Clip(of)
 	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil
 	return l
 }
@@ -143,12 +145,18 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	seen := l.world.seen
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
 	seen.References = slices.Concat(jobs.References, pods.References, crons.References)
-	seen.ConfigMaps = slices.Clone(l.configMaps) // joining brings them into order, and others read what was joined before
-	groups := map[string]*inventory.Group{}
+	for _, before := range l.planned {
+		seen.ConfigMaps = append(seen.ConfigMaps, before.configMaps...)
+	}
+	seen.FoldKubernetes()
+	groups := make(map[string]*inventory.Group, len(l.planned))
 	for _, g := range inventory.Join(seen).Groups {
 		if before, planned := l.planned[g.ID]; planned {
-			g.Record, g.V2 = before.record, before.v2
-			groups[g.ID] = g
+			if before.record != nil {
+				g.Record = *before.record
+			}
+			g.V2 = before.v2
+			groups[g.ID] = g.Clone() // the lists have all the others as well
 		}
 	}
 	return groups, nil

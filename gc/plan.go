@@ -42,29 +42,24 @@ type Object struct {
 	Reason          policy.Reason  `json:"reason"`
 	now             policy.Reason  // why it stays, where a saved plan would have it go
 	Detail          string         `json:"detail"`
-	EligibleAt      *time.Time     `json:"eligibleAt,omitempty"`
+	EligibleAt      Moment         `json:"eligibleAt,omitzero"`
 	UID             string         `json:"uid,omitempty"`
 	ResourceVersion string         `json:"resourceVersion,omitempty"`
 	FoundIn         string         `json:"foundIn,omitempty"` // of a session: what named its ID first
 	Template        string         `json:"template,omitempty"`
-	StartedAt       *time.Time     `json:"startedAt,omitempty"`
-	EndedAt         *time.Time     `json:"endedAt,omitempty"`
+	StartedAt       Moment         `json:"startedAt,omitzero"`
+	EndedAt         Moment         `json:"endedAt,omitzero"`
 	// Link is how a CFS session without a tag was linked, if that was tried.
 	Link *inventory.Link `json:"link,omitempty"`
 
 	Outcome Outcome `json:"outcome,omitempty"`
 	Error   string  `json:"error,omitempty"`
 
-	since *time.Time
+	since Moment
 }
 
 // Since is since when an object looks orphaned; zero if it does not.
-func (o Object) Since() time.Time {
-	if o.since == nil {
-		return time.Time{}
-	}
-	return *o.since
-}
+func (o Object) Since() time.Time { return o.since.Time() }
 
 // Summary counts verdicts.
 type Summary struct {
@@ -158,11 +153,11 @@ func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 	}}
 	judging := time.Now()
 	links := w.inferred()
-	var said recent
+	var details recent
 	for d := range w.judge.All(w.snapshot) {
 		o := object(d)
-		said.once(&o)
 		w.list.origin(&o)
+		o.Detail = details.once(o.Detail)
 		if d.Kind == policy.CFSSession {
 			o.Link = links[d.Name]
 		}
@@ -174,45 +169,22 @@ func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 	return p
 }
 
-// recent holds the last few details and times. What belongs to one session mostly stays or goes for the same reason and
-// from the same time on, and is judged one after the other: so such a thing is kept once.
+// recent holds the last few details. What belongs to one session mostly stays or goes for the same one, and is
+// judged one after the other: so such a detail is kept once.
 type recent struct {
-	details            [4]string
-	times              [8]*time.Time
-	nextText, nextTime int
+	last [4]string
+	next int
 }
 
-func (r *recent) once(o *Object) {
-	o.Detail = r.text(o.Detail)
-	for _, t := range []**time.Time{&o.EligibleAt, &o.StartedAt, &o.EndedAt} {
-		*t = r.time(*t)
-	}
-}
-
-func (r *recent) text(text string) string {
-	for _, known := range r.details {
+func (r *recent) once(text string) string {
+	for _, known := range r.last {
 		if known == text {
 			return known
 		}
 	}
-	r.details[r.nextText%len(r.details)] = text
-	r.nextText++
+	r.last[r.next%len(r.last)] = text
+	r.next++
 	return text
-}
-
-// time gives the same time; nobody writes to the times of objects.
-func (r *recent) time(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	for _, known := range r.times {
-		if known != nil && known.Equal(*t) {
-			return known
-		}
-	}
-	r.times[r.nextTime%len(r.times)] = t
-	r.nextTime++
-	return t
 }
 
 func (s *Summary) add(v policy.Verdict) {
@@ -227,26 +199,12 @@ func (s *Summary) add(v policy.Verdict) {
 }
 
 func object(d policy.Decision) Object {
-	o := Object{
+	return Object{
 		Kind: d.Kind, Name: d.Name, Session: d.Session,
 		Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail,
-		UID: d.UID, ResourceVersion: d.ResourceVersion,
-		Template: d.Template, EligibleAt: shown(d.EligibleAt), StartedAt: shown(d.StartedAt), EndedAt: shown(d.EndedAt),
+		UID: d.UID, ResourceVersion: d.ResourceVersion, since: MomentOf(d.Since),
+		Template: d.Template, EligibleAt: MomentOf(d.EligibleAt), StartedAt: MomentOf(d.StartedAt), EndedAt: MomentOf(d.EndedAt),
 	}
-	if !d.Since.IsZero() {
-		since := d.Since
-		o.since = &since
-	}
-	return o
-}
-
-// shown is a time as documents have it; nil if it is not known.
-func shown(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Second)
-	return &t
 }
 
 // Exit codes, as users and monitoring know them.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"bosgc/inventory"
 	"bosgc/policy"
@@ -122,13 +121,11 @@ func (x *explaining) keepers() []Rule {
 }
 
 func (x *explaining) eligible() {
-	var latest time.Time
+	var latest Moment
 	var others []string
 	for _, r := range x.keepers() {
-		if r.EligibleAt != nil {
-			if r.EligibleAt.After(latest) {
-				latest = *r.EligibleAt
-			}
+		if r.EligibleAt.Known() {
+			latest = max(latest, r.EligibleAt)
 		} else if !slices.Contains(others, r.Reason.String()) {
 			others = append(others, r.Reason.String())
 		}
@@ -138,12 +135,12 @@ func (x *explaining) eligible() {
 		x.Eligible = "there is nothing of it to delete but what is linked"
 	case x.Object.Verdict == policy.Delete:
 		x.Eligible = "now: the next sweep deletes it"
-	case len(others) == 0 && !latest.IsZero():
-		x.Eligible = "from " + clock(latest)
-	case latest.IsZero():
+	case len(others) == 0 && latest.Known():
+		x.Eligible = "from " + clock(latest.Time())
+	case !latest.Known():
 		x.Eligible = "time alone does not change that: " + strings.Join(others, ", ")
 	default:
-		x.Eligible = "not before " + clock(latest) + ", and then not while this applies: " + strings.Join(others, ", ")
+		x.Eligible = "not before " + clock(latest.Time()) + ", and then not while this applies: " + strings.Join(others, ", ")
 	}
 }
 

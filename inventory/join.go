@@ -25,8 +25,16 @@ type Seen struct {
 // Fold keeps each session's ID once, however many things name it: every answer brings its own copy along, and a system has
 // ten thousand sessions with half a dozen each.
 func (s *Seen) Fold() {
+	fold := s.FoldKubernetes()
+	for i := range s.CFS {
+		fold(&s.CFS[i].Tag)
+	}
+}
+
+// FoldKubernetes is Fold for what is listed again while others read the rest. What it gives back does the same for one more.
+func (s *Seen) FoldKubernetes() (fold func(id *string)) {
 	ids := make(map[string]string, len(s.SessionIDs))
-	fold := func(id *string) {
+	fold = func(id *string) {
 		if known, there := ids[*id]; there {
 			*id = known
 			return
@@ -46,9 +54,7 @@ func (s *Seen) Fold() {
 	for i := range s.Pods {
 		fold(&s.Pods[i].Session)
 	}
-	for i := range s.CFS {
-		fold(&s.CFS[i].Tag)
-	}
+	return fold
 }
 
 // Snapshot is what one run saw, joined. It is not changed once it has been judged.

@@ -131,11 +131,12 @@ func ageStep(old time.Duration, known bool) int {
 }
 
 func dueStep(o gc.Object, now time.Time) int {
-	if o.EligibleAt == nil || !o.EligibleAt.After(now) {
+	due := o.EligibleAt.Time()
+	if !due.After(now) {
 		return len(dueSteps)
 	}
 	for i, step := range dueSteps {
-		if o.EligibleAt.Sub(now) <= step.less {
+		if due.Sub(now) <= step.less {
 			return i
 		}
 	}

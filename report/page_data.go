@@ -1,7 +1,6 @@
 package report
 
 import (
-	"time"
 
 	"bosgc/gc"
 	"bosgc/inventory"
@@ -26,7 +25,7 @@ func pageData(d gc.Document) *objectsData {
 	for _, o := range d.Objects {
 		row := []any{
 			o.Kind.String(), data.text(o.Name), data.text(o.Session), data.text(o.Template), fateOf(o), data.text(o.Reason.String()),
-			seconds(o.StartedAt), seconds(o.EndedAt), seconds(o.EligibleAt), data.text(Why(o, d.CreatedAt)), data.text(detail(o)),
+			int64(o.StartedAt), int64(o.EndedAt), int64(o.EligibleAt), data.text(Why(o, d.CreatedAt)), data.text(detail(o)),
 		}
 		if o.Link != nil {
 			row = append(row, data.link(o.Link))
@@ -92,11 +91,4 @@ func fateOf(o gc.Object) string {
 		return "stays"
 	}
 	return "unknown"
-}
-
-func seconds(t *time.Time) int64 {
-	if t == nil {
-		return 0
-	}
-	return t.Unix()
 }

@@ -205,7 +205,7 @@ func many(n int) gc.Document {
 			}
 			o := gc.Object{
 				Kind: kind, Name: name, Session: id, Template: fmt.Sprintf("compute-%d", i%12), Verdict: verdict, Reason: reason,
-				Detail: "finished " + ended.Format(time.RFC3339), StartedAt: &started, EndedAt: &ended, EligibleAt: &due,
+				Detail: "finished " + ended.Format(time.RFC3339), StartedAt: gc.MomentOf(started), EndedAt: gc.MomentOf(ended), EligibleAt: gc.MomentOf(due),
 			}
 			d.Objects = append(d.Objects, o)
 			switch verdict {

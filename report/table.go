@@ -271,8 +271,8 @@ func (p *printer) row(o *gc.Object, long int) {
 	if d, known := age(*o, p.now); known {
 		old = brief(d)
 	}
-	if o.EligibleAt != nil {
-		eligible = o.EligibleAt.UTC().Format("2006-01-02T15:04:05Z")
+	if o.EligibleAt.Known() {
+		eligible = o.EligibleAt.Time().Format("2006-01-02T15:04:05Z")
 	}
 	fmt.Fprintf(&p.b, "  %-10s %-*s %-21s %6s  %-20s  %-24s %s\n", o.Kind, long, Clean(o.Name), o.Reason, old, eligible, cmp.Or(Clean(o.Template), "-"), cmp.Or(Clean(o.UID), "-"))
 }

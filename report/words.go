@@ -36,8 +36,8 @@ func end(o gc.Object, now time.Time) string {
 		return ": goes"
 	case o.Verdict == policy.Unknown:
 		return ": nothing is done"
-	case o.EligibleAt != nil && o.EligibleAt.After(now):
-		return ": stays until " + on(*o.EligibleAt, now)
+	case o.EligibleAt.Time().After(now):
+		return ": stays until " + on(o.EligibleAt.Time(), now)
 	}
 	return ": stays"
 }
@@ -96,9 +96,9 @@ func lived(o gc.Object, now time.Time) string {
 		verb = "completed "
 	}
 	switch {
-	case o.EndedAt != nil:
+	case o.EndedAt.Known():
 		return ago(verb, o.EndedAt, now)
-	case o.StartedAt == nil:
+	case !o.StartedAt.Known():
 		return "old enough"
 	case o.Kind == policy.ConfigMap:
 		return ago("made ", o.StartedAt, now)
@@ -111,20 +111,20 @@ func lived(o gc.Object, now time.Time) string {
 // kept is how long something of its kind is kept, as far as its times say it.
 func kept(o gc.Object) string {
 	since := cmp.Or(o.EndedAt, o.StartedAt)
-	if since == nil || o.EligibleAt == nil || !o.EligibleAt.After(*since) {
+	if !since.Known() || o.EligibleAt <= since {
 		return ""
 	}
-	return ", kept " + span(o.EligibleAt.Sub(*since))
+	return ", kept " + span(o.EligibleAt.Time().Sub(since.Time()))
 }
 
-func ago(what string, at *time.Time, now time.Time) string {
+func ago(what string, at gc.Moment, now time.Time) string {
 	switch {
-	case at == nil:
+	case !at.Known():
 		return ""
-	case at.After(now):
+	case at.Time().After(now):
 		return what + "in the future"
 	}
-	return what + span(now.Sub(*at)) + " ago"
+	return what + span(now.Sub(at.Time())) + " ago"
 }
 
 // span is a length of time in the largest unit of which there are two at least, cut off and not rounded: what was kept
@@ -163,8 +163,5 @@ func on(t, now time.Time) string {
 // age is what an object's age is counted from: its end, or its beginning where it has none.
 func age(o gc.Object, now time.Time) (time.Duration, bool) {
 	since := cmp.Or(o.EndedAt, o.StartedAt)
-	if since == nil {
-		return 0, false
-	}
-	return now.Sub(*since), true
+	return now.Sub(since.Time()), since.Known()
 }

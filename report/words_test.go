@@ -12,10 +12,7 @@ import (
 var judged = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // at is a time so long before it was judged.
-func at(before time.Duration) *time.Time {
-	t := judged.Add(-before)
-	return &t
-}
+func at(before time.Duration) gc.Moment { return gc.MomentOf(judged.Add(-before)) }
 
 func TestWhySaysItInWords(t *testing.T) {
 	ended := func(verdict policy.Verdict, reason policy.Reason, ago, kept time.Duration) gc.Object {

@@ -21,9 +21,9 @@ func sweepAgain(m *metrics.Metrics, n int) {
 		Sources:   []inventory.Source{{Name: inventory.SourceSessions, Complete: true, Listed: true, Count: 300 + n}, {Name: inventory.SourcePods, Complete: true}},
 		List:      &gc.SessionList{From: gc.FromBOS, Sessions: 300, Bytes: 1 << 20, Limit: 4 << 20},
 		Objects: []gc.Object{
-			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.CompletedExpired, Outcome: gc.Deleted, EligibleAt: &eligible},
-			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: &eligible},
-			{Kind: policy.CFSSession, Verdict: policy.Delete, Reason: policy.CFSExpired, Outcome: gc.Waiting, EligibleAt: &eligible},
+			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.CompletedExpired, Outcome: gc.Deleted, EligibleAt: gc.MomentOf(eligible)},
+			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: gc.MomentOf(eligible)},
+			{Kind: policy.CFSSession, Verdict: policy.Delete, Reason: policy.CFSExpired, Outcome: gc.Waiting, EligibleAt: gc.MomentOf(eligible)},
 			{Kind: policy.ConfigMap, Verdict: policy.Keep, Reason: policy.AwaitingConfirmation},
 		},
 	}

@@ -228,7 +228,7 @@ func TestHostileNamesDoNothing(t *testing.T) {
 	} {
 		link := &inventory.Link{Score: 100, Sessions: []string{name}}
 		for _, o := range []gc.Object{{Kind: policy.Session, Session: name}, {Kind: policy.CFSSession, Link: link}, {Kind: policy.Job, Session: name}} {
-			o.Name, o.Template, o.Detail, o.Verdict, o.Reason, o.StartedAt = name, name, name, policy.Keep, policy.Running, &now
+			o.Name, o.Template, o.Detail, o.Verdict, o.Reason, o.StartedAt = name, name, name, policy.Keep, policy.Running, gc.MomentOf(now)
 			d.Objects = append(d.Objects, o)
 		}
 		d.Sources = append(d.Sources, inventory.Source{Name: name, Error: name})
