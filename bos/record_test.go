@@ -158,7 +158,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			t.Fatalf("%q became %+v", data, got)
 		}
 		for _, s := range []inventory.Stamp{got.Start, got.Stop} {
-			if s.Known() && s.At.Before(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			if s.Known() && s.At().Before(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) {
 				t.Fatalf("%v", s)
 			}
 		}

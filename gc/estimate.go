@@ -127,7 +127,7 @@ func (c *collection) weigh(ctx context.Context) int64 {
 		return cm.Fault != "" || !inventory.IsSessionID(cm.Name)
 	})
 	slices.SortFunc(cms, func(a, b inventory.ConfigMap) int {
-		return cmp.Or(a.Created.At.Compare(b.Created.At), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(a.Created.At().Compare(b.Created.At()), cmp.Compare(a.Name, b.Name))
 	})
 	n := min(len(cms), weighed)
 	var sum, of int64

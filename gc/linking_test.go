@@ -334,7 +334,7 @@ func (p *past) canHaveSet(t testing.TB, id, node string, made simcfs.Made) bool 
 		return false
 	}
 	record, err := p.systems.BOS.Get(t.Context(), id)
-	return err == nil && (s.V2 || record.Stop.At.IsZero() || made.At.Before(record.Stop.At.Add(30*time.Minute)))
+	return err == nil && (s.V2 || record.Stop.At().IsZero() || made.At.Before(record.Stop.At().Add(30*time.Minute)))
 }
 
 // leftTag says whether a component of a CFS session has the tag of a session.
@@ -366,9 +366,9 @@ func (p *past) near(t testing.TB) (pairs []pair) {
 		if err != nil || record.Presence != inventory.Present {
 			continue
 		}
-		end := cmp.Or(record.Stop.At, p.life.Now()).Add(30 * time.Minute)
+		end := cmp.Or(record.Stop.At(), p.life.Now()).Add(30 * time.Minute)
 		for _, made := range p.CFS.Made() {
-			if !made.At.Before(record.Start.At) && made.At.Before(end) && strings.HasPrefix(made.Name, "batcher-") {
+			if !made.At.Before(record.Start.At()) && made.At.Before(end) && strings.HasPrefix(made.Name, "batcher-") {
 				pairs = append(pairs, pair{made.Name, id})
 			}
 		}

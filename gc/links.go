@@ -178,7 +178,7 @@ func (s Systems) owners(ctx context.Context, groups []*inventory.Group, candidat
 func (s Systems) owner(ctx context.Context, g *inventory.Group, candidates []inventory.CFSSession) (o inventory.Owner, there bool) {
 	meets := func() bool {
 		return slices.ContainsFunc(candidates, func(c inventory.CFSSession) bool {
-			return o.Sets() && o.Started(c.Start.At)
+			return o.Sets() && o.Started(c.Start.At())
 		})
 	}
 	record := g.Record
@@ -221,10 +221,10 @@ func (s Systems) owner(ctx context.Context, g *inventory.Group, candidates []inv
 // window is when the batcher may have started CFS sessions for a session, as wide as anything that is known of
 // it says.
 func window(g *inventory.Group, record inventory.Record) (from, until time.Time) {
-	from, until = record.Start.At, record.Stop.At
+	from, until = record.Start.At(), record.Stop.At()
 	earlier := func(s inventory.Stamp) {
-		if s.Known() && (from.IsZero() || s.At.Before(from)) {
-			from = s.At
+		if s.Known() && (from.IsZero() || s.At().Before(from)) {
+			from = s.At()
 		}
 	}
 	cms, _ := g.ConfigMaps()
@@ -237,8 +237,8 @@ func window(g *inventory.Group, record inventory.Record) (from, until time.Time)
 		earlier(job.Created)
 		// The end that BOS has is that of the first try; the Job may have tried again.
 		open = open || !job.Terminal || !job.Finished.Known()
-		if job.Finished.At.After(until) {
-			until = job.Finished.At
+		if job.Finished.At().After(until) {
+			until = job.Finished.At()
 		}
 	}
 	if record.Start.Bad() {

@@ -76,16 +76,28 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 		before.configMaps = slices.Clone(cms)
 		l.planned[g.ID] = before
 	}
-	// The others' CFS sessions are not looked at again either, but those without a tag are everybody's.
-	var of []inventory.CFSSession
-	for _, c := range w.seen.CFS {
-		if c.Tag == "" || wanted[c.Tag] {
-			of = append(of, c)
-		}
-	}
-	w.seen.CFS = slices.Clip(of)
+	w.only(wanted)
 	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil
 	return l
+}
+
+// only lets go of what is not of these sessions. CFS sessions without a tag are anybody's.
+func (w *world) only(wanted map[string]bool) {
+	of := func(c inventory.CFSSession) bool { return c.Tag == "" || wanted[c.Tag] }
+	n := 0
+	for _, c := range w.seen.CFS {
+		if of(c) {
+			n++
+		}
+	}
+	kept := make([]inventory.CFSSession, 0, n)
+	for _, c := range w.seen.CFS {
+		if of(c) {
+			kept = append(kept, c)
+		}
+	}
+	w.seen.CFS = kept
+	w.seen.SessionIDs = slices.DeleteFunc(slices.Clone(w.seen.SessionIDs), func(id string) bool { return !wanted[id] })
 }
 
 // unsure says that an object could not be looked at again, and so was not tried.
@@ -148,7 +160,7 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	for _, before := range l.planned {
 		seen.ConfigMaps = append(seen.ConfigMaps, before.configMaps...)
 	}
-	seen.FoldKubernetes()
+	folder := inventory.NewFolder(seen.SessionIDs)
 	groups := make(map[string]*inventory.Group, len(l.planned))
 	for _, g := range inventory.Join(seen).Groups {
 		if before, planned := l.planned[g.ID]; planned {
@@ -156,7 +168,10 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 				g.Record = *before.record
 			}
 			g.V2 = before.v2
-			groups[g.ID] = g.Clone() // the lists have all the others as well
+			g = folder.Clone(g) // the lists have all the others as well
+			groups[g.ID] = g
+			before.configMaps, _ = g.ConfigMaps()
+			l.planned[g.ID] = before
 		}
 	}
 	return groups, nil

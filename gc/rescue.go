@@ -388,7 +388,7 @@ func (c *collection) contradicted(w *world) {
 		return
 	}
 	for _, g := range w.snapshot.Groups {
-		start := g.Record.Start.At
+		start := g.Record.Start.At()
 		if g.Listed != inventory.Absent || g.Record.Presence != inventory.Present || start.IsZero() || c.now.Sub(start) < time.Hour {
 			continue
 		}

@@ -96,7 +96,7 @@ func cfsFacts(c inventory.CFSSession, add func(name, value string)) {
 // at is a time as it is shown: as it is written if it is none.
 func at(s inventory.Stamp) string {
 	if s.Known() {
-		return clock(s.At)
+		return clock(s.At())
 	}
 	return s.Raw
 }

@@ -1,7 +1,5 @@
 package inventory
 
-import "slices"
-
 // Evidence says which lists of the namespace were read completely. It travels with
 // whatever is concluded from them.
 type Evidence struct {
@@ -57,13 +55,6 @@ func (g *Group) ConfigMaps() (seen []ConfigMap, complete bool) {
 
 // Evidence says how completely Kubernetes was read.
 func (g *Group) Evidence() Evidence { return g.evidence }
-
-// Clone returns a copy that shares nothing but texts, and CFS sessions, with what the group was joined from.
-func (g *Group) Clone() *Group {
-	fresh := *g
-	fresh.jobs, fresh.pods, fresh.configMaps = slices.Clone(g.jobs), slices.Clone(g.pods), slices.Clone(g.configMaps)
-	return &fresh
-}
 
 // WithConfigMaps returns a copy of the group in which the ConfigMaps are the given ones:
 // the same, with their bodies looked at.

@@ -22,41 +22,6 @@ type Seen struct {
 	Evidence   Evidence
 }
 
-// Fold keeps each session's ID once, however many things name it: every answer brings its own copy along, and a system has
-// ten thousand sessions with half a dozen each.
-func (s *Seen) Fold() {
-	fold := s.FoldKubernetes()
-	for i := range s.CFS {
-		fold(&s.CFS[i].Tag)
-	}
-}
-
-// FoldKubernetes is Fold for what is listed again while others read the rest. What it gives back does the same for one more.
-func (s *Seen) FoldKubernetes() (fold func(id *string)) {
-	ids := make(map[string]string, len(s.SessionIDs))
-	fold = func(id *string) {
-		if known, there := ids[*id]; there {
-			*id = known
-			return
-		}
-		ids[*id] = *id
-	}
-	for _, id := range s.SessionIDs {
-		ids[id] = id
-	}
-	for i := range s.ConfigMaps {
-		fold(&s.ConfigMaps[i].Name)
-	}
-	for i := range s.Jobs {
-		fold(&s.Jobs[i].Session)
-		fold(&s.Jobs[i].ConfigMap)
-	}
-	for i := range s.Pods {
-		fold(&s.Pods[i].Session)
-	}
-	return fold
-}
-
 // Snapshot is what one run saw, joined. It is not changed once it has been judged.
 type Snapshot struct {
 	Groups []*Group     // by ID

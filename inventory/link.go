@@ -155,7 +155,7 @@ func (k knowledge) about(c CFSSession) *attribution {
 		return a
 	}
 	for _, o := range k.all {
-		if o.Sets() && o.Started(c.Start.At) && o.mayHaveSet(c.Configuration) {
+		if o.Sets() && o.Started(c.Start.At()) && o.mayHaveSet(c.Configuration) {
 			a.near = append(a.near, o)
 		}
 	}
@@ -277,7 +277,7 @@ func (a *attribution) component(id string, component Component, there bool, sett
 		a.veto("component %s: %s", id, component.Fault)
 	case component.Tag == last.ID:
 		// Nobody has set it since, and somebody else before only if that session had just begun.
-		if len(setters) > 1 && a.c.Start.At.Before(last.From.Add(stagedWithin)) {
+		if len(setters) > 1 && a.c.Start.At().Before(last.From.Add(stagedWithin)) {
 			several()
 			break
 		}
@@ -305,17 +305,17 @@ func (a *attribution) unproven(id, tag string, setter candidate) string {
 		return "has no tag, and so was set by a person"
 	case !known:
 		return "has the tag of session " + tag + ", of which it is not known when it was"
-	case !other.From.After(a.c.Start.At):
+	case !other.From.After(a.c.Start.At()):
 		return "has the tag of session " + tag + ", which began before"
 	case !a.worked[setter.ID]:
 		return "was set again since, and nothing shows that session " + setter.ID + " ever set anything"
 	case setter.Until.IsZero():
 		return "was set again since, and it is not known when session " + setter.ID + " ended"
-	case a.c.Start.At.Before(setter.From.Add(stagedWithin)):
+	case a.c.Start.At().Before(setter.From.Add(stagedWithin)):
 		return "was set again since, and session " + setter.ID + " had just begun"
 	}
 	for _, o := range a.all {
-		between := o.From.IsZero() || o.From.After(setter.From) && !o.From.After(a.c.Start.At.Add(time.Second))
+		between := o.From.IsZero() || o.From.After(setter.From) && !o.From.After(a.c.Start.At().Add(time.Second))
 		if o.ID != setter.ID && between && o.Sets() && (o.nodes[id] || !o.NodesKnown) {
 			return "was set again since, and session " + o.ID + " may have set it before, after " + setter.ID
 		}
@@ -340,7 +340,7 @@ func (a *attribution) tell(limit, covered, named int) {
 	}
 	a.link.Evidence = []string{
 		fmt.Sprintf("of the %d components in its limit %d are nodes of sessions that set its configuration %s at that time: %s", limit, covered, a.c.Configuration, strings.Join(of, ", ")),
-		fmt.Sprintf("it started at %s, when the batcher could start it for them", a.c.Start.At.Format(time.RFC3339)),
+		fmt.Sprintf("it started at %s, when the batcher could start it for them", a.c.Start.At().Format(time.RFC3339)),
 	}
 	if named > 0 {
 		a.link.Evidence = append(a.link.Evidence, fmt.Sprintf("the state of %d of the components still names it", named))

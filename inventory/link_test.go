@@ -550,7 +550,7 @@ func TestARivalNeverMakesALink(t *testing.T) {
 		c := h.sessions[h.random.IntN(len(h.sessions))]
 		h.owners = append(h.owners, Owner{
 			ID: idC, Nodes: c.Components()[:1], NodesKnown: true, Configuration: c.Configuration, ConfigurationKnown: true,
-			From: c.Start.At.Add(-time.Minute), Until: c.Start.At.Add(time.Minute),
+			From: c.Start.At().Add(-time.Minute), Until: c.Start.At().Add(time.Minute),
 		})
 		after := h.links()[c.Name]
 		switch was := before[c.Name]; {

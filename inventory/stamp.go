@@ -6,12 +6,20 @@ import (
 )
 
 // Stamp is a time as a system gave it. Its three states are never mixed up:
-// known (At is set), unknown (both fields are empty: the system gave no time) and
-// bad (Raw holds a text that is no time). The zero Stamp is unknown, so that a missing
-// time can never pass for a very old one.
+// known, unknown (all of it is empty: the system gave no time) and bad (Raw holds a text
+// that is no time). The zero Stamp is unknown, so that a missing time can never pass for a
+// very old one.
 type Stamp struct {
-	At  time.Time // UTC; zero unless known
-	Raw string    // the text as received; empty if there was none to read
+	micro int64  // since 1970, which is before there was anything of CSM; 0 unless known
+	Raw   string // the text as received; empty if there was none to read
+}
+
+// At is the time in UTC, to the microsecond, more than any system gives; zero unless known.
+func (s Stamp) At() time.Time {
+	if s.micro == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(s.micro).UTC()
 }
 
 // stampLayouts are the forms that CSM writes (docs/csm.md, "Times"). Zone-less forms come
@@ -31,7 +39,7 @@ func KnownStamp(t time.Time) Stamp {
 	if t.IsZero() {
 		return Stamp{}
 	}
-	return Stamp{At: t.UTC()}
+	return Stamp{micro: t.UnixMicro()}
 }
 
 // ParseStamp reads any of the forms that CSM writes. A text without a zone is UTC: all
@@ -45,14 +53,14 @@ func ParseStamp(raw string) Stamp {
 	}
 	for _, layout := range stampLayouts {
 		if t, err := time.ParseInLocation(layout, text, time.UTC); err == nil && t.Year() >= 2000 {
-			return Stamp{At: t.UTC(), Raw: raw}
+			return Stamp{micro: t.UnixMicro(), Raw: raw}
 		}
 	}
 	return Stamp{Raw: raw}
 }
 
 // Known says whether the Stamp holds a time.
-func (s Stamp) Known() bool { return !s.At.IsZero() }
+func (s Stamp) Known() bool { return s.micro != 0 }
 
 // Bad says whether the system gave a text that is no time.
-func (s Stamp) Bad() bool { return s.At.IsZero() && s.Raw != "" }
+func (s Stamp) Bad() bool { return s.micro == 0 && s.Raw != "" }

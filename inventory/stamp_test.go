@@ -37,7 +37,7 @@ func TestParseStamp(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ParseStamp(tt.raw)
-			if !got.At.Equal(tt.want) || got.Bad() != tt.bad || got.Known() == tt.want.IsZero() {
+			if !got.At().Equal(tt.want) || got.Bad() != tt.bad || got.Known() == tt.want.IsZero() {
 				t.Errorf("ParseStamp(%q) = %+v (bad %v), want %v (bad %v)", tt.raw, got, got.Bad(), tt.want, tt.bad)
 			}
 		})
@@ -53,8 +53,8 @@ func FuzzParseStamp(f *testing.F) {
 		if got.Known() && got.Bad() {
 			t.Fatalf("%q is both known and bad", raw)
 		}
-		if got.Known() && got.At.Year() < 2000 {
-			t.Fatalf("%q became %v: nothing of CSM is that old", raw, got.At)
+		if got.Known() && got.At().Year() < 2000 {
+			t.Fatalf("%q became %v: nothing of CSM is that old", raw, got.At())
 		}
 	})
 }

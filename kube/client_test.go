@@ -394,7 +394,7 @@ func TestProjectJob(t *testing.T) {
 			{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, LastTransitionTime: end},
 		}
 	}))
-	if !failed.Terminal || !failed.Failed || !failed.Finished.At.Equal(end.Time) {
+	if !failed.Terminal || !failed.Failed || !failed.Finished.At().Equal(end.Time) {
 		t.Errorf("%+v", failed)
 	}
 	for name, change := range map[string]func(*batchv1.Job){

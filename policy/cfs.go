@@ -30,7 +30,7 @@ func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
 }
 
 func cfsDecision(c inventory.CFSSession) Decision {
-	return Decision{Kind: CFSSession, Name: c.Name, StartedAt: c.Start.At, EndedAt: c.Completion.At}
+	return Decision{Kind: CFSSession, Name: c.Name, StartedAt: c.Start.At(), EndedAt: c.Completion.At()}
 }
 
 // looseCFS judges a CFS session without a tag: the batcher leaves the tag out where a batch
@@ -131,11 +131,11 @@ func (j *Judge) cfsAge(c inventory.CFSSession, ttl time.Duration, reason Reason)
 		return unknown(BadData, fmt.Sprintf("a time of it is none: %.60q", at.Raw))
 	case !at.Known():
 		return unknown(BadData, "it has neither a completion nor a start time")
-	case j.future(at.At):
-		return unknown(ClockSkew, "it "+what+" in the future, at "+stamp(at.At))
+	case j.future(at.At()):
+		return unknown(ClockSkew, "it "+what+" in the future, at "+stamp(at.At()))
 	}
-	if r := j.young(at.At, ttl, what); r != nil {
+	if r := j.young(at.At(), ttl, what); r != nil {
 		return r
 	}
-	return remove(reason, at.At.Add(ttl), what+" "+stamp(at.At))
+	return remove(reason, at.At().Add(ttl), what+" "+stamp(at.At()))
 }

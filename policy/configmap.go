@@ -8,7 +8,7 @@ func (j *Judge) configMaps(f *facts, session Decision, jobs []Decision) []Decisi
 	for _, cm := range cms {
 		d := Decision{
 			Kind: ConfigMap, Name: cm.Name, Session: f.group.ID, UID: cm.UID, ResourceVersion: cm.ResourceVersion,
-			Template: f.template, StartedAt: cm.Created.At,
+			Template: f.template, StartedAt: cm.Created.At(),
 		}
 		j.configMap(f, session, jobs, cm).into(&d)
 		decisions = append(decisions, d)
@@ -80,8 +80,8 @@ func (j *Judge) orphan(f *facts, cm inventory.ConfigMap) []rule {
 			switch {
 			case !cm.Created.Known():
 				return unknown(BadData, "it has no creation time")
-			case j.future(cm.Created.At):
-				return unknown(ClockSkew, "it was created in the future, at "+stamp(cm.Created.At))
+			case j.future(cm.Created.At()):
+				return unknown(ClockSkew, "it was created in the future, at "+stamp(cm.Created.At()))
 			}
 			return nil
 		}},
@@ -92,10 +92,10 @@ func (j *Judge) orphan(f *facts, cm inventory.ConfigMap) []rule {
 	return append(
 		rules,
 		rule{name: "age", ended: true, settings: []string{"BOSGC_ORPHAN_GRACE"}, says: func() *ruling {
-			return j.young(cm.Created.At, j.settings.OrphanGrace, "created")
+			return j.young(cm.Created.At(), j.settings.OrphanGrace, "created")
 		}},
 		rule{name: "orphan", ended: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}, says: func() *ruling {
-			return j.orphaned(ConfigMap, cm.UID, "no session, no Job and no Pod of that ID", cm.Created.At)
+			return j.orphaned(ConfigMap, cm.UID, "no session, no Job and no Pod of that ID", cm.Created.At())
 		}},
 	)
 }

@@ -23,19 +23,19 @@ type facts struct {
 func (j *Judge) facts(g *inventory.Group) *facts {
 	f := &facts{group: g, life: liveness(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template}
 	f.end, f.failed = f.life.finished, f.life.failed
-	if stop := g.Record.Stop.At; stop.After(f.end) {
+	if stop := g.Record.Stop.At(); stop.After(f.end) {
 		f.end = stop
 	}
-	f.start = g.Record.Start.At
+	f.start = g.Record.Start.At()
 	cms, _ := g.ConfigMaps()
 	for _, cm := range cms {
-		if cm.Created.At.After(f.start) {
-			f.start = cm.Created.At
+		if cm.Created.At().After(f.start) {
+			f.start = cm.Created.At()
 		}
 	}
 	jobs, _ := g.Jobs()
 	if i := slices.IndexFunc(cms, func(cm inventory.ConfigMap) bool { return cm.Name == g.ID && cm.Fault == "" }); i >= 0 && len(jobs) == 0 {
-		f.made = cms[i].Created.At
+		f.made = cms[i].Created.At()
 	}
 	for _, job := range jobs {
 		if job.Fault == "" && job.Template != "" {
@@ -72,7 +72,7 @@ func (f *facts) expiry() Reason {
 
 // agedByConfigMap says that nothing but a ConfigMap tells when the session was.
 func (f *facts) agedByConfigMap() bool {
-	return f.end.IsZero() && !f.start.IsZero() && f.group.Record.Start.At.IsZero() && f.group.Record.Presence == inventory.Present
+	return f.end.IsZero() && !f.start.IsZero() && f.group.Record.Start.At().IsZero() && f.group.Record.Presence == inventory.Present
 }
 
 // age is the time by which sessions are put in order, oldest first. A group without any
@@ -82,7 +82,7 @@ func (f *facts) age() time.Time {
 	age := cmp.Or(f.end, f.start)
 	if age.IsZero() {
 		for _, c := range f.group.CFS {
-			if at := cmp.Or(c.Completion.At, c.Start.At); at.After(age) {
+			if at := cmp.Or(c.Completion.At(), c.Start.At()); at.After(age) {
 				age = at
 			}
 		}

@@ -19,7 +19,7 @@ func (j *Judge) jobs(f *facts, session Decision) []Decision {
 func jobDecision(job inventory.Job) Decision {
 	return Decision{
 		Kind: Job, Name: job.Name, Session: job.Session, UID: job.UID, ResourceVersion: job.ResourceVersion,
-		Template: job.Template, StartedAt: job.Created.At, EndedAt: job.Finished.At,
+		Template: job.Template, StartedAt: job.Created.At(), EndedAt: job.Finished.At(),
 	}
 }
 

@@ -83,7 +83,7 @@ func (j *Judge) SharedCFS(groups map[string]*inventory.Group, c inventory.CFSSes
 func (j *Judge) sharedCFS(groups map[string]*inventory.Group, c inventory.CFSSession) *ruling {
 	l := j.links[c.Name]
 	how := fmt.Sprintf("linked to sessions %s by inference (%d of 100): %s", strings.Join(l.Sessions, " and "), l.Score, strings.Join(l.Evidence, "; "))
-	all := remove(OwnerCollected, c.Completion.At, how)
+	all := remove(OwnerCollected, c.Completion.At(), how)
 	for _, id := range l.Sessions {
 		g := groups[id]
 		if g == nil {

@@ -155,14 +155,14 @@ func (j *Judge) inOrder(s *inventory.Snapshot, linked map[string]*inventory.Grou
 		add(j.facts(g).age())
 	}
 	for _, c := range s.Loose {
-		age := cmp.Or(c.Completion.At, c.Start.At)
+		age := cmp.Or(c.Completion.At(), c.Start.At())
 		if j.links[c.Name] != nil && j.looseCFS(linked, c).Verdict == Delete {
 			age = time.Time{} // before any of its sessions: without one of them nothing leads to it any more
 		}
 		add(age)
 	}
 	for _, job := range s.Jobs {
-		add(job.Created.At)
+		add(job.Created.At())
 	}
 	// Stable, so that equal ages keep the order of the IDs and a plan reads the same twice.
 	slices.SortStableFunc(units, func(a, b unit) int { return a.age.Compare(b.age) })

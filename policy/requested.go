@@ -68,10 +68,10 @@ func (j *Judge) beingMade(f *facts) *ruling {
 		switch {
 		case !cm.Created.Known():
 			return unknown(BadData, "its ConfigMap has no creation time")
-		case j.future(cm.Created.At):
-			return unknown(ClockSkew, "its ConfigMap was created in the future, at "+stamp(cm.Created.At))
+		case j.future(cm.Created.At()):
+			return unknown(ClockSkew, "its ConfigMap was created in the future, at "+stamp(cm.Created.At()))
 		}
-		if r := j.young(cm.Created.At, justMade, "BOS may still be making it: its ConfigMap was created"); r != nil {
+		if r := j.young(cm.Created.At(), justMade, "BOS may still be making it: its ConfigMap was created"); r != nil {
 			return r
 		}
 	}

@@ -80,8 +80,8 @@ func (l *life) finish(job inventory.Job, at inventory.Stamp, failed bool) {
 		l.bad = fmt.Sprintf("Job %s has finished at no known time (%q)", job.Name, at.Raw)
 		return
 	}
-	if at.At.After(l.finished) {
-		l.finished, l.failed = at.At, failed
+	if at.At().After(l.finished) {
+		l.finished, l.failed = at.At(), failed
 	}
 }
 
@@ -108,7 +108,7 @@ func heldByProxy(job inventory.Job, pods []inventory.Pod) (last inventory.Contai
 				heldFailures++
 			}
 		}
-		if pod.Boa.Finished.At.After(last.Finished.At) || last.Finished.At.IsZero() {
+		if pod.Boa.Finished.At().After(last.Finished.At()) || last.Finished.At().IsZero() {
 			last = pod.Boa
 		}
 	}

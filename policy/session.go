@@ -51,7 +51,7 @@ func (j *Judge) sessionRulesOf(f *facts) []rule {
 }
 
 func (j *Judge) session(f *facts) Decision {
-	d := Decision{Kind: Session, Name: f.group.ID, Session: f.group.ID, Template: f.template, StartedAt: cmp.Or(f.group.Record.Start.At, f.start)}
+	d := Decision{Kind: Session, Name: f.group.ID, Session: f.group.ID, Template: f.template, StartedAt: cmp.Or(f.group.Record.Start.At(), f.start)}
 	if f.life.running == "" {
 		d.EndedAt = f.end
 	}
@@ -151,10 +151,10 @@ func (j *Judge) ghost(f *facts) *ruling {
 		switch {
 		case !cm.Created.Known():
 			return unknown(BadData, "its ConfigMap has no creation time")
-		case j.future(cm.Created.At):
-			return unknown(ClockSkew, "its ConfigMap was created in the future, at "+stamp(cm.Created.At))
+		case j.future(cm.Created.At()):
+			return unknown(ClockSkew, "its ConfigMap was created in the future, at "+stamp(cm.Created.At()))
 		}
-		if r := j.young(cm.Created.At, j.settings.OrphanGrace, "its ConfigMap was created"); r != nil {
+		if r := j.young(cm.Created.At(), j.settings.OrphanGrace, "its ConfigMap was created"); r != nil {
 			return r
 		}
 	}
@@ -174,8 +174,8 @@ func (j *Judge) badTimes(f *facts) *ruling {
 		switch {
 		case t.stamp.Bad() && !breakTimes:
 			return unknown(BadData, fmt.Sprintf("its %s is no time: %.60q", t.name, t.stamp.Raw))
-		case t.stamp.Known() && j.future(t.stamp.At):
-			return unknown(ClockSkew, fmt.Sprintf("its %s lies in the future: %s", t.name, stamp(t.stamp.At)))
+		case t.stamp.Known() && j.future(t.stamp.At()):
+			return unknown(ClockSkew, fmt.Sprintf("its %s lies in the future: %s", t.name, stamp(t.stamp.At())))
 		}
 	}
 	return nil
