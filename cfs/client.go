@@ -111,7 +111,8 @@ func (c *Client) sessions(ctx context.Context, trim func(*inventory.CFSSession))
 	// A session that is deleted and made anew between two pages is on both.
 	byName := func(a, b inventory.CFSSession) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortStableFunc(all, byName)
-	return slices.CompactFunc(all, func(a, b inventory.CFSSession) bool { return a.Name == b.Name }), nil
+	all = slices.CompactFunc(all, func(a, b inventory.CFSSession) bool { return a.Name == b.Name })
+	return append(make([]inventory.CFSSession, 0, len(all)), all...), nil // a list that has grown has room for more
 }
 
 // list gives each record of a list to l.keep. Without an error it was complete.

@@ -12,7 +12,7 @@ import (
 // and near it it is collected and given back. The limit grows with what is alive, or collecting would never end.
 const (
 	leastMemory = 44 << 20 // bytes; all but the program itself, some 15 MiB
-	besides     = 12 << 20 // bytes of what is not on the heap, and of what there is none of after a collection
+	besides     = 9 << 20 // bytes of what is not on the heap, and of what there is none of after a collection
 	slack       = 25       // percent of what is alive
 )
 

@@ -156,7 +156,7 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	}
 	seen := l.world.seen
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
-	seen.References = slices.Concat(jobs.References, pods.References, crons.References)
+	seen.References = append(append(jobs.References, pods.References...), crons.References...)
 	for _, before := range l.planned {
 		seen.ConfigMaps = append(seen.ConfigMaps, before.configMaps...)
 	}
