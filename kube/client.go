@@ -26,7 +26,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -49,8 +48,6 @@ const maxBody = 128 << 20
 // (410 Gone). Each time everything seen is dropped: a list patched together from two
 // moments could miss an object that was there in both.
 const restarts = 3
-
-var configMapResource = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 
 var (
 	// ErrChanged says that an object is no longer the one that was judged.
@@ -79,7 +76,6 @@ type Client struct {
 	apps    appsV1
 	batch   batchV1
 	beta    batchV1beta1 // CronJobs before Kubernetes 1.21
-	meta    metadata.Interface
 	leases  coordinationV1
 	access  authorizationV1
 	options Options
@@ -195,11 +191,9 @@ func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Cli
 		*g.group, err = newGroup(config, httpClient, g.version)
 		errs = append(errs, err)
 	}
-	meta, err := metadata.NewForConfigAndClient(metadata.ConfigFor(config), httpClient)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
-	c.meta = meta
 	return c, nil
 }
 

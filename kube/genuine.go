@@ -19,8 +19,9 @@ func genuine(r *http.Response) error {
 	if r.StatusCode/100 != 2 {
 		return nil
 	}
-	body := bufio.NewReader(r.Body)
-	start, err := body.Peek(200)
+	const enough = 200
+	body := bufio.NewReaderSize(r.Body, enough) // what is read in larger pieces goes past it
+	start, err := body.Peek(enough)
 	if len(start) == 0 && err != nil && err != io.EOF {
 		return err
 	}

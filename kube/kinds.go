@@ -1,9 +1,12 @@
 package kube
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -15,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	jsonserializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/rest"
@@ -31,12 +35,49 @@ var (
 func newScheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	metav1.AddToGroupVersion(s, schema.GroupVersion{Version: "v1"}) // a Status has this version, whatever was asked for
+	utilruntime.Must(metav1.AddMetaToScheme(s))
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, batchv1beta1.AddToScheme, coordinationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
 		utilruntime.Must(add(s))
 	}
 	return s
+}
+
+// serializers decode answers.
+type serializers struct{ runtime.NegotiatedSerializer }
+
+func (s serializers) SupportedMediaTypes() []runtime.SerializerInfo {
+	all := slices.Clone(s.NegotiatedSerializer.SupportedMediaTypes())
+	for i := range all {
+		if all[i].MediaType == runtime.ContentTypeJSON {
+			all[i].Serializer = jsonserializer.NewSerializerWithOptions(atItsBeginning{}, known, known, jsonserializer.SerializerOptions{})
+		}
+	}
+	return all
+}
+
+// atItsBeginning finds out what kind of object a text is by its first two fields, where every API server has its kind and
+// version. The library's own way is to read all of it, once more, which costs as much as decoding it.
+type atItsBeginning struct {
+	jsonserializer.SimpleMetaFactory
+}
+
+func (f atItsBeginning) Interpret(text []byte) (*schema.GroupVersionKind, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	_, _ = d.Token() // what is wrong with it is found by who reads all of it
+	said := map[json.Token]string{}
+	for range 2 {
+		key, _ := d.Token()
+		value, _ := d.Token()
+		said[key], _ = value.(string)
+	}
+	version, err := schema.ParseGroupVersion(said["apiVersion"])
+	if err != nil || version.Version == "" || said["kind"] == "" {
+		return f.SimpleMetaFactory.Interpret(text)
+	}
+	kind := version.WithKind(said["kind"])
+	return &kind, nil
 }
 
 // group is one version of one group of the API.
@@ -48,7 +89,7 @@ func newGroup(config *rest.Config, client *http.Client, version schema.GroupVers
 	if version.Group == "" {
 		config.APIPath = "/api"
 	}
-	config.NegotiatedSerializer = rest.CodecFactoryForGeneratedClient(known, codecs).WithoutConversion()
+	config.NegotiatedSerializer = serializers{rest.CodecFactoryForGeneratedClient(known, codecs).WithoutConversion()}
 	c, err := rest.RESTClientForConfigAndClient(config, client)
 	return group{c}, err
 }
@@ -63,43 +104,48 @@ type (
 )
 
 func (g coreV1) Pods(namespace string) resource[corev1.Pod, corev1.PodList] {
-	return resource[corev1.Pod, corev1.PodList]{g.group, "pods", namespace}
+	return resource[corev1.Pod, corev1.PodList]{group: g.group, name: "pods", namespace: namespace}
 }
 
 func (g coreV1) ConfigMaps(namespace string) resource[corev1.ConfigMap, corev1.ConfigMapList] {
-	return resource[corev1.ConfigMap, corev1.ConfigMapList]{g.group, "configmaps", namespace}
+	return resource[corev1.ConfigMap, corev1.ConfigMapList]{group: g.group, name: "configmaps", namespace: namespace}
+}
+
+// ConfigMapsMetadata is the same without what they hold.
+func (g coreV1) ConfigMapsMetadata(namespace string) resource[metav1.PartialObjectMetadata, metav1.PartialObjectMetadataList] {
+	return resource[metav1.PartialObjectMetadata, metav1.PartialObjectMetadataList]{group: g.group, name: "configmaps", namespace: namespace, metadata: true}
 }
 
 func (g coreV1) Namespaces() resource[corev1.Namespace, corev1.NamespaceList] {
-	return resource[corev1.Namespace, corev1.NamespaceList]{g.group, "namespaces", ""}
+	return resource[corev1.Namespace, corev1.NamespaceList]{group: g.group, name: "namespaces"}
 }
 
 func (g coreV1) Events(namespace string) resource[corev1.Event, corev1.EventList] {
-	return resource[corev1.Event, corev1.EventList]{g.group, "events", namespace}
+	return resource[corev1.Event, corev1.EventList]{group: g.group, name: "events", namespace: namespace}
 }
 
 func (g appsV1) Deployments(namespace string) resource[appsv1.Deployment, appsv1.DeploymentList] {
-	return resource[appsv1.Deployment, appsv1.DeploymentList]{g.group, "deployments", namespace}
+	return resource[appsv1.Deployment, appsv1.DeploymentList]{group: g.group, name: "deployments", namespace: namespace}
 }
 
 func (g batchV1) Jobs(namespace string) resource[batchv1.Job, batchv1.JobList] {
-	return resource[batchv1.Job, batchv1.JobList]{g.group, "jobs", namespace}
+	return resource[batchv1.Job, batchv1.JobList]{group: g.group, name: "jobs", namespace: namespace}
 }
 
 func (g batchV1) CronJobs(namespace string) resource[batchv1.CronJob, batchv1.CronJobList] {
-	return resource[batchv1.CronJob, batchv1.CronJobList]{g.group, "cronjobs", namespace}
+	return resource[batchv1.CronJob, batchv1.CronJobList]{group: g.group, name: "cronjobs", namespace: namespace}
 }
 
 func (g batchV1beta1) CronJobs(namespace string) resource[batchv1beta1.CronJob, batchv1beta1.CronJobList] {
-	return resource[batchv1beta1.CronJob, batchv1beta1.CronJobList]{g.group, "cronjobs", namespace}
+	return resource[batchv1beta1.CronJob, batchv1beta1.CronJobList]{group: g.group, name: "cronjobs", namespace: namespace}
 }
 
 func (g coordinationV1) Leases(namespace string) resource[coordinationv1.Lease, coordinationv1.LeaseList] {
-	return resource[coordinationv1.Lease, coordinationv1.LeaseList]{g.group, "leases", namespace}
+	return resource[coordinationv1.Lease, coordinationv1.LeaseList]{group: g.group, name: "leases", namespace: namespace}
 }
 
 func (g authorizationV1) SelfSubjectAccessReviews() resource[authorizationv1.SelfSubjectAccessReview, metav1.List] {
-	return resource[authorizationv1.SelfSubjectAccessReview, metav1.List]{g.group, "selfsubjectaccessreviews", ""}
+	return resource[authorizationv1.SelfSubjectAccessReview, metav1.List]{group: g.group, name: "selfsubjectaccessreviews"}
 }
 
 // resource is one kind of object, in one namespace or in none. T and L are its type and that of its list.
@@ -107,48 +153,59 @@ type resource[T, L any] struct {
 	group     group
 	name      string
 	namespace string
+	metadata  bool // it is read without what it holds; T and L are those of metadata
 }
 
-func (r resource[T, L]) send(ctx context.Context, request *rest.Request, into any) error {
-	object, ok := into.(runtime.Object)
-	if !ok {
-		return fmt.Errorf("%T is no type of the Kubernetes API", into)
+// to directs a request there. A kind that is read by its metadata alone comes as another kind of object.
+func (r resource[T, L]) to(request *rest.Request, as string) *rest.Request {
+	if r.metadata {
+		as = ";as=" + as + ";g=meta.k8s.io;v=v1"
+		request.SetHeader("Accept", "application/vnd.kubernetes.protobuf"+as+",application/json"+as)
 	}
-	return request.NamespaceIfScoped(r.namespace, r.namespace != "").Resource(r.name).Do(ctx).Into(object)
+	return request.NamespaceIfScoped(r.namespace, r.namespace != "").Resource(r.name)
 }
+
+// send gives what comes back, which is never another kind of thing: somebody else's answer, read as a list, is an empty
+// one.
+func send[O any](ctx context.Context, request *rest.Request) (*O, error) {
+	answer, err := request.Do(ctx).Get()
+	if err != nil {
+		return nil, err
+	}
+	object, ok := any(answer).(*O)
+	if !ok {
+		return nil, fmt.Errorf("the API server answered with %T; expected %T", answer, object)
+	}
+	return object, nil
+}
+
+const (
+	partial     = "PartialObjectMetadata"
+	partialList = "PartialObjectMetadataList"
+)
 
 func (r resource[T, L]) Get(ctx context.Context, name string, opts metav1.GetOptions) (*T, error) {
-	into := new(T)
-	err := r.send(ctx, r.group.Get().Name(name).VersionedParams(&opts, parameters), into)
-	return into, err
+	return send[T](ctx, r.to(r.group.Get(), partial).Name(name).VersionedParams(&opts, parameters))
 }
 
 func (r resource[T, L]) List(ctx context.Context, opts metav1.ListOptions) (*L, error) {
-	into := new(L)
-	err := r.send(ctx, r.group.Get().VersionedParams(&opts, parameters), into)
-	return into, err
+	return send[L](ctx, r.to(r.group.Get(), partialList).VersionedParams(&opts, parameters))
 }
 
 func (r resource[T, L]) Create(ctx context.Context, object *T, opts metav1.CreateOptions) (*T, error) {
-	into := new(T)
-	err := r.send(ctx, r.group.Post().VersionedParams(&opts, parameters).Body(object), into)
-	return into, err
+	return send[T](ctx, r.to(r.group.Post(), partial).VersionedParams(&opts, parameters).Body(object))
 }
 
 // Update writes the object of that name.
 func (r resource[T, L]) Update(ctx context.Context, name string, object *T, opts metav1.UpdateOptions) (*T, error) {
-	into := new(T)
-	err := r.send(ctx, r.group.Put().Name(name).VersionedParams(&opts, parameters).Body(object), into)
-	return into, err
+	return send[T](ctx, r.to(r.group.Put(), partial).Name(name).VersionedParams(&opts, parameters).Body(object))
 }
 
 func (r resource[T, L]) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, opts metav1.PatchOptions) (*T, error) {
-	into := new(T)
-	err := r.send(ctx, r.group.Patch(kind).Name(name).VersionedParams(&opts, parameters).Body(data), into)
-	return into, err
+	return send[T](ctx, r.to(r.group.Patch(kind), partial).Name(name).VersionedParams(&opts, parameters).Body(data))
 }
 
 // Delete tells of the error alone: what the API server answers is the object or a Status, as it likes.
 func (r resource[T, L]) Delete(ctx context.Context, name string, opts metav1.DeleteOptions) error {
-	return r.group.Delete().NamespaceIfScoped(r.namespace, r.namespace != "").Resource(r.name).Name(name).Body(&opts).Do(ctx).Error()
+	return r.to(r.group.Delete(), partial).Name(name).Body(&opts).Do(ctx).Error()
 }

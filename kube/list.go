@@ -123,7 +123,7 @@ func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
 // be a mebibyte, and there are thousands that are nobody's business.
 func (c *Client) ConfigMaps(ctx context.Context) (Listing, error) {
 	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		list, err := c.meta.Resource(configMapResource).Namespace(c.options.Namespace).List(ctx, opts)
+		list, err := c.core.ConfigMapsMetadata(c.options.Namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
 		}

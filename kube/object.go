@@ -111,7 +111,7 @@ func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found invent
 // Keep reads what protects a ConfigMap as it is now. Absent is a ConfigMap that has gone.
 func (c *Client) Keep(ctx context.Context, name string) (keep inventory.Keep, presence inventory.Presence, err error) {
 	err = c.ask(ctx, func(ctx context.Context) error {
-		meta, err := c.meta.Resource(configMapResource).Namespace(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
+		meta, err := c.core.ConfigMapsMetadata(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
 		if err == nil {
 			keep = keepOf(&meta.ObjectMeta)
 		}

@@ -105,7 +105,7 @@ func (s *Store) List(ctx context.Context, with map[string]string) ([]Kept, error
 	var all []Kept
 	_, err := s.client.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
 		opts.LabelSelector = selector.String()
-		list, err := s.client.meta.Resource(configMapResource).Namespace(s.namespace).List(ctx, opts)
+		list, err := s.client.core.ConfigMapsMetadata(s.namespace).List(ctx, opts)
 		if err != nil {
 			return "", err
 		}
