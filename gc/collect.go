@@ -85,7 +85,9 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	// bodies, or nothing could be concluded from the records that were read.
 	w.requested = unfinished(w.snapshot, s.Log)
 	c.requested = w.requested
+	c.readAhead(recording, w.snapshot, policy.NewJudge(&inventory.Snapshot{}, r.Settings, now, policy.Memory{Requested: w.requested}))
 	c.records(recording, w.snapshot)
+	c.ahead.end()
 	c.contradicted(w)
 	then := r.Clock() // a time holds what the clock shows and, besides, a count that nobody can set
 	memory := policy.Memory{Sightings: r.Sightings, Requested: w.requested, ClockDoubt: cmp.Or(s.Kube.ClockDoubt(), stepped(then.Round(0).Sub(now.Round(0)), then.Sub(now)))}
@@ -180,11 +182,13 @@ type collection struct {
 	keys   *bosetcd.Keys               // nil without an etcd that could be read
 	noEtcd error                       // why BOS's etcd could not be read
 
-	kept *kept // see world
+	kept   *kept // see world
+	ahead  *ahead
+	looked map[string]looked // ConfigMaps that were read ahead, by name
 }
 
 func (s Systems) collection(settings policy.Settings, now time.Time) *collection {
-	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, kept: new(kept)}
+	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, kept: new(kept), looked: map[string]looked{}}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}
@@ -270,53 +274,6 @@ func (c *collection) failed(name string, err string) {
 	if source.Complete {
 		source.Complete, source.Error = false, err
 	}
-}
-
-// bodies reads the content of those ConfigMaps that it decides about.
-func (c *collection) bodies(ctx context.Context, w *world) {
-	var all errgroup.Group
-	all.SetLimit(c.systems.KubeConcurrency)
-	wanted := map[int][]string{}
-	for i, g := range w.snapshot.Groups {
-		if names := w.judge.NeedsBody(g); len(names) > 0 {
-			wanted[i] = names
-		}
-	}
-	looked := c.systems.pace("reading ConfigMaps", len(wanted))
-	defer looked.end()
-	for i, names := range wanted {
-		g := w.snapshot.Groups[i]
-		all.Go(func() error {
-			defer looked.step()
-			w.snapshot.Groups[i] = g.WithConfigMaps(c.contents(ctx, g, names))
-			return nil
-		})
-	}
-	_ = all.Wait() // each ConfigMap holds its own error
-}
-
-func (c *collection) contents(ctx context.Context, g *inventory.Group, names []string) []inventory.ConfigMap {
-	seen, _ := g.ConfigMaps()
-	looked := seen[:0] // nobody else has them
-	for _, cm := range seen {
-		if slices.Contains(names, cm.Name) {
-			c.mu.Lock()
-			c.sources[inventory.SourceConfigMaps].Requests++
-			c.mu.Unlock()
-			fresh, manifest, there := c.systems.Kube.Body(ctx, cm)
-			if !there {
-				continue // somebody else was faster
-			}
-			if cm = fresh; manifest != nil {
-				c.kept.contents.put(cm.UID+" "+cm.ResourceVersion, manifest)
-			}
-			if cm.Body == inventory.BodyFailed {
-				c.failed(inventory.SourceConfigMaps, cm.BodyFault)
-			}
-		}
-		looked = append(looked, cm)
-	}
-	return looked
 }
 
 // sessionsOfV2 asks BOS v2 for the tags that BOS v1 does not know.

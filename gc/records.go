@@ -80,6 +80,9 @@ func (c *collection) ask(ctx context.Context, groups []*inventory.Group) (broken
 				answers.Add(1)
 			}
 			g.Record = record
+			if record.Err == "" { // else it may be asked for again
+				c.ahead.look(g)
+			}
 			return nil
 		})
 	}

@@ -1,0 +1,123 @@
+package gc
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"bosgc/inventory"
+	"bosgc/policy"
+)
+
+// looked is a ConfigMap whose content was read; there is false if it has gone since it was listed.
+type looked struct {
+	cm    inventory.ConfigMap
+	there bool
+}
+
+// ahead reads the content of ConfigMaps while BOS is asked for records, which takes longest of all: one system need not
+// wait for the other. It is of no consequence: what was read ahead and is not needed is dropped, and what is needed and was
+// not read ahead is read in its turn.
+type ahead struct {
+	groups chan *inventory.Group
+	all    errgroup.Group
+}
+
+// readAhead begins. judge ranks no sessions, so that it would let go all that the one that counts lets go. It looks at
+// each group that is given to it.
+func (c *collection) readAhead(ctx context.Context, s *inventory.Snapshot, judge *policy.Judge) {
+	c.ahead = &ahead{groups: make(chan *inventory.Group, len(s.Groups))} // nobody ever waits to give one
+	for range max(1, c.systems.KubeConcurrency) {
+		c.ahead.all.Go(func() error {
+			for g := range c.ahead.groups {
+				names := judge.NeedsBody(g)
+				cms, _ := g.ConfigMaps()
+				for _, cm := range cms {
+					if slices.Contains(names, cm.Name) {
+						c.content(ctx, cm)
+					}
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// look is given a group of which BOS has said all, and which nobody changes until the end.
+func (a *ahead) look(g *inventory.Group) {
+	if a != nil {
+		a.groups <- g
+	}
+}
+
+func (a *ahead) end() {
+	close(a.groups)
+	_ = a.all.Wait() // what could not be read is read again
+}
+
+// content reads the content of one ConfigMap, unless that was done ahead.
+func (c *collection) content(ctx context.Context, cm inventory.ConfigMap) looked {
+	c.mu.Lock()
+	known, there := c.looked[cm.Name]
+	if !there {
+		c.sources[inventory.SourceConfigMaps].Requests++
+	}
+	c.mu.Unlock()
+	if there {
+		return known
+	}
+	fresh, manifest, there := c.systems.Kube.Body(ctx, cm)
+	if manifest != nil {
+		c.kept.contents.put(fresh.UID+" "+fresh.ResourceVersion, manifest)
+	}
+	found := looked{fresh, there}
+	if fresh.Body != inventory.BodyFailed {
+		c.mu.Lock()
+		c.looked[cm.Name] = found
+		c.mu.Unlock()
+	}
+	return found
+}
+
+// bodies reads the content of those ConfigMaps that it decides about.
+func (c *collection) bodies(ctx context.Context, w *world) {
+	var all errgroup.Group
+	all.SetLimit(c.systems.KubeConcurrency)
+	wanted := map[int][]string{}
+	for i, g := range w.snapshot.Groups {
+		if names := w.judge.NeedsBody(g); len(names) > 0 {
+			wanted[i] = names
+		}
+	}
+	reading := c.systems.pace("reading ConfigMaps", len(wanted))
+	defer reading.end()
+	for i, names := range wanted {
+		g := w.snapshot.Groups[i]
+		all.Go(func() error {
+			defer reading.step()
+			w.snapshot.Groups[i] = g.WithConfigMaps(c.contents(ctx, g, names))
+			return nil
+		})
+	}
+	_ = all.Wait() // each ConfigMap holds its own error
+	c.looked = nil
+}
+
+func (c *collection) contents(ctx context.Context, g *inventory.Group, names []string) []inventory.ConfigMap {
+	seen, _ := g.ConfigMaps()
+	kept := seen[:0] // nobody else has them
+	for _, cm := range seen {
+		if slices.Contains(names, cm.Name) {
+			found := c.content(ctx, cm)
+			if !found.there {
+				continue // somebody else was faster
+			}
+			if cm = found.cm; cm.Body == inventory.BodyFailed {
+				c.failed(inventory.SourceConfigMaps, cm.BodyFault)
+			}
+		}
+		kept = append(kept, cm)
+	}
+	return kept
+}
