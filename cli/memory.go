@@ -11,9 +11,8 @@ import (
 // limit it is killed, sweep after sweep. So Go gets a limit of its own: up to it garbage is left lying, which costs no time,
 // and near it it is collected and given back. The limit grows with what is alive, or collecting would never end.
 const (
-	leastMemory = 44 << 20 // bytes; all but the program itself, some 15 MiB
-	besides     = 9 << 20 // bytes of what is not on the heap, and of what there is none of after a collection
-	slack       = 25       // percent of what is alive
+	leastMemory = 44 << 20 // bytes; all but the program itself, some 18 MiB
+	slack       = 50       // percent of what is alive: for garbage, gaps, and what is not on the heap
 )
 
 // takeLittle bounds the memory. Whoever has set GOGC or GOMEMLIMIT knows better.
@@ -35,4 +34,4 @@ func afterCollection() {
 }
 
 // limitFor gives the limit for a heap of which so many bytes are alive.
-func limitFor(live int64) int64 { return max(leastMemory, live+live*slack/100+besides) }
+func limitFor(live int64) int64 { return max(leastMemory, live+live*slack/100) }

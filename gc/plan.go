@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"runtime"
 	"slices"
 	"time"
 
@@ -137,6 +138,9 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 
 // planOf judges what was read.
 func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
+	// The objects are the largest thing that a run makes in one piece. What reading has left lying goes first, or both
+	// together are the most that the run ever takes.
+	runtime.GC()
 	expires := now.Add(planLife)
 	p := &Plan{systems: &systems, run: r, world: w, Document: Document{
 		APIVersion: APIVersion,

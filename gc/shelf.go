@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"sync"
+
+	"bosgc/inventory"
 )
 
 // kept is what was read to make a plan and is to be in the journal if the plan is carried out, so that nothing has to be
@@ -21,13 +24,15 @@ type shelf struct {
 	used  int
 	like  []byte // the first text: of the others little more is kept than how they differ from it
 	press *flate.Writer
+	out   bytes.Buffer // of press
+	room  inventory.Texts
 	// unpress is used again and again: each has a window of 32 KiB.
 	unpress io.ReadCloser
 	texts   map[string]packed
 }
 
 type packed struct {
-	packed []byte
+	packed string
 	size   int // of the text
 }
 
@@ -42,7 +47,11 @@ const (
 )
 
 // close lets go of what only putting needs, a mebibyte for each shelf.
-func (k *kept) close() { k.records.press, k.contents.press = nil, nil }
+func (k *kept) close() {
+	for _, s := range []*shelf{&k.records, &k.contents} {
+		s.press, s.out = nil, bytes.Buffer{}
+	}
+}
 
 func (s *shelf) put(key string, text json.RawMessage) {
 	s.mu.Lock()
@@ -51,14 +60,14 @@ func (s *shelf) put(key string, text json.RawMessage) {
 		s.texts, s.like = map[string]packed{}, bytes.Clone(text[:min(len(text), likeness)])
 		s.press, _ = flate.NewWriterDict(nil, fast, s.like) // the only error is a level that there is not
 	}
-	var b bytes.Buffer
-	s.press.Reset(&b) // to what it was with the dictionary
+	s.out.Reset()
+	s.press.Reset(&s.out) // to what it was with the dictionary
 	_, err := s.press.Write(text)
-	if err != nil || s.press.Close() != nil || s.used+b.Len() > shelfRoom {
+	if err != nil || s.press.Close() != nil || s.used+s.out.Len() > shelfRoom {
 		return
 	}
-	s.used += b.Len()
-	s.texts[key] = packed{bytes.Clone(b.Bytes()), len(text)}
+	s.used += s.out.Len()
+	s.texts[s.room.Keep(key)] = packed{s.room.Keep(s.out.String()), len(text)}
 }
 
 // get gives what was kept; nil if nothing was.
@@ -69,7 +78,7 @@ func (s *shelf) get(key string) json.RawMessage {
 	if !there {
 		return nil
 	}
-	source := bytes.NewReader(kept.packed)
+	source := strings.NewReader(kept.packed)
 	if s.unpress == nil {
 		s.unpress = flate.NewReaderDict(source, s.like)
 	} else if s.unpress.(flate.Resetter).Reset(source, s.like) != nil {
