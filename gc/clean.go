@@ -71,9 +71,6 @@ type Step struct {
 	Error   string  `json:"error,omitempty"`
 }
 
-// Done is the outcome of a step that was carried out.
-const Done Outcome = "done"
-
 // PlanClean reads all about the named sessions. Nothing is changed. The error is that of the context:
 // everything else that goes wrong is in the plan.
 func PlanClean(ctx context.Context, systems Systems, r Run, want Cleaning) (*Clean, error) {

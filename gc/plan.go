@@ -22,18 +22,6 @@ const APIVersion = "bosgc/v1"
 // again then; the limit keeps a forgotten file from surprising somebody next month.
 const planLife = 24 * time.Hour
 
-// Outcome is what became of an object that was to be deleted.
-type Outcome string
-
-// The values of Outcome.
-const (
-	Deleted Outcome = "deleted"
-	Gone    Outcome = "gone"    // it was gone already
-	Skipped Outcome = "skipped" // it changed since it was judged, and is kept
-	Failed  Outcome = "failed"
-	Waiting Outcome = "waiting" // left for the next sweep
-)
-
 // Object is one line of a plan or report. There are tens of thousands of them, held from the plan to the report.
 type Object struct {
 	Kind            policy.Kind    `json:"kind"`
@@ -42,19 +30,19 @@ type Object struct {
 	Verdict         policy.Verdict `json:"verdict"`
 	Reason          policy.Reason  `json:"reason"`
 	now             policy.Reason  // why it stays, where a saved plan would have it go
+	Outcome         Outcome        `json:"outcome,omitempty"`
+	FoundIn         Place          `json:"foundIn,omitempty"` // of a session: what named its ID first
 	Detail          string         `json:"detail"`
 	EligibleAt      Moment         `json:"eligibleAt,omitzero"`
 	UID             string         `json:"uid,omitempty"`
 	ResourceVersion string         `json:"resourceVersion,omitempty"`
-	FoundIn         string         `json:"foundIn,omitempty"` // of a session: what named its ID first
 	Template        string         `json:"template,omitempty"`
 	StartedAt       Moment         `json:"startedAt,omitzero"`
 	EndedAt         Moment         `json:"endedAt,omitzero"`
 	// Link is how a CFS session without a tag was linked, if that was tried.
 	Link *inventory.Link `json:"link,omitempty"`
 
-	Outcome Outcome `json:"outcome,omitempty"`
-	Error   string  `json:"error,omitempty"`
+	Error string `json:"error,omitempty"`
 
 	since Moment
 }

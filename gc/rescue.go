@@ -35,8 +35,8 @@ type SessionList struct {
 	Why      string `json:"why,omitempty"` // why BOS's list was not used
 
 	hang    *state.Hang
-	unseen  map[string]bool   // sessions that only the list or etcd has named
-	foundIn map[string]string // by ID, the first place that named it
+	unseen  map[string]bool  // sessions that only the list or etcd has named
+	foundIn map[string]Place // by ID, the first place that named it
 }
 
 // Remember gives what the next run is to know, once this one has deleted what it could.
@@ -315,10 +315,10 @@ func (c *collection) prove(ctx context.Context) {
 }
 
 // named gives every ID that is worth a question, and what names it.
-func (c *collection) named(ctx context.Context) map[string]string {
-	found := map[string]string{}
-	note := func(id, place string) {
-		if inventory.IsSessionID(id) && found[id] == "" {
+func (c *collection) named(ctx context.Context) map[string]Place {
+	found := map[string]Place{}
+	note := func(id string, place Place) {
+		if inventory.IsSessionID(id) && found[id] == 0 {
 			found[id] = place
 		}
 	}
@@ -333,14 +333,14 @@ func (c *collection) named(ctx context.Context) map[string]string {
 		cms, _ := g.ConfigMaps()
 		switch {
 		case len(jobs) > 0:
-			note(g.ID, inventory.SourceJobs)
+			note(g.ID, inJobs)
 		case len(cms) > 0:
-			note(g.ID, inventory.SourceConfigMaps)
+			note(g.ID, inConfigMaps)
 		default:
-			note(g.ID, inventory.SourceCFSSessions)
+			note(g.ID, inCFS)
 		}
 		for _, cm := range cms { // the Job says whose it is; its own name may be a session's, too
-			note(cm.Name, inventory.SourceConfigMaps)
+			note(cm.Name, inConfigMaps)
 		}
 	}
 	source := &inventory.Source{Name: inventory.SourceCFSComponents}
@@ -352,7 +352,7 @@ func (c *collection) named(ctx context.Context) map[string]string {
 	c.answered(source.Name, len(tags), c.systems.CFS.Requests()-before, err)
 	for _, id := range tags {
 		if !running[id] {
-			note(id, inventory.SourceCFSComponents)
+			note(id, inComponents)
 		}
 	}
 	return found
@@ -410,13 +410,13 @@ func (l *SessionList) origin(o *Object) {
 	}
 	switch l.From {
 	case FromBOS:
-		o.FoundIn = inventory.SourceSessions
+		o.FoundIn = inBOS
 	case FromEtcd:
-		o.FoundIn = "bos-etcd"
+		o.FoundIn = inEtcd
 	default:
 		o.FoundIn = l.foundIn[o.Name]
 	}
-	if l.From != FromBOS && o.FoundIn != "" {
-		o.Detail += "; its ID is from " + o.FoundIn
+	if l.From != FromBOS && o.FoundIn != 0 {
+		o.Detail += "; its ID is from " + o.FoundIn.String()
 	}
 }

@@ -30,9 +30,6 @@ const (
 	RestoreImpossible RestoreAction = "impossible" // nothing can bring it back
 )
 
-// Restored is the outcome of an object that is there again.
-const Restored Outcome = "restored"
-
 // RestoreStep is what is done about one object of a journal.
 type RestoreStep struct {
 	Kind    string        `json:"kind"`
@@ -291,7 +288,7 @@ func (systems *Systems) set(ctx context.Context, s *RestoreStep) {
 func (d *RestoreDocument) finish() {
 	d.Outcomes = map[Outcome]int{}
 	for _, s := range d.Steps {
-		if s.Outcome != "" {
+		if s.Outcome != 0 {
 			d.Outcomes[s.Outcome]++
 		}
 	}

@@ -1,47 +1,26 @@
 package policy
 
-import (
-	"fmt"
-	"strings"
-)
+import "bosgc/inventory"
 
-// words are the texts of a kind of value that is kept as a small number: each of tens of thousands of objects has several
-// such values, and a text takes sixteen times as much, besides a pointer that the garbage collector follows each time.
-// The first one is that of the zero value, which is none.
-type words []string
-
-func (w words) of(n int8) string { return w[n] }
-
-// parse gives the value of a text. An unknown one is an error that names the others: it would otherwise be read as
-// something that it does not say.
-func (w words) parse(what string, text []byte) (int8, error) {
-	for n, word := range w {
-		if word == string(text) {
-			return int8(n), nil //nolint:gosec // G115: there are some dozens
-		}
-	}
-	return 0, fmt.Errorf("%q is no %s; expected one of %s", text, what, strings.Join(w[1:], ", "))
-}
-
-var verdictWords = words{
+var verdictWords = inventory.Words{
 	Delete:  "delete",
 	Keep:    "keep",
 	Unknown: "unknown",
 }
 
-func (v Verdict) String() string { return verdictWords.of(int8(v)) }
+func (v Verdict) String() string { return verdictWords[v] }
 
 // MarshalText gives its word.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // UnmarshalText takes a word. An unknown one is an error.
 func (v *Verdict) UnmarshalText(text []byte) error {
-	n, err := verdictWords.parse("verdict", text)
+	n, err := verdictWords.Parse("verdict", text)
 	*v = Verdict(n)
 	return err
 }
 
-var reasonWords = words{
+var reasonWords = inventory.Words{
 	CompletedExpired:     "completed-expired",
 	FailedExpired:        "failed-expired",
 	Abandoned:            "abandoned",
@@ -66,19 +45,19 @@ var reasonWords = words{
 	ClockSkew:            "clock-skew",
 }
 
-func (r Reason) String() string { return reasonWords.of(int8(r)) }
+func (r Reason) String() string { return reasonWords[r] }
 
 // MarshalText gives its word.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText takes a word. An unknown one is an error.
 func (r *Reason) UnmarshalText(text []byte) error {
-	n, err := reasonWords.parse("reason", text)
+	n, err := reasonWords.Parse("reason", text)
 	*r = Reason(n)
 	return err
 }
 
-var kindWords = words{
+var kindWords = inventory.Words{
 	Session:    "Session",
 	Job:        "Job",
 	ConfigMap:  "ConfigMap",
@@ -86,14 +65,14 @@ var kindWords = words{
 	Component:  "Component",
 }
 
-func (k Kind) String() string { return kindWords.of(int8(k)) }
+func (k Kind) String() string { return kindWords[k] }
 
 // MarshalText gives its word.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText takes a word. An unknown one is an error.
 func (k *Kind) UnmarshalText(text []byte) error {
-	n, err := kindWords.parse("kind", text)
+	n, err := kindWords.Parse("kind", text)
 	*k = Kind(n)
 	return err
 }

@@ -74,17 +74,14 @@ func detail(o gc.Object) string {
 
 // fates are what can become of an object, in the order of sections.
 func fates() []string {
-	all := []string{"goes"}
-	for _, o := range []gc.Outcome{gc.Deleted, gc.Gone, gc.Waiting, gc.Failed, gc.Skipped} {
-		all = append(all, string(o))
-	}
+	all := append([]string{"goes"}, names([]gc.Outcome{gc.Deleted, gc.Gone, gc.Waiting, gc.Failed, gc.Skipped})...)
 	return append(all, "unknown", "stays")
 }
 
 func fateOf(o gc.Object) string {
 	switch {
-	case o.Outcome != "":
-		return string(o.Outcome)
+	case o.Outcome != 0:
+		return o.Outcome.String()
 	case o.Verdict == policy.Delete:
 		return "goes"
 	case o.Verdict == policy.Keep:

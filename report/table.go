@@ -82,7 +82,7 @@ func sections(objects []*gc.Object) []section {
 	add("Waiting for the next sweep", yellow, false, outcome(gc.Waiting))
 	add("Deleted", bold, false, outcome(gc.Deleted))
 	add("Gone already", bold, false, outcome(gc.Gone))
-	add("To delete", red, false, func(o *gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == "" })
+	add("To delete", red, false, func(o *gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == 0 })
 	add("Unknown, so nothing is done", yellow, true, func(o *gc.Object) bool { return o.Verdict == policy.Unknown })
 	add("Stays", bold, false, func(o *gc.Object) bool { return o.Verdict == policy.Keep })
 	return all

@@ -13,7 +13,7 @@ import (
 // Why says in a person's words why an object goes or stays, and until when. All times are UTC; now is when
 // it was judged.
 func Why(o gc.Object, now time.Time) string {
-	if with(o) && o.Verdict == policy.Delete && o.Outcome == "" {
+	if with(o) && o.Verdict == policy.Delete && o.Outcome == 0 {
 		return "goes with its session"
 	}
 	return cause(o, now) + end(o, now)
