@@ -15,6 +15,9 @@ import (
 	"bosgc/transport"
 )
 
+// errNoObject keeps what no rule judges from being taken for gone.
+var errNoObject = errors.New("a desired configuration is no object that can be deleted")
+
 // carryOut deletes an object if the fresh verdict is still to delete it, and the journal has it as
 // it is; now is what BOS or CFS has just said of it, if it is of theirs.
 func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.Decision, now json.RawMessage) {
@@ -63,6 +66,8 @@ func (x *execution) delete(ctx context.Context, u *unit, o *Object) {
 		existed, err = x.systems.BOS.Delete(ctx, o.Name)
 	case policy.Job:
 		existed, err = x.systems.Kube.DeleteJob(ctx, o.Name, o.UID, o.ResourceVersion)
+	case policy.Component:
+		err = errNoObject
 	}
 	switch {
 	case errors.Is(err, kube.ErrChanged):

@@ -81,6 +81,8 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) *reading {
 			r.err = &unsure{inventory.SourceSessions, r.err}
 		}
 		r.presence = r.record.Presence
+	case policy.Component:
+		r.err = errNoObject
 	case policy.Job, policy.ConfigMap:
 		if text := x.kept(o); text != nil {
 			// That it is still this one, and protects nothing, the API server says when it deletes it.

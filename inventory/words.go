@@ -16,7 +16,7 @@ type Words []string
 func (w Words) Parse(what string, text []byte) (int8, error) {
 	n := slices.Index(w, string(text))
 	if n < 0 {
-		return 0, fmt.Errorf("%q is no %s; expected one of %s", text, what, strings.Join(w[1:], ", "))
+		return 0, fmt.Errorf("%.40q is no %s; expected one of %s", text, what, strings.Join(w[1:], ", "))
 	}
-	return int8(n), nil //nolint:gosec // G115: there are some dozens
+	return int8(n), nil // there are some dozens
 }

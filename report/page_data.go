@@ -1,7 +1,6 @@
 package report
 
 import (
-
 	"bosgc/gc"
 	"bosgc/inventory"
 	"bosgc/policy"
