@@ -31,6 +31,9 @@ func (c *collection) readAhead(ctx context.Context, s *inventory.Snapshot, judge
 	for range max(1, c.systems.KubeConcurrency) {
 		c.ahead.all.Go(func() error {
 			for g := range c.ahead.groups {
+				if ctx.Err() != nil {
+					continue // the channel is emptied, and nothing is asked any more
+				}
 				names := judge.NeedsBody(g)
 				cms, _ := g.ConfigMaps()
 				for _, cm := range cms {

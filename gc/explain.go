@@ -288,8 +288,11 @@ func (w *world) linksOf(ctx context.Context, systems Systems, loose []inventory.
 func (w *world) limit(ctx context.Context, systems Systems, d policy.Decision) {
 	for i := range w.seen.CFS {
 		if c := &w.seen.CFS[i]; d.Kind == policy.CFSSession && c.Name == d.Name && c.Tag != "" {
-			if now, presence, err := systems.CFS.Session(ctx, c.Name); err == nil && presence == inventory.Present {
+			now, presence, err := systems.CFS.Session(ctx, c.Name)
+			if err == nil && presence == inventory.Present {
 				c.Limit = now.Limit
+			} else if c.Limit != "" {
+				c.Limit += ",…" // or the part would pass for the whole
 			}
 		}
 	}

@@ -157,6 +157,11 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	seen := l.world.seen
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
 	seen.References = append(append(jobs.References, pods.References...), crons.References...)
+	n := 0
+	for _, before := range l.planned {
+		n += len(before.configMaps)
+	}
+	seen.ConfigMaps = make([]inventory.ConfigMap, 0, n) // others read what was joined before
 	for _, before := range l.planned {
 		seen.ConfigMaps = append(seen.ConfigMaps, before.configMaps...)
 	}
@@ -170,8 +175,6 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 			g.V2 = before.v2
 			g = folder.Clone(g) // the lists have all the others as well
 			groups[g.ID] = g
-			before.configMaps, _ = g.ConfigMaps()
-			l.planned[g.ID] = before
 		}
 	}
 	return groups, nil

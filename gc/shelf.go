@@ -56,6 +56,9 @@ func (k *kept) close() {
 func (s *shelf) put(key string, text json.RawMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.texts != nil && s.press == nil {
+		return // closed: it is read again when it is needed
+	}
 	if s.texts == nil {
 		s.texts, s.like = map[string]packed{}, bytes.Clone(text[:min(len(text), likeness)])
 		s.press, _ = flate.NewWriterDict(nil, fast, s.like) // the only error is a level that there is not

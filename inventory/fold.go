@@ -99,11 +99,10 @@ func (s *Seen) Fold() {
 	f.pods(s.Pods)
 }
 
-// Clone gives a group that holds on to nothing of the lists that it was joined from, but for CFS sessions and texts of
-// ConfigMaps.
+// Clone gives a group that holds on to nothing of the lists of Jobs and Pods that it was joined from.
 func (f *Folder) Clone(g *Group) *Group {
 	fresh := *g
-	fresh.jobs, fresh.pods, fresh.configMaps = slices.Clone(g.jobs), slices.Clone(g.pods), slices.Clone(g.configMaps)
+	fresh.jobs, fresh.pods = slices.Clone(g.jobs), slices.Clone(g.pods)
 	f.jobs(fresh.jobs)
 	f.pods(fresh.pods)
 	return &fresh

@@ -207,17 +207,19 @@ const gather = 50 * time.Millisecond
 // together with the next.
 func (j *Journal) work(ctx context.Context) {
 	for {
-		time.Sleep(time.Until(j.wrote.Add(gather)))
 		j.mu.Lock()
-		batch := j.waiting
-		j.waiting = nil
-		if len(batch) == 0 {
+		if len(j.waiting) == 0 {
 			j.busy = false
 			j.mu.Unlock()
 			return
 		}
 		j.mu.Unlock()
+		time.Sleep(time.Until(j.wrote.Add(gather)))
 		j.wrote = time.Now()
+		j.mu.Lock()
+		batch := j.waiting
+		j.waiting = nil
+		j.mu.Unlock()
 		var lines [][]byte
 		for _, r := range batch {
 			lines = append(lines, r.lines...)

@@ -163,5 +163,8 @@ func on(t, now time.Time) string {
 // age is what an object's age is counted from: its end, or its beginning where it has none.
 func age(o gc.Object, now time.Time) (time.Duration, bool) {
 	since := cmp.Or(o.EndedAt, o.StartedAt)
-	return now.Sub(since.Time()), since.Known()
+	if !since.Known() {
+		return 0, false
+	}
+	return now.Sub(since.Time()), true
 }
