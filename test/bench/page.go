@@ -58,7 +58,6 @@ Side by side, each on a fresh copy of the same world:
 
 - **bosgc**: the binary that is released, ` + "`bosgc sweep`" + `, with its default concurrency, its lock and its journal. Only BOSGC_MAX_DELETES and BOSGC_DEADLINE are raised, so that one sweep takes everything.
 - **floor**: a bare client that knows beforehand which objects go, and sends what cannot be left out: every list once, in pages, of ConfigMaps the metadata alone; for each session that goes GET and DELETE in BOS and for each CFS session in CFS, because neither knows a precondition; for each ConfigMap GET, because its content is to be kept, and DELETE with preconditions; for each Job DELETE with preconditions. It has no lock, no journal and no second look, asks no permission and decides nothing. As many requests at once as bosgc has by default (BOS 2, CFS 4, Kubernetes 8), all systems side by side, and in each session one thing after the other.
-- **deletes alone**: nothing but the DELETEs, in no order. Whoever looks before deleting cannot be as fast.
 - **script**: the manual procedure (test/bench/script.sh), with a real kubectl and curl for each call, one after the other.
 - **usual peer**: what most sweepers for Kubernetes do: whole lists with all bodies, a GET for each session, deletes one by one without preconditions, at the pace that client-go has by default (5 requests a second to each API group, after the first 10).
 

@@ -159,33 +159,3 @@ func (s systems) collect(ctx context.Context, l lanes, f family, job, cm *metav1
 	}
 	return nil
 }
-
-// deletesAlone sends nothing but the deletes, in no order: what nobody who looks first can reach.
-func deletesAlone(ctx context.Context, families []family) error {
-	s, err := connect(false)
-	if err != nil {
-		return err
-	}
-	l := newLanes()
-	perSystem := map[*lane][]func() error{}
-	later := func(lane *lane, request func() error) { perSystem[lane] = append(perSystem[lane], request) }
-	for _, f := range families {
-		for _, name := range f.CFS {
-			later(&l.cfs, func() error { return s.send(ctx, http.MethodDelete, s.cfs+"/"+name) })
-		}
-		if f.ConfigMap != "" {
-			later(&l.kube, func() error { return s.deleteConfigMap(ctx, f.ConfigMap, nil) })
-		}
-		if f.Session != "" {
-			later(&l.bos, func() error { return s.send(ctx, http.MethodDelete, s.bos+"/"+f.Session) })
-		}
-		if f.Job != "" {
-			later(&l.kube, func() error { return s.deleteJob(ctx, f.Job, nil) })
-		}
-	}
-	var tasks []func() error
-	for lane, requests := range perSystem {
-		tasks = append(tasks, func() error { return parallel(cap(*lane), requests) })
-	}
-	return parallel(len(tasks), tasks)
-}

@@ -2,7 +2,6 @@
 //
 //	rival measure OUT COMMAND...   run a command, and write what it took to the file OUT
 //	rival floor                    send only what cannot be left out, knowing the answer
-//	rival deletes                  send nothing but the deletes
 //	rival peer GETS                collect as is usual: whole lists, and everything one by one
 //
 // All but measure read the answer, which objects go, from the file RIVAL_ANSWER. Where BOS, CFS and Kubernetes are
@@ -36,8 +35,6 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "floor":
 		return floor(ctx, families)
-	case len(args) == 1 && args[0] == "deletes":
-		return deletesAlone(ctx, families)
 	case len(args) == 2 && args[0] == "peer":
 		gets, err := strconv.Atoi(args[1])
 		if err != nil {
@@ -45,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		return peer(ctx, families, gets)
 	}
-	return errors.New("usage: rival measure OUT COMMAND... | floor | deletes | peer GETS")
+	return errors.New("usage: rival measure OUT COMMAND... | floor | peer GETS")
 }
 
 // family is what goes together: a session of BOS v1 and what it left behind. What is empty is not there.
