@@ -23,8 +23,8 @@ type Contender struct {
 var contenders = []Contender{
 	{Name: bosgc, command: func(x tools, _ *World, _ []Family) []string { return []string{x.bosgc, "sweep"} }},
 	{Name: floor, command: func(x tools, _ *World, _ []Family) []string { return []string{x.rival, "floor"} }},
-	{Name: script, sample: 20, stdin: true, command: func(x tools, _ *World, _ []Family) []string { return []string{x.script} }},
-	{Name: peer, sample: 30, command: func(x tools, w *World, some []Family) []string {
+	{Name: script, sample: 15, stdin: true, command: func(x tools, _ *World, _ []Family) []string { return []string{x.script} }},
+	{Name: peer, sample: 20, command: func(x tools, w *World, some []Family) []string {
 		gets := w.Sessions
 		if len(some) < len(w.Answer) { // a sample asks for as large a share of the sessions
 			gets = len(some) * w.Sessions / len(w.Answer)
