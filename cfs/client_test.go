@@ -102,6 +102,21 @@ func names(sessions []inventory.CFSSession) string {
 	return strings.Join(all, " ")
 }
 
+// Whose a CFS session with a tag is its tag says: of its components one is kept. Of one without a tag all are.
+func TestAnOverviewKeepsTheLimitsThatMatter(t *testing.T) {
+	loose := strings.Replace(strings.Replace(v2One, "batcher-1", "batcher-2", 1), `"bos_session":"b1",`, "", 1)
+	list := "[" + v2One + "," + loose + "]"
+	c, _ := start(t, v2(map[string][]reply{"GET /v2/sessions": {ok(list)}}))
+	all, err := c.Overview(t.Context())
+	if err != nil || len(all) != 2 || all[0].Limit != "x1" || all[0].Tag != "b1" || all[1].Limit != "x1,x2" {
+		t.Errorf("%v, %+v", err, all)
+	}
+	all, err = c.Sessions(t.Context())
+	if err != nil || len(all) != 2 || all[0].Limit != "x1,x2" || all[1].Limit != "x1,x2" {
+		t.Errorf("%v, %+v", err, all)
+	}
+}
+
 func TestVersionIsNeverGuessed(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -10,12 +10,6 @@ import (
 	"bosgc/policy"
 )
 
-// looked is a ConfigMap whose content was read; there is false if it has gone since it was listed.
-type looked struct {
-	cm    inventory.ConfigMap
-	there bool
-}
-
 // ahead reads the content of ConfigMaps while BOS is asked for records, which takes longest of all: one system need not
 // wait for the other. It is of no consequence: what was read ahead and is not needed is dropped, and what is needed and was
 // not read ahead is read in its turn.
@@ -59,28 +53,29 @@ func (a *ahead) end() {
 	_ = a.all.Wait() // what could not be read is read again
 }
 
-// content reads the content of one ConfigMap, unless that was done ahead.
-func (c *collection) content(ctx context.Context, cm inventory.ConfigMap) looked {
+// content reads the content of one ConfigMap, unless that was done ahead. If it has gone since it was listed, there is false.
+func (c *collection) content(ctx context.Context, cm inventory.ConfigMap) (found inventory.ConfigMap, there bool) {
 	c.mu.Lock()
-	known, there := c.looked[cm.Name]
-	if !there {
+	known, done := c.looked[cm.Name]
+	if !done {
 		c.sources[inventory.SourceConfigMaps].Requests++
 	}
 	c.mu.Unlock()
-	if there {
-		return known
+	if done {
+		return known, true
 	}
 	fresh, manifest, there := c.systems.Kube.Body(ctx, cm)
 	if manifest != nil {
 		c.kept.contents.put(fresh.UID+" "+fresh.ResourceVersion, manifest)
 	}
-	found := looked{fresh, there}
-	if fresh.Body != inventory.BodyFailed {
+	// That it has gone, or could not be read, is not remembered: it may have been made anew since, with an annotation that
+	// protects its session.
+	if there && fresh.Body != inventory.BodyFailed {
 		c.mu.Lock()
-		c.looked[cm.Name] = found
+		c.looked[cm.Name] = fresh
 		c.mu.Unlock()
 	}
-	return found
+	return fresh, there
 }
 
 // bodies reads the content of those ConfigMaps that it decides about.
@@ -112,11 +107,11 @@ func (c *collection) contents(ctx context.Context, g *inventory.Group, names []s
 	kept := seen[:0] // nobody else has them
 	for _, cm := range seen {
 		if slices.Contains(names, cm.Name) {
-			found := c.content(ctx, cm)
-			if !found.there {
+			found, there := c.content(ctx, cm)
+			if !there {
 				continue // somebody else was faster
 			}
-			if cm = found.cm; cm.Body == inventory.BodyFailed {
+			if cm = found; cm.Body == inventory.BodyFailed {
 				c.failed(inventory.SourceConfigMaps, cm.BodyFault)
 			}
 		}

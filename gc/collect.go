@@ -184,11 +184,11 @@ type collection struct {
 
 	kept   *kept // see world
 	ahead  *ahead
-	looked map[string]looked // ConfigMaps that were read ahead, by name
+	looked map[string]inventory.ConfigMap // that were read ahead, by name
 }
 
 func (s Systems) collection(settings policy.Settings, now time.Time) *collection {
-	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, kept: new(kept), looked: map[string]looked{}}
+	c := &collection{systems: s, settings: settings, now: now, sources: map[string]*inventory.Source{}, hasBOSv1: true, kept: new(kept), looked: map[string]inventory.ConfigMap{}}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
 	}

@@ -86,6 +86,7 @@ func TestManyAtOnce(t *testing.T) {
 	j := c.open(c.options(run), usual)
 	var want []string
 	var all sync.WaitGroup
+	begun := time.Now()
 	for worker := range 8 {
 		for n := range 25 {
 			want = append(want, fmt.Sprintf("%d-%02d", worker, n))
@@ -103,8 +104,9 @@ func TestManyAtOnce(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	c.same(got, want)
-	if len(c.writes) > 60 { // 26 where each comes in time for the next write
-		t.Errorf("%d requests for 200 entries that came 8 at a time", len(c.writes))
+	// The slower the machine is, the more time there is to gather what comes.
+	if most := 2 + int(time.Since(begun)/(50*time.Millisecond)); len(c.writes) > min(most, 150) {
+		t.Errorf("%d requests for 200 entries that came 8 at a time, and %d would do", len(c.writes), most)
 	}
 }
 
@@ -345,7 +347,10 @@ func TestAFileThatCannotBeWrittenStopsTheJournal(t *testing.T) {
 	c.write(j, entry("0", "{}"))
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip(err)
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("NOT RUN: a full disk was not tried, because only Linux has one: ", err)
 	}
 	good := j.file.open
 	j.file.open = full

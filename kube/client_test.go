@@ -209,6 +209,45 @@ func TestConfigMapsAreListedWithoutTheirBodies(t *testing.T) {
 	}
 }
 
+// Read as a list of Jobs, a list of other things is an empty one, and all sessions would look as if nothing ran for them.
+func TestAnotherKindOfAnswerIsNoEmptyList(t *testing.T) {
+	for _, answer := range []string{
+		`{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}`,
+		`{"kind":"ConfigMapList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"a"}}]}`,
+		`{"kind":"Status","apiVersion":"v1","status":"Success","code":200}`,
+		`{"kind":"JobList","apiVersion":"batch/v7","metadata":{},"items":[]}`,
+		`{"kind":"Surprise","apiVersion":"v1"}`,
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(answer))
+		})
+		if l, err := c.Jobs(context.Background()); err == nil {
+			t.Errorf("%s is a list of %d Jobs", answer, l.Count)
+		}
+		if l, err := c.ConfigMaps(context.Background()); err == nil {
+			t.Errorf("%s is a list of %d ConfigMaps", answer, l.Count)
+		}
+	}
+}
+
+// An answer says what it is at its beginning, but nothing obliges it to.
+func TestKindAndVersionMayComeInAnyOrder(t *testing.T) {
+	for _, answer := range []string{
+		`{"kind":"JobList","apiVersion":"batch/v1","metadata":{},"items":[{"metadata":{"name":"boa-x"}}]}`,
+		`{"apiVersion":"batch/v1","kind":"JobList","items":[{"metadata":{"name":"boa-x"}}],"metadata":{}}`,
+		`{"kind":"JobList","items":[{"metadata":{"name":"boa-x"}}],"metadata":{},"apiVersion":"batch/v1"}`,
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(answer))
+		})
+		if l, err := c.Jobs(context.Background()); err != nil || l.Count != 1 {
+			t.Errorf("%s: %d Jobs, %v", answer, l.Count, err)
+		}
+	}
+}
+
 func TestDeletesNameExactlyWhatWasJudged(t *testing.T) {
 	var got metav1.DeleteOptions
 	var path string
