@@ -32,25 +32,17 @@ type live struct {
 	systems Systems
 	world   *world
 
-	planned map[string]planned // by session, as far as anything of it is to go
-
-	mu     sync.Mutex // guards what follows
+	mu sync.Mutex // guards what follows
+	// groups are the sessions of which anything is to go, at first without what is listed again.
 	groups map[string]*inventory.Group
 	err    error // of the last try to list
 	listed time.Time
 }
 
-// planned is what a plan knows of a session and what is not listed again.
-type planned struct {
-	record     *inventory.Record // nil: BOS was not asked
-	v2         inventory.Presence
-	configMaps []inventory.ConfigMap // their bodies have been looked at
-}
-
 // newLive takes over from what a plan was made of, which is let go: everything is listed anew, and both together
 // would be the most that a run ever holds.
 func newLive(systems Systems, w *world, objects []Object) *live {
-	l := &live{systems: systems, world: w, planned: map[string]planned{}}
+	l := &live{systems: systems, world: w, groups: map[string]*inventory.Group{}}
 	wanted := map[string]bool{}
 	for _, o := range objects {
 		if o.Verdict != policy.Delete {
@@ -64,17 +56,10 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 		}
 	}
 	for _, g := range w.snapshot.Groups {
-		if !wanted[g.ID] {
-			continue
+		if wanted[g.ID] {
+			cms, _ := g.ConfigMaps()
+			l.groups[g.ID] = g.WithLive(nil, nil, g.Record).WithConfigMaps(slices.Clone(cms))
 		}
-		before := planned{v2: g.V2}
-		if g.Record != (inventory.Record{}) {
-			record := g.Record // and not the whole group
-			before.record = &record
-		}
-		cms, _ := g.ConfigMaps()
-		before.configMaps = slices.Clone(cms)
-		l.planned[g.ID] = before
 	}
 	w.only(wanted)
 	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil
@@ -129,7 +114,10 @@ func (l *live) group(ctx context.Context, id string) (*inventory.Group, error) {
 		// From before the lists, whose age it is. A failure is remembered for as long: else
 		// each object would have a server that is in trouble list everything again.
 		l.listed = time.Now()
-		l.groups, l.err = l.relist(ctx)
+		var groups map[string]*inventory.Group
+		if groups, l.err = l.relist(ctx); l.err == nil {
+			l.groups = groups
+		}
 	}
 	if l.err != nil {
 		return nil, l.err
@@ -158,24 +146,28 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
 	seen.References = append(append(jobs.References, pods.References...), crons.References...)
 	n := 0
-	for _, before := range l.planned {
-		n += len(before.configMaps)
+	for _, before := range l.groups {
+		cms, _ := before.ConfigMaps()
+		n += len(cms)
 	}
 	seen.ConfigMaps = make([]inventory.ConfigMap, 0, n) // others read what was joined before
-	for _, before := range l.planned {
-		seen.ConfigMaps = append(seen.ConfigMaps, before.configMaps...)
+	for _, before := range l.groups {
+		cms, _ := before.ConfigMaps()
+		seen.ConfigMaps = append(seen.ConfigMaps, cms...)
 	}
 	folder := inventory.NewFolder(seen.SessionIDs)
-	groups := make(map[string]*inventory.Group, len(l.planned))
+	groups := make(map[string]*inventory.Group, len(l.groups))
 	for _, g := range inventory.Join(seen).Groups {
-		if before, planned := l.planned[g.ID]; planned {
-			if before.record != nil {
-				g.Record = *before.record
-			}
-			g.V2 = before.v2
-			g = folder.Clone(g) // the lists have all the others as well
-			groups[g.ID] = g
+		before := l.groups[g.ID]
+		if cms, _ := g.ConfigMaps(); before == nil && len(cms) == 0 {
+			continue // the lists have all the others as well
 		}
+		// A ConfigMap that another session's Job mounts by now is that one's. It is not forgotten: the next list may have it
+		// back, and what is noted on it protects its session.
+		if before != nil {
+			g.Record, g.V2 = before.Record, before.V2
+		}
+		groups[g.ID] = folder.Clone(g)
 	}
 	return groups, nil
 }

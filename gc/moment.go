@@ -1,18 +1,21 @@
 package gc
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Moment is a time of an object, in seconds since 1970. Documents show no more, and each of tens of thousands of objects
 // has several. Zero is one that is not known.
-type Moment int64
+type Moment uint32
 
-// MomentOf cuts a time to the second. The zero time is not known, and neither is one that cannot be written down: some
-// server's year 10000 must not cost the whole report.
+// MomentOf cuts a time to the second. The zero time is not known, and neither is one that is before 1970 or after 2106: no
+// session is of then, and some server's year 10000 must not cost the whole report.
 func MomentOf(t time.Time) Moment {
-	if t.IsZero() || t.UTC().Year() > 9999 || t.UTC().Year() < 0 {
-		return 0
+	if seconds := t.Unix(); seconds > 0 && seconds <= math.MaxUint32 {
+		return Moment(seconds)
 	}
-	return Moment(t.Unix())
+	return 0
 }
 
 // Time gives it in UTC; the zero time if it is not known.

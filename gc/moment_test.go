@@ -15,7 +15,10 @@ func TestAnyTimeCanBeWrittenDown(t *testing.T) {
 		want string
 	}{
 		{time.Date(2026, 3, 1, 13, 0, 0, 999, time.FixedZone("", 3600)), `"2026-03-01T12:00:00Z"`},
-		{time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), `"9999-12-31T23:59:59Z"`},
+		{time.Unix(1, 0), `"1970-01-01T00:00:01Z"`},
+		{time.Unix(-1, 0), ""},
+		{time.Unix(1<<32-1, 0), `"2106-02-07T06:28:15Z"`},
+		{time.Unix(1<<32, 0), ""},
 		{time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Add(168 * time.Hour), ""},
 		{time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), ""},
 		{time.Time{}, ""},
