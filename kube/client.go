@@ -22,7 +22,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -31,23 +30,9 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// pageSize is how many objects a list asks for at once: the size that kubectl uses. It
-// bounds what one answer holds in memory, whatever the namespace holds.
-const pageSize = 500
-
-// wholePage is the same for Jobs and Pods, which come whole: with what the mesh and the API server add to it a Pod has
-// ten thousand bytes and more, and both lists are read at once. Half as many halve what they take, at the cost of one
-// short request more for every 500.
-const wholePage = pageSize / 2
-
 // maxBody is what one answer may weigh, in bytes: a page of 500 Pods has 10 MiB at most where
 // everything is well. What is more than this, or never ends, must not eat the memory.
 const maxBody = 128 << 20
-
-// restarts is how often a list begins again after the server has forgotten its place in it
-// (410 Gone). Each time everything seen is dropped: a list patched together from two
-// moments could miss an object that was there in both.
-const restarts = 3
 
 var (
 	// ErrChanged says that an object is no longer the one that was judged.
@@ -239,40 +224,6 @@ func (c *Client) try(ctx context.Context, request func(context.Context) error) e
 		return advised(last)
 	}
 	return advised(err)
-}
-
-// pages runs a list to its end. page asks for one page, adds it to the listing and says where the
-// next one begins.
-func (c *Client) pages(ctx context.Context, page func(context.Context, metav1.ListOptions, *Listing) (string, error)) (Listing, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.ListTimeout)
-	defer cancel()
-	var l Listing
-	var err error
-	requests := 0
-	for range restarts + 1 {
-		l = Listing{} // what an expired list has given is dropped
-		next := metav1.ListOptions{Limit: pageSize}
-		for {
-			requests++
-			err = c.ask(ctx, func(ctx context.Context) error {
-				after, err := page(ctx, next, &l)
-				// Only now: a try that fails must ask for the same page again, and not
-				// for the first.
-				if err == nil {
-					next.Continue = after
-				}
-				return err
-			})
-			if err != nil || next.Continue == "" {
-				break
-			}
-		}
-		l.Requests = requests
-		if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
-			return l, err
-		}
-	}
-	return l, fmt.Errorf("the list expired %d times before its end: %w", restarts+1, err)
 }
 
 // Forbidden says that the API server has refused because of a permission.

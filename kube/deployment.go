@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -91,20 +92,15 @@ func (c *Client) DeploymentPods(ctx context.Context, d Deployment) ([]string, er
 	if d.selector == "" || d.selector == "<none>" || d.selector == "<error>" {
 		return nil, fmt.Errorf("Deployment %s selects no Pods that could be told from others", d.Name)
 	}
+	opts := metav1.ListOptions{LabelSelector: d.selector, Limit: pageSize}
 	var names []string
-	_, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, _ *Listing) (string, error) {
-		opts.LabelSelector = d.selector
-		list, err := c.core.Pods(c.options.Namespace).List(ctx, opts)
-		if err != nil {
-			return "", err
+	_, err := pages(ctx, c, c.core.Pods(c.options.Namespace), opts, func(page *corev1.PodList, begins bool) {
+		if begins {
+			names = nil
 		}
-		if opts.Continue == "" {
-			names = nil // the list begins, perhaps again
+		for i := range page.Items {
+			names = append(names, page.Items[i].Name)
 		}
-		for i := range list.Items {
-			names = append(names, list.Items[i].Name)
-		}
-		return list.Continue, nil
 	})
 	return names, explain("list Pods", c.options.Namespace, err)
 }

@@ -165,10 +165,14 @@ func (r resource[T, L]) to(request *rest.Request, as string) *rest.Request {
 	return request.NamespaceIfScoped(r.namespace, r.namespace != "").Resource(r.name)
 }
 
-// send gives what comes back, which is never another kind of thing: somebody else's answer, read as a list, is an empty
-// one.
+// send gives what comes back.
 func send[O any](ctx context.Context, request *rest.Request) (*O, error) {
-	answer, err := request.Do(ctx).Get()
+	return as[O](request.Do(ctx).Get())
+}
+
+// as gives an answer, which is never another kind of thing: somebody else's answer, read as a list, is an empty
+// one.
+func as[O any](answer runtime.Object, err error) (*O, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +192,8 @@ func (r resource[T, L]) Get(ctx context.Context, name string, opts metav1.GetOpt
 	return send[T](ctx, r.to(r.group.Get(), partial).Name(name).VersionedParams(&opts, parameters))
 }
 
-func (r resource[T, L]) List(ctx context.Context, opts metav1.ListOptions) (*L, error) {
-	return send[L](ctx, r.to(r.group.Get(), partialList).VersionedParams(&opts, parameters))
+func (r resource[T, L]) list(opts metav1.ListOptions) *rest.Request {
+	return r.to(r.group.Get(), partialList).VersionedParams(&opts, parameters)
 }
 
 func (r resource[T, L]) Create(ctx context.Context, object *T, opts metav1.CreateOptions) (*T, error) {

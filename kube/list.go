@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
+	batchv1beta1 "k8s.io/api/batch/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,16 +26,10 @@ type Listing struct {
 
 // Jobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
 func (c *Client) Jobs(ctx context.Context) (Listing, error) {
-	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		opts.Limit = wholePage
-		list, err := c.batch.Jobs(c.options.Namespace).List(ctx, opts)
-		if err != nil {
-			return "", err
+	l, err := listing(ctx, c, c.batch.Jobs(c.options.Namespace), metav1.ListOptions{Limit: wholePage}, func(l *Listing, page *batchv1.JobList) {
+		for i := range page.Items {
+			l.addJob(&page.Items[i])
 		}
-		for i := range list.Items {
-			l.addJob(&list.Items[i])
-		}
-		return list.Continue, nil
 	})
 	return l, explain("list Jobs", c.options.Namespace, err)
 }
@@ -57,16 +52,11 @@ func (c *Client) PodsOf(ctx context.Context, job string) (Listing, error) {
 }
 
 func (c *Client) pods(ctx context.Context, selector string) (Listing, error) {
-	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		opts.LabelSelector, opts.Limit = selector, wholePage
-		list, err := c.core.Pods(c.options.Namespace).List(ctx, opts)
-		if err != nil {
-			return "", err
+	opts := metav1.ListOptions{LabelSelector: selector, Limit: wholePage}
+	l, err := listing(ctx, c, c.core.Pods(c.options.Namespace), opts, func(l *Listing, page *corev1.PodList) {
+		for i := range page.Items {
+			l.addPod(&page.Items[i])
 		}
-		for i := range list.Items {
-			l.addPod(&list.Items[i])
-		}
-		return list.Continue, nil
 	})
 	return l, explain("list Pods", c.options.Namespace, err)
 }
@@ -83,35 +73,22 @@ func (l *Listing) addPod(pod *corev1.Pod) {
 // CronJobs lists what the templates of all CronJobs refer to. Kubernetes 1.19 and 1.20 (CSM
 // 1.0 and 1.2) have them as batch/v1beta1 only.
 func (c *Client) CronJobs(ctx context.Context) (Listing, error) {
-	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		list, err := c.batch.CronJobs(c.options.Namespace).List(ctx, opts)
-		if err != nil {
-			return "", err
+	opts := metav1.ListOptions{Limit: pageSize}
+	l, err := listing(ctx, c, c.batch.CronJobs(c.options.Namespace), opts, func(l *Listing, page *batchv1.CronJobList) {
+		for i := range page.Items {
+			l.addCronJob(page.Items[i].Name, &page.Items[i].Spec.JobTemplate.Spec.Template.Spec)
 		}
-		for i := range list.Items {
-			l.addCronJob(list.Items[i].Name, &list.Items[i].Spec.JobTemplate.Spec.Template.Spec)
-		}
-		return list.Continue, nil
 	})
 	if apierrors.IsNotFound(err) {
 		requests := l.Requests
-		l, err = c.cronJobsBeta(ctx)
+		l, err = listing(ctx, c, c.beta.CronJobs(c.options.Namespace), opts, func(l *Listing, page *batchv1beta1.CronJobList) {
+			for i := range page.Items {
+				l.addCronJob(page.Items[i].Name, &page.Items[i].Spec.JobTemplate.Spec.Template.Spec)
+			}
+		})
 		l.Requests += requests
 	}
 	return l, explain("list CronJobs", c.options.Namespace, err)
-}
-
-func (c *Client) cronJobsBeta(ctx context.Context) (Listing, error) {
-	return c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		list, err := c.beta.CronJobs(c.options.Namespace).List(ctx, opts)
-		if err != nil {
-			return "", err
-		}
-		for i := range list.Items {
-			l.addCronJob(list.Items[i].Name, &list.Items[i].Spec.JobTemplate.Spec.Template.Spec)
-		}
-		return list.Continue, nil
-	})
 }
 
 func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
@@ -122,15 +99,11 @@ func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
 // ConfigMaps lists those that are named like a session, by their metadata alone: a body can
 // be a mebibyte, and there are thousands that are nobody's business.
 func (c *Client) ConfigMaps(ctx context.Context) (Listing, error) {
-	l, err := c.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		list, err := c.core.ConfigMapsMetadata(c.options.Namespace).List(ctx, opts)
-		if err != nil {
-			return "", err
+	of := c.core.ConfigMapsMetadata(c.options.Namespace)
+	l, err := listing(ctx, c, of, metav1.ListOptions{Limit: pageSize}, func(l *Listing, page *metav1.PartialObjectMetadataList) {
+		for i := range page.Items {
+			l.addConfigMap(&page.Items[i].ObjectMeta)
 		}
-		for i := range list.Items {
-			l.addConfigMap(&list.Items[i].ObjectMeta)
-		}
-		return list.Continue, nil
 	})
 	return l, explain("list ConfigMaps", c.options.Namespace, err)
 }

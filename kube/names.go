@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -24,7 +25,7 @@ func Contexts(kubeconfig string) []string {
 func (c *Client) Namespaces(ctx context.Context) ([]string, error) {
 	var names []string
 	err := c.ask(ctx, func(ctx context.Context) error {
-		list, err := c.core.Namespaces().List(ctx, metav1.ListOptions{Limit: pageSize})
+		list, err := send[corev1.NamespaceList](ctx, c.core.Namespaces().list(metav1.ListOptions{Limit: pageSize}))
 		if err != nil {
 			return err
 		}

@@ -102,20 +102,15 @@ func (s *Store) List(ctx context.Context, with map[string]string) ([]Kept, error
 	for name, value := range with {
 		selector[name] = value
 	}
+	opts := metav1.ListOptions{LabelSelector: selector.String(), Limit: pageSize}
 	var all []Kept
-	_, err := s.client.pages(ctx, func(ctx context.Context, opts metav1.ListOptions, l *Listing) (string, error) {
-		opts.LabelSelector = selector.String()
-		list, err := s.client.core.ConfigMapsMetadata(s.namespace).List(ctx, opts)
-		if err != nil {
-			return "", err
+	_, err := pages(ctx, s.client, s.client.core.ConfigMapsMetadata(s.namespace), opts, func(page *metav1.PartialObjectMetadataList, begins bool) {
+		if begins {
+			all = nil
 		}
-		if opts.Continue == "" {
-			all = nil // the list begins, perhaps again
+		for i := range page.Items {
+			all = append(all, kept(&page.Items[i].ObjectMeta))
 		}
-		for i := range list.Items {
-			all = append(all, kept(&list.Items[i].ObjectMeta))
-		}
-		return list.Continue, nil
 	})
 	return all, explain("list ConfigMaps", s.namespace, err)
 }
