@@ -171,6 +171,11 @@ bench-quick: build control-plane ## measure a sweep beside what it could be and 
 	@cd test/bench && BOSGC_BENCH=quick BOSGC_BENCH_BINARY='$(CURDIR)/bin/bosgc' BOSGC_BENCH_PAGE='$(abspath $(PAGE))' \
 		go test -count=1 -timeout 30m -run '^TestBench$$'
 
+.PHONY: bench-growth
+bench-growth: build ## measure how a sweep grows from 1,000 to 100,000 sessions (PAGE=FILE writes it there)
+	@cd test/bench && BOSGC_BENCH=growth BOSGC_BENCH_BINARY='$(CURDIR)/bin/bosgc' BOSGC_BENCH_PAGE='$(abspath $(PAGE))' \
+		go test -count=1 -timeout 0 -run '^TestBench$$'
+
 .PHONY: bench
 bench: build control-plane ## the same with worlds of up to 100,000 sessions (hours); it writes docs/performance.md
 	@cd test/bench && BOSGC_BENCH=full BOSGC_BENCH_BINARY='$(CURDIR)/bin/bosgc' BOSGC_BENCH_PAGE='$(CURDIR)/docs/performance.md' \

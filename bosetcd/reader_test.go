@@ -29,6 +29,7 @@ type server struct {
 	revision int64
 	oldest   int64 // that is not compacted
 	asked    []*etcdserverpb.RangeRequest
+	counted  int // keys, for all of them
 	before   func(s *server, n int) error // of each request, with its number from 1; the lock is held
 	lose     int                          // so many keys of each page that asks for keys only
 }
@@ -54,6 +55,7 @@ func (s *server) Range(_ context.Context, r *etcdserverpb.RangeRequest) (*etcdse
 	}
 	slices.Sort(keys)
 	answer.Count = int64(len(keys))
+	s.counted += len(keys)
 	if r.Limit > 0 && int64(len(keys)) > r.Limit {
 		keys, answer.More = keys[:r.Limit], true
 	}
@@ -116,13 +118,32 @@ func TestAllSessionsInPages(t *testing.T) {
 	if found.Bytes != exact {
 		t.Errorf("%d bytes; all of few sessions are weighed, and they have %d", found.Bytes, exact)
 	}
-	if found.Requests != len(s.asked) || found.Requests != 22+32 {
+	if found.Requests != len(s.asked) || found.Requests != 22+15+32 { // the sections but one have nothing
 		t.Errorf("%d requests, counted %d", len(s.asked), found.Requests)
 	}
 	for i, r := range s.asked {
-		if r.Serializable || i > 0 && r.Revision != s.revision || i < 22 && (!r.KeysOnly || r.Limit != 7) {
+		if r.Serializable || i > 0 && r.Revision != s.revision || i < 22+15 && (!r.KeysOnly || r.Limit != 7) {
 			t.Errorf("request %d: %+v", i, r)
 		}
+	}
+}
+
+// etcd counts all keys of what is asked for, for each page anew. What reading costs grows with the keys, and not with their
+// square.
+func TestManyKeysAreReadInSections(t *testing.T) {
+	s := &server{keys: map[string]string{}, revision: 10, oldest: 1}
+	for n := range 800 {
+		for _, attribute := range []string{"job", "operation"} {
+			s.keys[fmt.Sprintf("%s%08x-2c3b-4f5e-8a9b-0123456789ab/%s", base, uint32(n)*2654435769, attribute)] = ""
+		}
+	}
+	found, err := serve(t, s).Read(t.Context())
+	if err != nil || len(found.Sessions) != 800 || found.Count != 1600 {
+		t.Fatalf("%d sessions of 800, %d keys, error %v", len(found.Sessions), found.Count, err)
+	}
+	// In one piece, 1,600 in pages of 7, each would be counted 114 times on average.
+	if each := s.counted / 1600; each > 12 {
+		t.Errorf("each key was counted %d times", each)
 	}
 }
 

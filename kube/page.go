@@ -55,8 +55,9 @@ func pages[T, L any](ctx context.Context, c *Client, of resource[T, L], opts met
 	return requests, fmt.Errorf("the list expired %d times before its end: %w", restarts+1, err)
 }
 
-// once runs a list to its end or to its first error. While it reads a page, the server makes the next one: a list of a
-// hundred thousand ConfigMaps takes both of them the same time.
+// once runs a list to its end or to its first error. While it reads a page of metadata, the server makes the next one: a
+// list of a hundred thousand ConfigMaps keeps both of them busy. Of whole objects two pages at once would be too much to
+// hold.
 func once[T, L any](ctx context.Context, c *Client, of resource[T, L], opts metav1.ListOptions, take func(page *L, begins bool)) (requests int, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop() // a page that was asked for and that nobody waits for any more
@@ -67,7 +68,11 @@ func once[T, L any](ctx context.Context, c *Client, of resource[T, L], opts meta
 		if answer.err != nil {
 			return requests, answer.err
 		}
-		if opts.Continue = continueOf(answer.result); opts.Continue != "" {
+		opts.Continue = ""
+		if text, err := answer.result.Raw(); err == nil && of.metadata {
+			opts.Continue = continueOf(text)
+		}
+		if opts.Continue != "" {
 			next = ahead(ctx, c, of, opts)
 		}
 		page, err := as[L](answer.result.Get())
@@ -79,7 +84,7 @@ func once[T, L any](ctx context.Context, c *Client, of resource[T, L], opts meta
 		case "":
 			return requests, nil
 		case opts.Continue:
-		default: // it was not where it always is
+		default: // it is of whole objects, or the place is not where it always is
 			opts.Continue = follows
 			next = ahead(ctx, c, of, opts)
 		}
@@ -107,16 +112,12 @@ func ahead[T, L any](ctx context.Context, c *Client, of resource[T, L], opts met
 
 // continueOf says where the next page begins, without reading all of this one: a list says so before its items. It is
 // empty if it does not say so there, or there is no next page.
-func continueOf(page rest.Result) string {
-	text, err := page.Raw()
-	if err != nil {
-		return ""
-	}
-	if message, ok := bytes.CutPrefix(text, []byte(protobuf)); ok {
+func continueOf(page []byte) string {
+	if message, ok := bytes.CutPrefix(page, []byte(protobuf)); ok {
 		const raw, metadata, follows = 2, 1, 3 // of runtime.Unknown, of every list, of ListMeta
 		return string(field(field(field(message, raw), metadata), follows))
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := json.NewDecoder(bytes.NewReader(page))
 	if _, err := d.Token(); err != nil {
 		return ""
 	}

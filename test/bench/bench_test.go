@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestBench measures and writes. BOSGC_BENCH says what: "small", "quick" or "full".
+// TestBench measures and writes. BOSGC_BENCH says what: a name of plans.
 func TestBench(t *testing.T) {
 	plan := plans[os.Getenv("BOSGC_BENCH")]
 	if plan == nil {
@@ -24,10 +24,10 @@ func TestBench(t *testing.T) {
 				if service > 0 && (size.ForeignBytes >= large || size.Garbage == 0) {
 					continue // the one is there for the memory; and pages that follow each other are as late for everybody
 				}
-				r.compare(t, labHost{world, service, etcd}, world, x)
+				r.compare(t, plan, labHost{world, service, etcd}, world, x)
 			}
 			if plan.real(size) {
-				r.compare(t, newPlaneHost(t, world, etcd), world, x)
+				r.compare(t, plan, newPlaneHost(t, world, etcd), world, x)
 			}
 		})
 	}
@@ -41,7 +41,7 @@ func TestSmoke(t *testing.T) {
 	x.kubectl = kubectl(t)
 	world := newWorld(t, Size{Sessions: 50, Garbage: 20, Foreign: 500, ForeignBytes: 1 << 10})
 	r := begin()
-	r.compare(t, labHost{world, time.Millisecond, ""}, world, x)
+	r.compare(t, plans["small"], labHost{world, time.Millisecond, ""}, world, x)
 	if text := r.table(r.rows[0].host, world.Size); strings.Count(text, "\n") != 2+len(contenders) {
 		t.Errorf("not every contender is in the table:\n%s", text)
 	}

@@ -48,7 +48,7 @@ func (r *results) page(t testing.TB, x tools) string {
 }
 
 // commands are what the plans are made by.
-var commands = map[string]string{"full": "make bench", "quick": "make bench-quick", "small": "cd test/bench && BOSGC_BENCH=small go test -run TestBench"}
+var commands = map[string]string{"full": "make bench", "quick": "make bench-quick", "growth": "make bench-growth", "small": "cd test/bench && BOSGC_BENCH=small go test -run TestBench"}
 
 const intro = `# What a sweep costs
 

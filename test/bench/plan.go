@@ -6,6 +6,7 @@ import "time"
 type plan struct {
 	sizes    []Size
 	services []time.Duration // of the lab's systems
+	growth   bool            // how bosgc grows is all that is asked: nobody else is measured but the floor
 	real     func(Size) bool // on a real API server, too
 }
 
@@ -22,6 +23,12 @@ var plans = map[string]*plan{
 		},
 		services: []time.Duration{0, 5 * time.Millisecond},
 		real:     func(s Size) bool { return s.ForeignBytes < large },
+	},
+	"growth": {
+		sizes:    []Size{{1000, 50, 10_000, 1 << 10}, {10_000, 50, 100_000, 1 << 10}, {100_000, 50, 1_000_000, 1 << 10}},
+		services: []time.Duration{0},
+		real:     func(Size) bool { return false },
+		growth:   true,
 	},
 	"full": {
 		sizes:    fullSizes(),
@@ -49,8 +56,8 @@ func fullSizes() (sizes []Size) {
 // worthwhile says whether a contender is measured in this world. Where nothing goes, only looking is compared; large
 // ConfigMaps are there for the memory of who leaves them alone; and what reads all bodies at once does not read
 // those of a million.
-func (c Contender) worthwhile(w *World) bool {
-	if w.Garbage == 0 || w.ForeignBytes >= large {
+func (p *plan) worthwhile(c Contender, w *World) bool {
+	if p.growth || w.Garbage == 0 || w.ForeignBytes >= large {
 		return c.Name == bosgc || c.Name == floor
 	}
 	return c.Name != peer || w.Sessions <= 10_000

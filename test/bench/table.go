@@ -36,10 +36,10 @@ func (r row) objects() (n int) {
 func begin() *results { return &results{begun: time.Now(), load: loadNow()} }
 
 // compare has all contenders collect a world, side by side.
-func (r *results) compare(t testing.TB, h host, w *World, x tools) {
+func (r *results) compare(t testing.TB, p *plan, h host, w *World, x tools) {
 	t.Helper()
 	for _, c := range contenders {
-		if !c.worthwhile(w) {
+		if !p.worthwhile(c, w) {
 			continue
 		}
 		cost := c.measure(t, h, w, x)
