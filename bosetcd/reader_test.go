@@ -29,7 +29,7 @@ type server struct {
 	revision int64
 	oldest   int64 // that is not compacted
 	asked    []*etcdserverpb.RangeRequest
-	counted  int // keys, for all of them
+	counted  int                          // keys, for all of them
 	before   func(s *server, n int) error // of each request, with its number from 1; the lock is held
 	lose     int                          // so many keys of each page that asks for keys only
 }
