@@ -61,7 +61,7 @@ Side by side, each on a fresh copy of the same world:
 - **script**: the manual procedure (test/bench/script.sh), with a real kubectl and curl for each call, one after the other.
 - **usual peer**: what most sweepers for Kubernetes do: whole lists with all bodies, a GET for each session, deletes one by one without preconditions, at the pace that client-go has by default (5 requests a second to each API group, after the first 10).
 
-The worlds are made from a seed, of CSM 1.4: sessions that came to their end, failed or were abandoned, some that run; some with a Job and Pods still, for others Kyverno has removed the Job; ConfigMaps, CFS sessions; and ten times as many ConfigMaps of other services. After each run what is left is compared with what should be.
+The worlds are made from a seed, of CSM 1.4: sessions that came to their end, failed or were abandoned, some that run; some with a Job and Pods still, for others Kyverno has removed the Job; ConfigMaps, CFS sessions; and ten times as many ConfigMaps of other services. After each run what is left is compared with what should be. A sweep's journal takes 16 MiB, about 90,000 objects; of 100,000 sessions therefore no more than 20 % go in one sweep.
 
 Above some thousand sessions a real BOS cannot give its list any more ([rescue](rescue.md)). In worlds of more than 1,000 sessions bosgc is therefore told where BOS's etcd is, as such a site should, and reads the IDs there: a real etcd with the keys that BOS would have. Its requests are not in the tables. The simulated BOS gives the others the list at any size, which favours them.
 

@@ -30,7 +30,10 @@ var reasons = []string{
 var languages = []string{"sh", "console", "yaml", "json", "text", "promql", "go"}
 
 // skipped pages, with why.
-var skipped = map[string]string{"docs/performance.md": "it is written by the benchmark that it shows"}
+var skipped = map[string]string{
+	"docs/performance.md":        "it is written by the benchmark that it shows",
+	"docs/performance-growth.md": "it is written by the benchmark that it shows",
+}
 
 // page is a document.
 type page struct {
