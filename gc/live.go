@@ -56,10 +56,13 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 		}
 	}
 	for _, g := range w.snapshot.Groups {
-		if wanted[g.ID] {
-			cms, _ := g.ConfigMaps()
-			l.groups[g.ID] = g.WithLive(nil, nil, g.Record).WithConfigMaps(slices.Clone(cms))
+		if !wanted[g.ID] {
+			continue
 		}
+		cms, _ := g.ConfigMaps()
+		kept := g.WithLive(nil, nil, g.Record)
+		kept.CFS = nil // or it would hold on to all that were listed
+		l.groups[g.ID] = kept.WithConfigMaps(slices.Clone(cms))
 	}
 	w.only(wanted)
 	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil

@@ -9,14 +9,9 @@ import (
 // has several. Zero is one that is not known.
 type Moment uint32
 
-// MomentOf cuts a time to the second. The zero time is not known, and neither is one that is before 1970 or after 2106: no
-// session is of then, and some server's year 10000 must not cost the whole report.
-func MomentOf(t time.Time) Moment {
-	if seconds := t.Unix(); seconds > 0 && seconds <= math.MaxUint32 {
-		return Moment(seconds)
-	}
-	return 0
-}
+// MomentOf cuts a time to the second. The zero time is not known, and neither is one before 1970. One after the last Moment,
+// in 2106, becomes that: some server's year 10000 must not cost the whole report.
+func MomentOf(t time.Time) Moment { return Moment(min(max(t.Unix(), 0), math.MaxUint32)) }
 
 // Time gives it in UTC; the zero time if it is not known.
 func (m Moment) Time() time.Time {

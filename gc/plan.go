@@ -22,25 +22,25 @@ const APIVersion = "bosgc/v1"
 // again then; the limit keeps a forgotten file from surprising somebody next month.
 const planLife = 24 * time.Hour
 
-// Object is one line of a plan or report. There are tens of thousands of them, held from the plan to the report: its
-// smallest fields lie side by side.
+// Object is one line of a plan or report. There are tens of thousands of them, held from the plan to the report: small
+// fields lie side by side.
 type Object struct {
 	Kind            policy.Kind    `json:"kind"`
+	Name            string         `json:"name"`
+	Session         string         `json:"session,omitempty"`
 	Verdict         policy.Verdict `json:"verdict"`
 	Reason          policy.Reason  `json:"reason"`
 	now             policy.Reason  // why it stays, where a saved plan would have it go
 	Outcome         Outcome        `json:"outcome,omitempty"`
 	FoundIn         Place          `json:"foundIn,omitempty"` // of a session: what named its ID first
-	Name            string         `json:"name"`
-	Session         string         `json:"session,omitempty"`
 	Detail          string         `json:"detail"`
-	UID             string         `json:"uid,omitempty"`
-	ResourceVersion string         `json:"resourceVersion,omitempty"`
-	Template        string         `json:"template,omitempty"`
 	EligibleAt      Moment         `json:"eligibleAt,omitzero"`
-	StartedAt       Moment         `json:"startedAt,omitzero"`
-	EndedAt         Moment         `json:"endedAt,omitzero"`
 	since           Moment
+	UID             string `json:"uid,omitempty"`
+	ResourceVersion string `json:"resourceVersion,omitempty"`
+	Template        string `json:"template,omitempty"`
+	StartedAt       Moment `json:"startedAt,omitzero"`
+	EndedAt         Moment `json:"endedAt,omitzero"`
 	// Link is how a CFS session without a tag was linked, if that was tried.
 	Link  *inventory.Link `json:"link,omitempty"`
 	Error string          `json:"error,omitempty"`

@@ -26,6 +26,10 @@ const wholePage = pageSize / 2
 // moments could miss an object that was there in both.
 const restarts = 3
 
+// heldTwice is how large a page may be for another one to be held beside it, in bytes. The metadata of 500
+// ConfigMaps is a twentieth of it, unless people note much on them.
+const heldTwice = 4 << 20
+
 // listing runs a list to its end, and has each page added to what is given back.
 func listing[T, L any](ctx context.Context, c *Client, of resource[T, L], opts metav1.ListOptions, add func(*Listing, *L)) (Listing, error) {
 	var l Listing
@@ -69,7 +73,7 @@ func once[T, L any](ctx context.Context, c *Client, of resource[T, L], opts meta
 			return requests, answer.err
 		}
 		opts.Continue = ""
-		if text, err := answer.result.Raw(); err == nil && of.metadata {
+		if text, err := answer.result.Raw(); err == nil && of.metadata && len(text) <= heldTwice {
 			opts.Continue = continueOf(text)
 		}
 		if opts.Continue != "" {
@@ -80,11 +84,12 @@ func once[T, L any](ctx context.Context, c *Client, of resource[T, L], opts meta
 			return requests, err
 		}
 		take(page, begins)
-		switch follows := any(page).(metav1.ListInterface).GetContinue(); follows {
-		case "":
+		switch follows := any(page).(metav1.ListInterface).GetContinue(); {
+		case opts.Continue != "" && opts.Continue != follows: // or half a list could pass for a whole one
+			return requests, fmt.Errorf("the list says at its beginning that it goes on at %q, and as a whole at %q", opts.Continue, follows)
+		case follows == "":
 			return requests, nil
-		case opts.Continue:
-		default: // it is of whole objects, or the place is not where it always is
+		case opts.Continue == "": // it is one of whole objects, or does not say so at its beginning
 			opts.Continue = follows
 			next = ahead(ctx, c, of, opts)
 		}

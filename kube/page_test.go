@@ -91,6 +91,22 @@ func TestTheNextPageIsOnItsWay(t *testing.T) {
 	}
 }
 
+// Metadata can be large. Then one page at a time is held.
+func TestALargePageIsHeldAlone(t *testing.T) {
+	var asked atomic.Int32
+	c := paged(t, func(string) { asked.Add(1) }, strings.Replace(wellFormed, "ITEMS", `"note":"`+strings.Repeat("x", heldTwice)+`",ITEMS`, 1))
+	seen := int32(0)
+	_, err := pages(t.Context(), c, c.core.ConfigMapsMetadata("services"), metav1.ListOptions{}, func(*metav1.PartialObjectMetadataList, bool) {
+		time.Sleep(50 * time.Millisecond) // in which another page would be asked for
+		if seen++; asked.Load() != seen {
+			t.Errorf("while page %d is read %d have been asked for", seen, asked.Load())
+		}
+	})
+	if err != nil || seen != 3 {
+		t.Errorf("%d pages of 3 (%v)", seen, err)
+	}
+}
+
 // A list that does not say where it goes on before its items is read all the same, once.
 func TestAListInAnotherOrderIsReadToItsEnd(t *testing.T) {
 	var asked []string
@@ -107,6 +123,8 @@ func TestAPageThatCannotBeRead(t *testing.T) {
 		`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",META,"items":[{"metadata":7}]}`,
 		`{"kind":"PodList","apiVersion":"v1",META,ITEMS}`,
 		`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",META,"items":[`,
+		`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",META,ITEMS,"metadata":{"continue":""}}`,
+		`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",META,ITEMS,"metadata":{"continue":"elsewhere"}}`,
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		c := paged(t, func(string) {}, form)

@@ -52,9 +52,9 @@ var commands = map[string]string{"full": "make bench", "quick": "make bench-quic
 
 const intro = `# What a sweep costs
 
-*Written by the benchmark itself (` + "`make bench`" + `, in test/bench); edit nothing here by hand.*
+*Written by the benchmark itself (test/bench); edit nothing here by hand.*
 
-Side by side, each on a fresh copy of the same world:
+Side by side, each on a fresh copy of the same world, as far as the tables below have them:
 
 - **bosgc**: the binary that is released, ` + "`bosgc sweep`" + `, with its default concurrency, its lock and its journal. Only BOSGC_MAX_DELETES and BOSGC_DEADLINE are raised, so that one sweep takes everything.
 - **floor**: a bare client that knows beforehand which objects go, and sends what cannot be left out: every list once, in pages, of ConfigMaps the metadata alone; for each session that goes GET and DELETE in BOS and for each CFS session in CFS, because neither knows a precondition; for each ConfigMap GET, because its content is to be kept, and DELETE with preconditions; for each Job DELETE with preconditions. It has no lock, no journal and no second look, asks no permission and decides nothing. As many requests at once as bosgc has by default (BOS 2, CFS 4, Kubernetes 8), all systems side by side, and in each session one thing after the other.

@@ -49,12 +49,14 @@ const growing = 20
 
 func fullSizes() (sizes []Size) {
 	for _, sessions := range []int{1000, 10_000, 100_000} {
-		for _, garbage := range []int{0, 1, growing, 50, 100} {
-			if sessions < 100_000 || garbage <= growing {
-				sizes = append(sizes, Size{sessions, garbage, 10 * sessions, 1 << 10})
-			}
+		shares := []int{0, 1, growing, 50, 100}
+		if sessions == 100_000 {
+			shares = []int{0, 1, growing}
 		}
-		sizes = append(sizes, Size{sessions, growing, 10 * sessions, large})
+		for _, garbage := range shares {
+			sizes = append(sizes, Size{sessions, garbage, 10 * sessions, 1 << 10})
+		}
+		sizes = append(sizes, Size{sessions, min(50, shares[len(shares)-1]), 10 * sessions, large})
 	}
 	return sizes
 }
