@@ -11,7 +11,7 @@ import (
 // limit it is killed, sweep after sweep. So Go gets a limit of its own: up to it garbage is left lying, which costs no time,
 // and near it it is collected and given back. The limit grows with what is alive, or collecting would never end.
 const (
-	leastMemory = 45 << 20 // bytes; all but the program itself, some 18 MiB
+	leastMemory = 43 << 20 // bytes; all but the program itself, some 18 MiB
 	slack       = 50       // percent of what is alive: for garbage, gaps, and what is not on the heap
 )
 
