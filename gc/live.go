@@ -145,6 +145,11 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	if err != nil {
 		return nil, &unsure{inventory.SourceJobs, err}
 	}
+	return l.joined(jobs, pods, crons), nil
+}
+
+// joined gives the sessions as these lists show them.
+func (l *live) joined(jobs, pods, crons kube.Listing) map[string]*inventory.Group {
 	seen := l.world.seen
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
 	seen.References = append(append(jobs.References, pods.References...), crons.References...)
@@ -172,7 +177,7 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 		}
 		groups[g.ID] = folder.Clone(g)
 	}
-	return groups, nil
+	return groups
 }
 
 // again reads once more what the verdict on one object of a unit rests on, directly before the
