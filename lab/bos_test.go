@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -327,4 +328,30 @@ func eventually(t *testing.T, what func() bool) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatal("it did not happen in five seconds")
+}
+
+// TestBOSAndCFSCloseEachConnection checks what the recordings of real servers show: every answer ends the
+// connection, and no header announces it.
+func TestBOSAndCFSCloseEachConnection(t *testing.T) {
+	for _, csm := range []string{"1.0", "1.2", "1.3.1", "1.4", "1.5", "1.6"} {
+		s := start(t, lab.Options{CSM: csm, Seed: 1}, lab.ServerOptions{})
+		for _, system := range []string{"bos", "cfs"} {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(system), "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+			if _, err := io.WriteString(conn, "GET /v2/sessions?x=1 HTTP/1.1\r\nHost: lab\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(conn) // ends only when the server closes
+			_ = conn.Close()
+			if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 ") {
+				t.Errorf("CSM %s, %s: %.60q, %v", csm, system, text, err)
+			}
+			if head, _, _ := strings.Cut(string(text), "\r\n\r\n"); strings.Contains(strings.ToLower(head), "connection: close") {
+				t.Errorf("CSM %s, %s announces that it closes the connection", csm, system)
+			}
+		}
+	}
 }

@@ -206,6 +206,9 @@ func (s *Server) serve(name string, open func(context.Context) (net.Listener, er
 	}
 	listener = s.counted(name, listener)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	if name == "bos" || name == "cfs" {
+		server.ConnState = closeWhenIdle
+	}
 	s.servers = append(s.servers, server)
 	url = "http://" + listener.Addr().String()
 	serve := func() error { return server.Serve(listener) }
@@ -220,6 +223,14 @@ func (s *Server) serve(name string, open func(context.Context) (net.Listener, er
 		}
 	}()
 	return url, nil
+}
+
+// closeWhenIdle closes a connection after its first answer without announcing it, as the uWSGI that BOS and
+// CFS run under does in every release. A gateway in front of them keeps its connections.
+func closeWhenIdle(conn net.Conn, state http.ConnState) {
+	if state == http.StateIdle {
+		_ = conn.Close()
+	}
 }
 
 // wrap notes each request, slows it down and lets faults happen to it.

@@ -216,29 +216,6 @@ func TestDecodersErrorIsReturned(t *testing.T) {
 	}
 }
 
-func TestBodiesAreDrainedSoThatOneConnectionServes(t *testing.T) {
-	var connections atomic.Int32
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, "text/html", strings.Repeat("x", 3000)) // more than is read for the error
-	}))
-	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			connections.Add(1)
-		}
-	}
-	server.Start()
-	t.Cleanup(server.Close)
-	c := client(t, server.URL, options())
-	for range 5 {
-		if _, err := c.Do(t.Context(), get("/x")); !errors.Is(err, ErrNotJSON) {
-			t.Fatal(err)
-		}
-	}
-	if connections.Load() != 1 {
-		t.Errorf("%d connections for 5 requests in a row", connections.Load())
-	}
-}
-
 func TestStatusErrors(t *testing.T) {
 	tests := []struct {
 		name, contentType, body, title, notFound string

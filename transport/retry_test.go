@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -225,5 +226,33 @@ func TestPauseDoublesWithJitter(t *testing.T) {
 		if tt.resp == nil && len(seen) < 10 {
 			t.Errorf("%s: no jitter", tt.name)
 		}
+	}
+}
+
+// TestEveryRequestHasAConnectionOfItsOwn uses a server that closes each connection shortly after its answer
+// without announcing it, as uWSGI does. A DELETE that reuses such a connection fails.
+func TestEveryRequestHasAConnectionOfItsOwn(t *testing.T) {
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			connections.Add(1)
+		case http.StateIdle:
+			_ = conn.Close()
+		default:
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c := client(t, server.URL, options())
+	const n = 200
+	for i := range n {
+		if _, err := c.Do(t.Context(), Request{Method: http.MethodDelete, Path: "/x"}); err != nil {
+			t.Fatalf("DELETE %d: %v", i, err)
+		}
+	}
+	if connections.Load() != n {
+		t.Errorf("%d connections for %d requests", connections.Load(), n)
 	}
 }

@@ -159,8 +159,11 @@ securityContext:
   runAsUser: 65534
   runAsGroup: 65534
   fsGroup: 65534
+{{- /* CSM's Pod Security Policies allow no seccomp profile, and refuse a Pod that names one (docs/csm.md, "Pod Security Policies"). */}}
+{{- if not (.Capabilities.APIVersions.Has "policy/v1beta1/PodSecurityPolicy") }}
   seccompProfile:
     type: RuntimeDefault
+{{- end }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
