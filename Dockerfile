@@ -13,7 +13,7 @@ ARG VERSION=dev
 ARG COMMIT=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags grpcnotrace -trimpath -buildvcs=false \
-    -ldflags "-s -w -X bosgc/cli.Version=$VERSION -X bosgc/cli.Commit=$COMMIT" -o /bosgc .
+    -ldflags "-s -w -X bosgc/internal/cli.Version=$VERSION -X bosgc/internal/cli.Commit=$COMMIT" -o /bosgc .
 
 # Nothing that a later day could bring in another version: the program, and whom it trusts.
 FROM scratch

@@ -36,7 +36,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/bosgc, static
-	$(BUILD) -ldflags '-s -w -X bosgc/cli.Version=$(VERSION) -X bosgc/cli.Commit=$(COMMIT)' -o bin/bosgc .
+	$(BUILD) -ldflags '-s -w -X bosgc/internal/cli.Version=$(VERSION) -X bosgc/internal/cli.Commit=$(COMMIT)' -o bin/bosgc .
 
 .PHONY: image
 image: ## build the image IMAGE (for PLATFORM) with docker, podman or buildah
@@ -49,11 +49,11 @@ check-image: ## build that image for all platforms without its registry, and loo
 
 .PHONY: lab
 lab: ## build bin/bosgc-lab, a simulated system
-	$(BUILD) -o bin/bosgc-lab ./lab/cmd/bosgc-lab
+	$(BUILD) -o bin/bosgc-lab ./internal/lab/cmd/bosgc-lab
 
 .PHONY: demo
 demo: build lab ## show bosgc at work on a simulated system
-	./lab/demo.sh
+	./internal/lab/demo.sh
 
 .PHONY: test
 test: test-live test-page test-docs test-unit test-control-plane test-metrics test-chart test-node ## run every test
@@ -61,16 +61,16 @@ test: test-live test-page test-docs test-unit test-control-plane test-metrics te
 .PHONY: test-unit
 test-unit: bin/gotestsum race ## run the tests that need nothing but Go
 	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLinking$$' $$(go list ./... | grep -v -E '/($(PLAIN)|cli)$$')
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -run '$(AT_ONCE)' ./cli
-	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestSoak$$' ./cli $$(go list ./... | grep -E '/($(PLAIN))$$') # many only wait for a deadline
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -run '$(AT_ONCE)' ./internal/cli
+	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestSoak$$' ./internal/cli $$(go list ./... | grep -E '/($(PLAIN))$$') # many only wait for a deadline
 	CGO_ENABLED=0 $(TEST) -run '^TestLinking$$' ./gc
 
 # What goes by real time: systems on which sessions run, and deadlines. Under the race detector, which makes all of it
 # late, go a few.
 .PHONY: test-live
 test-live: bin/gotestsum race ## run the tests on systems on which sessions run, with every release and operation
-	CGO_ENABLED=0 $(TEST) -parallel 6 -run '^TestLive' ./cli
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -run '^TestLive(CancelOf|Several|ASweepGoes)' ./cli
+	CGO_ENABLED=0 $(TEST) -parallel 6 -run '^TestLive' ./internal/cli
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -run '^TestLive(CancelOf|Several|ASweepGoes)' ./internal/cli
 
 # Those below have no race detector: the same code has been through it above, and compiling all
 # of Kubernetes' libraries a second time costs minutes.
@@ -117,7 +117,7 @@ docs-chart: ## write the table of values in the chart's README
 
 .PHONY: docs-settings
 docs-settings: ## write docs/settings.md
-	go test -count=1 -run '^TestSettingsPage$$' ./config -update
+	go test -count=1 -run '^TestSettingsPage$$' ./internal/config -update
 
 .PHONY: docs-examples
 docs-examples: build lab control-plane bin/helm ## write what the commands in the documents print into them
@@ -156,11 +156,11 @@ fmt: bin/golangci-lint ## format the code
 .PHONY: soak
 soak: race ## play N random worlds with faults and crashes (N=200), or the one of SEED, TIMES times
 	CGO_ENABLED=$(if $(RACE),1,0) BOSGC_SOAK_N='$(N)' BOSGC_SOAK_SEED='$(SEED)' BOSGC_SOAK_TIMES='$(TIMES)' \
-		go test $(RACE) -count=1 -v -timeout 0 -run '^TestSoak$$' ./cli
+		go test $(RACE) -count=1 -v -timeout 0 -run '^TestSoak$$' ./internal/cli
 
 .PHONY: soak-broken
 soak-broken: ## break each rule of docs/safety.md on purpose, and see that the soak notices
-	CGO_ENABLED=0 go test -tags broken -count=1 -v -timeout 30m -run '^TestEveryBrokenRuleIsNoticed$$' ./cli
+	CGO_ENABLED=0 go test -tags broken -count=1 -v -timeout 30m -run '^TestEveryBrokenRuleIsNoticed$$' ./internal/cli
 
 .PHONY: bench-linking
 bench-linking: ## measure how well CFS sessions are linked to sessions, over BENCH_N (10) worlds of each release
@@ -183,15 +183,15 @@ bench: build control-plane ## the same with worlds of up to 100,000 sessions (ho
 
 .PHONY: benchmarks
 benchmarks: ## run the Go benchmarks COUNT times (1), as benchstat reads it: make -s benchmarks COUNT=6 >new.txt
-	@CGO_ENABLED=0 go test -run '^$$' -bench . -count '$(COUNT)' ./kube ./bos ./cfs ./gc
+	@CGO_ENABLED=0 go test -run '^$$' -bench . -count '$(COUNT)' ./internal/kube ./internal/bos ./internal/cfs ./gc
 
 .PHONY: profile
 profile: lab ## profile a sweep of PROFILE_N (10000) sessions into bin/profile/*.pprof, and show what costs most
 	@mkdir -p bin/profile
-	go test -c -o bin/profile/cli.test ./cli
-	cd cli && BOSGC_PROFILE='$(CURDIR)/bin/profile' BOSGC_PROFILE_LAB='$(CURDIR)/bin/bosgc-lab' \
+	go test -c -o bin/profile/cli.test ./internal/cli
+	cd internal/cli && BOSGC_PROFILE='$(CURDIR)/bin/profile' BOSGC_PROFILE_LAB='$(CURDIR)/bin/bosgc-lab' \
 		BOSGC_PROFILE_WORLD='--seed 7 --sessions $(PROFILE_N) --bulk 50 --foreign $(PROFILE_N)0' BOSGC_PROFILE_ARGS='sweep -o json --max-deletes 1000000' \
-		../bin/profile/cli.test -test.memprofilerate 65536 -test.v -test.run '^TestProfile$$' 2>'$(CURDIR)/bin/profile/log'
+		../../bin/profile/cli.test -test.memprofilerate 65536 -test.v -test.run '^TestProfile$$' 2>'$(CURDIR)/bin/profile/log'
 	@for of in cpu peak allocs; do go tool pprof -top -nodecount 25 bin/profile/cli.test "bin/profile/$$of.pprof"; done
 
 .PHONY: fuzz

@@ -6,7 +6,7 @@ import (
 	"context"
 	"os"
 
-	"bosgc/cli"
+	"bosgc/internal/cli"
 )
 
 func main() {

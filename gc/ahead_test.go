@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bosgc/gc"
-	"bosgc/lab"
+	"bosgc/internal/lab"
 	"bosgc/policy"
 )
 

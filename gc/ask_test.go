@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/bos"
-	"bosgc/cfs"
 	"bosgc/gc"
-	"bosgc/inventory"
-	"bosgc/kube"
-	"bosgc/lab"
+	"bosgc/internal/bos"
+	"bosgc/internal/cfs"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+	"bosgc/internal/transport"
 	"bosgc/policy"
-	"bosgc/transport"
 )
 
 // BOS is not asked for sessions that Kubernetes decides about, and the plan is the same as if it had been asked for all.

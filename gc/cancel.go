@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"bosgc/cfs"
-	"bosgc/inventory"
-	"bosgc/journal"
+	"bosgc/internal/cfs"
+	"bosgc/internal/inventory"
+	"bosgc/internal/journal"
 	"bosgc/policy"
 )
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/batcher"
-	"bosgc/inventory"
+	"bosgc/internal/batcher"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

@@ -13,13 +13,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bosgc/bos"
-	"bosgc/bosetcd"
-	"bosgc/cfs"
-	"bosgc/inventory"
-	"bosgc/kube"
+	"bosgc/internal/bos"
+	"bosgc/internal/bosetcd"
+	"bosgc/internal/cfs"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 // Systems are the three systems that a session leaves something in.

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"time"
 
-	"bosgc/inventory"
-	"bosgc/kube"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
+	"bosgc/internal/transport"
 	"bosgc/policy"
-	"bosgc/transport"
 )
 
 // errNoObject keeps what no rule judges from being taken for gone.

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/bos"
-	"bosgc/bosetcd"
-	"bosgc/inventory"
-	"bosgc/state"
+	"bosgc/internal/bos"
+	"bosgc/internal/bosetcd"
+	"bosgc/internal/inventory"
+	"bosgc/internal/state"
 )
 
 // The list is asked for only if it would have at most so much of what BOS can take.

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bosgc/inventory"
-	"bosgc/journal"
+	"bosgc/internal/inventory"
+	"bosgc/internal/journal"
 	"bosgc/policy"
 )
 

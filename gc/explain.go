@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

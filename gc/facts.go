@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // facts reads what the procedure needs to know besides the objects: which nodes the session has, which

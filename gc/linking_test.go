@@ -14,15 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/bos"
-	"bosgc/cfs"
 	"bosgc/gc"
-	"bosgc/inventory"
-	"bosgc/kube"
-	"bosgc/lab"
-	"bosgc/lab/simcfs"
+	"bosgc/internal/bos"
+	"bosgc/internal/cfs"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/transport"
 	"bosgc/policy"
-	"bosgc/transport"
 )
 
 // past is a machine with some hours behind it, in which sessions, the batcher and people did their work.

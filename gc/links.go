@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 // startsFor is how long after the end of a session the batcher may still start a CFS session for it. BOA

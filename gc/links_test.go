@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"bosgc/gc"
-	"bosgc/inventory"
-	"bosgc/journal"
-	"bosgc/lab"
-	"bosgc/lab/simcfs"
+	"bosgc/internal/inventory"
+	"bosgc/internal/journal"
+	"bosgc/internal/lab"
+	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 // mixedPast is a past in which two sessions of one configuration began together, so that a batch has nodes of both,

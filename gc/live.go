@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"bosgc/bos"
-	"bosgc/inventory"
-	"bosgc/kube"
+	"bosgc/internal/bos"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
 	"bosgc/policy"
 )
 

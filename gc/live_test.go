@@ -3,8 +3,8 @@ package gc
 import (
 	"testing"
 
-	"bosgc/inventory"
-	"bosgc/kube"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
 	"bosgc/policy"
 )
 

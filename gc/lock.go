@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"bosgc/inventory"
-	"bosgc/kube"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
 )
 
 // Every command that deletes holds a Lease. CronJob's own "Forbid" knows nothing of a sweep that a

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/kube"
+	"bosgc/internal/kube"
 )
 
 // The time of a lock runs from when the server wrote it, and not from when it said so.

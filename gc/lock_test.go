@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"bosgc/kube"
+	"bosgc/internal/kube"
 )
 
 // bubble runs a test in which nothing but the test's clock passes.

@@ -14,9 +14,9 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"bosgc/inventory"
-	"bosgc/kube"
-	"bosgc/lab/simkube"
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab/simkube"
 )
 
 const (

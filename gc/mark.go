@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // Phase is a part of the procedure by which a named session is taken apart, in the order in which they come.

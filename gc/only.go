@@ -3,7 +3,7 @@ package gc
 import (
 	"fmt"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

@@ -1,6 +1,6 @@
 package gc
 
-import "bosgc/inventory"
+import "bosgc/internal/inventory"
 
 // Outcome is what became of an object that was to be deleted, and of other things that were to be done.
 type Outcome int8

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 // APIVersion marks the form of plans and reports.

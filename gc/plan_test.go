@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bosgc/inventory"
-	"bosgc/journal"
-	"bosgc/kube"
+	"bosgc/internal/inventory"
+	"bosgc/internal/journal"
+	"bosgc/internal/kube"
 	"bosgc/policy"
 )
 

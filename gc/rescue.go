@@ -7,11 +7,11 @@ import (
 	"maps"
 	"time"
 
-	"bosgc/bos"
-	"bosgc/bosetcd"
-	"bosgc/inventory"
+	"bosgc/internal/bos"
+	"bosgc/internal/bosetcd"
+	"bosgc/internal/inventory"
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 // Where a run has the IDs of BOS's sessions from.

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/bos"
+	"bosgc/internal/bos"
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 func TestWhenTheListIsAskedFor(t *testing.T) {

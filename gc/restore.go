@@ -10,11 +10,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bosgc/cfs"
-	"bosgc/inventory"
-	"bosgc/journal"
+	"bosgc/internal/cfs"
+	"bosgc/internal/inventory"
+	"bosgc/internal/journal"
+	"bosgc/internal/transport"
 	"bosgc/policy"
-	"bosgc/transport"
 )
 
 // RestoreAction is what a restore does about one object.

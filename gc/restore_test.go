@@ -19,13 +19,13 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
-	"bosgc/cfs"
 	"bosgc/gc"
-	"bosgc/journal"
-	"bosgc/kube"
-	"bosgc/lab"
-	"bosgc/lab/simcfs"
-	"bosgc/transport"
+	"bosgc/internal/cfs"
+	"bosgc/internal/journal"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/transport"
 )
 
 const (

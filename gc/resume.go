@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"bosgc/gc"
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

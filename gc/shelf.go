@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // kept is what was read to make a plan and is to be in the journal if the plan is carried out, so that nothing has to be

@@ -3,8 +3,8 @@ package gc
 import (
 	"time"
 
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 // Sighted gives what is remembered of orphans after this sweep, by UID. An object that looks

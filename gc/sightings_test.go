@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
+	"bosgc/internal/state"
 	"bosgc/policy"
-	"bosgc/state"
 )
 
 func TestSighted(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 

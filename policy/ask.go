@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // NeedsRecord says whether BOS must be asked for a session's record before it can be

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // cfsBasics are the rules for every CFS session, tagged or not: nil if it is a complete one that the

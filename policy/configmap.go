@@ -1,6 +1,6 @@
 package policy
 
-import "bosgc/inventory"
+import "bosgc/internal/inventory"
 
 func (j *Judge) configMaps(f *facts, session Decision, jobs []Decision) []Decision {
 	cms, _ := f.group.ConfigMaps()

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // Cases at the edges of the rules: each was once broken on purpose without a test noticing.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // Said is what one rule says of an object.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // facts are what the rules want to know about a group, worked out once.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // worlds is how many random worlds each invariant is held against.

@@ -1,6 +1,6 @@
 package policy
 
-import "bosgc/inventory"
+import "bosgc/internal/inventory"
 
 func (j *Judge) jobs(f *facts, session Decision) []Decision {
 	jobs, _ := f.group.Jobs()

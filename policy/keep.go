@@ -5,7 +5,7 @@ import (
 	"path"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // protection is what annotations on the Jobs and ConfigMaps of a session say; one protects

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // newest names the sessions that are among the KeepLast newest finished ones of their

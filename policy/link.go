@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // link is a strong one, and the CFS session as it was when it was found.

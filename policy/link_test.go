@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 var inferred = with(defaults, func(s *Settings) { s.CFSLink = LinkInferred })

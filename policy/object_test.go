@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 func TestJobWithoutSession(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // orphaned judges an object that seems to belong to nobody. One sweep's absence is never

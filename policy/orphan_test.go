@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 func sighted(w *world, times int) *world {

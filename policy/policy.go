@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // Settings are what an administrator can tune (see package config for defaults).

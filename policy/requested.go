@@ -3,7 +3,7 @@ package policy
 import (
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // Request is what a person asks for a session by its name.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // life is what the Jobs and Pods of a session say about whether it still runs. BOS's own

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // sessionRules are those of docs/policy.md, "Session".

@@ -1,6 +1,6 @@
 package policy
 
-import "bosgc/inventory"
+import "bosgc/internal/inventory"
 
 var verdictWords = inventory.Words{
 	Delete:  "delete",

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/inventory"
+	"bosgc/internal/inventory"
 )
 
 // now is a fixed moment; ages in these tests are counted back from it.

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"bosgc/lab"
+	"bosgc/internal/lab"
 	"bosgc/test/plane"
 )
 

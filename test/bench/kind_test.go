@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"bosgc/lab"
+	"bosgc/internal/lab"
 )
 
 func TestKindOf(t *testing.T) {

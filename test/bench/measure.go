@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/lab"
+	"bosgc/internal/lab"
 )
 
 // Cost is what collecting took.

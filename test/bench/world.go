@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/lab"
+	"bosgc/internal/lab"
 )
 
 // Size says which world.

@@ -27,7 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"bosgc/gc"
-	"bosgc/lab"
+	"bosgc/internal/lab"
 	"bosgc/test/plane"
 	"bosgc/test/world"
 )

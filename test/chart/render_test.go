@@ -21,8 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
-	"bosgc/config"
-	"bosgc/kube"
+	"bosgc/internal/config"
+	"bosgc/internal/kube"
 )
 
 // newest is what "the newest Kubernetes" is to a chart that is only rendered.

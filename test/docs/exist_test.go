@@ -12,8 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"bosgc/cli"
-	"bosgc/config"
+	"bosgc/internal/cli"
+	"bosgc/internal/config"
 )
 
 // known is what commands can name.

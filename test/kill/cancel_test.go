@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"bosgc/gc"
-	"bosgc/lab"
+	"bosgc/internal/lab"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"bosgc/journal"
+	"bosgc/internal/journal"
 )
 
 // recorded holds both journals against what is gone: all of it must be there, as it was.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"bosgc/gc"
-	"bosgc/lab"
+	"bosgc/internal/lab"
 	"bosgc/policy"
 	"bosgc/test/plane"
 	"bosgc/test/world"

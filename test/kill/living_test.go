@@ -19,9 +19,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"bosgc/inventory"
-	"bosgc/lab"
-	"bosgc/lab/simcfs"
+	"bosgc/internal/inventory"
+	"bosgc/internal/lab"
+	"bosgc/internal/lab/simcfs"
 	"bosgc/test/plane"
 )
 

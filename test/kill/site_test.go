@@ -22,9 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bosgc/gc"
-	"bosgc/kube"
-	"bosgc/lab"
-	"bosgc/state"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+	"bosgc/internal/state"
 	"bosgc/test/plane"
 	"bosgc/test/world"
 )

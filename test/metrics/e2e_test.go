@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"bosgc/gc"
-	"bosgc/lab"
+	"bosgc/internal/lab"
 	"bosgc/policy"
 	"bosgc/test/plane"
 )

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"bosgc/gc"
-	"bosgc/inventory"
-	"bosgc/metrics"
+	"bosgc/internal/inventory"
+	"bosgc/internal/metrics"
 	"bosgc/policy"
 	"bosgc/test/plane"
 )

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"bosgc/config"
+	"bosgc/internal/config"
 	"bosgc/test/chart"
 	"bosgc/test/plane"
 )

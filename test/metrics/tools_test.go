@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"bosgc/metrics"
+	"bosgc/internal/metrics"
 	"bosgc/test/plane"
 )
 

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/cli"
 	"bosgc/gc"
-	"bosgc/lab"
+	"bosgc/internal/cli"
+	"bosgc/internal/lab"
 	"bosgc/test/plane"
 )
 

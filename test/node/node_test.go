@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"bosgc/lab"
+	"bosgc/internal/lab"
 	"bosgc/test/plane"
 	"bosgc/test/world"
 )

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"bosgc/cli"
-	"bosgc/lab"
+	"bosgc/internal/cli"
+	"bosgc/internal/lab"
 	"bosgc/test/plane"
 )
 

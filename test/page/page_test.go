@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"bosgc/gc"
-	"bosgc/inventory"
-	"bosgc/lab"
+	"bosgc/internal/inventory"
+	"bosgc/internal/lab"
+	"bosgc/internal/report"
 	"bosgc/policy"
-	"bosgc/report"
 )
 
 var small = lab.Options{CSM: "1.4", Seed: 7, Sessions: 40}

@@ -50,7 +50,7 @@ for platform in "${platforms[@]}"; do
 	folder=$work/$name
 	mkdir -p "$folder"
 	# shellcheck disable=SC2086 # BUILD is a command with its arguments
-	env $BUILD -ldflags "-s -w -X bosgc/cli.Version=$version -X bosgc/cli.Commit=$COMMIT" -o "$folder/bosgc" .
+	env $BUILD -ldflags "-s -w -X bosgc/internal/cli.Version=$version -X bosgc/internal/cli.Commit=$COMMIT" -o "$folder/bosgc" .
 	install -m 644 LICENSE README.md CHANGELOG.md "$folder/"
 
 	run bin/go-licenses check . --ignore=bosgc --allowed_licenses="$licenses" --logtostderr

@@ -20,9 +20,9 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"bosgc/bosetcd"
 	"bosgc/gc"
-	"bosgc/inventory"
+	"bosgc/internal/bosetcd"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 	"bosgc/test/plane"
 )

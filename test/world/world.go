@@ -17,9 +17,9 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"bosgc/cli"
 	"bosgc/gc"
-	"bosgc/lab"
+	"bosgc/internal/cli"
+	"bosgc/internal/lab"
 	"bosgc/test/plane"
 )
 

@@ -1,0 +1,404 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"bosgc/gc"
+	"bosgc/internal/lab"
+	"bosgc/internal/lab/simcfs"
+	"bosgc/policy"
+)
+
+// living is a CSM on which sessions run, with a batcher that works.
+type living struct {
+	*system
+
+	life *lab.Life
+}
+
+func startLiving(t *testing.T, csm string, nodes int, quick lab.LifeOptions, serve lab.ServerOptions) *living {
+	t.Helper()
+	serve.Batcher = simcfs.BatcherOptions{BatchWindow: 1, CheckInterval: 1}
+	s := start(t, lab.Options{CSM: csm, Seed: 3, Sessions: 6, Nodes: nodes}, serve)
+	return &living{s, s.Live(quick)}
+}
+
+// clean takes a session apart, which has to work.
+func (s *living) clean(id string, flags ...string) gc.Document {
+	s.t.Helper()
+	code, stdout, stderr := s.run(append([]string{"clean", id, "--yes", "-o", "json"}, flags...), "BOSGC_LOG_LEVEL=info")
+	if code != gc.ExitDone {
+		s.t.Fatalf("exit code %d\n%s\n%s", code, stdout, stderr)
+	}
+	return s.decode(stdout, stderr)
+}
+
+func (s *living) batch() *batchv1client.BatchV1Client {
+	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return batchv1client.NewForConfigOrDie(config)
+}
+
+// until waits for what the system does by itself.
+func (s *living) until(what string, is func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("waited half a minute: %s", what)
+		}
+	}
+}
+
+// byHand is what a person has a node configured with, on which the tag of a session was left.
+const byHand = "site-config"
+
+// traces is everything that is still there of a session, by kind.
+func (s *living) traces(id string) []string {
+	var left []string
+	for _, o := range s.Objects() {
+		if o.Name == id || o.Name == "boa-"+id {
+			left = append(left, name(o.Kind, o.Name))
+		}
+	}
+	for _, c := range s.CFS.Sessions() {
+		if c.Tags["bos_session"] == id && c.Configuration != byHand {
+			left = append(left, name(lab.KindCFSSession, c.Name))
+		}
+	}
+	for _, pod := range s.life.Pods(id) {
+		left = append(left, "Pod "+pod.Name)
+	}
+	if slices.Contains(s.life.Ghosts(), id) {
+		left = append(left, "ghost "+id)
+	}
+	return left
+}
+
+// others is everything that is there and not of a session.
+func (s *living) others(id string) map[string]bool {
+	all := s.exist()
+	for _, trace := range s.traces(id) {
+		delete(all, trace)
+	}
+	return all
+}
+
+// kindsDeleted lists the kinds of what was deleted of a session, in the order in which it went.
+func (s *living) kindsDeleted(from int) []string {
+	var kinds []string
+	for _, request := range s.Requests()[from:] {
+		path := request.Path
+		if request.Method != http.MethodDelete {
+			continue
+		}
+		kind := map[bool]string{true: "Job"}[strings.Contains(path, "/jobs/")]
+		switch {
+		case strings.Contains(path, "/configmaps/bosgc"):
+			continue
+		case strings.Contains(path, "/configmaps/"):
+			kind = "ConfigMap"
+		case strings.Contains(path, "/v1/session/"):
+			kind = "Session"
+		case strings.Contains(path, "/sessions/"):
+			kind = "CFSSession"
+		}
+		kinds = append(kinds, kind)
+	}
+	return slices.Compact(kinds)
+}
+
+type operation struct {
+	name string
+	spec lab.SessionSpec
+}
+
+var operations = []operation{
+	{"boot", lab.SessionSpec{Operation: "boot", Configuration: "cos-config-2.4"}},
+	{"reboot", lab.SessionSpec{Operation: "reboot", Configuration: "cos-config-2.4"}},
+	{"configure", lab.SessionSpec{Operation: "configure", Configuration: "cos-config-2.4"}},
+	{"shutdown", lab.SessionSpec{Operation: "shutdown", Configuration: "cos-config-2.4"}},
+	{"reboot without configuration", lab.SessionSpec{Operation: "reboot", Configuration: "cos-config-2.4", DisableCFS: true}},
+}
+
+func withBOSv1() []string {
+	return slices.DeleteFunc(lab.Profiles(), func(csm string) bool { return csm == "1.6" })
+}
+
+// onEvery plays something on every release and with every operation. All of it waits far more than it works, so
+// that many are under way at once, however few cores there are.
+func onEvery(t *testing.T, play func(*testing.T, string, operation)) {
+	t.Helper()
+	var all errgroup.Group
+	all.SetLimit(12)
+	for _, csm := range withBOSv1() {
+		for _, operation := range operations {
+			all.Go(func() error {
+				t.Run("CSM "+csm+" "+operation.name, func(t *testing.T) { play(t, csm, operation) })
+				return nil
+			})
+		}
+	}
+	_ = all.Wait() // each subtest reports for itself
+}
+
+// The documentation of CSM has three cases for what a session leaves behind. Case 1: it has completed, and only the
+// clutter is to go.
+func TestLiveProcedureForACompletedSession(t *testing.T) {
+	t.Parallel()
+	onEvery(t, func(t *testing.T, csm string, operation operation) {
+		// Given a session that has run to its end,
+		s, id := completed(t, csm, operation.spec)
+		wanted, rest, from := s.life.Wants(id), s.others(id), len(s.Requests())
+		nodes := s.components()
+
+		// when an administrator cleans up after it,
+		s.clean(id)
+
+		// then its ConfigMap goes, its session, its CFS sessions, its Job last,
+		order := []string{"ConfigMap", "Session", "CFSSession", "Job"}
+		if len(wanted) == 0 {
+			order = slices.Delete(order, 2, 3)
+		}
+		if got := s.kindsDeleted(from); !slices.Equal(got, order) {
+			t.Errorf("it went in the order %v, want %v", got, order)
+		}
+		if left := s.traces(id); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+		// nothing else does,
+		now := s.exist() // the batcher may have begun something new
+		for _, other := range slices.Sorted(maps.Keys(rest)) {
+			if !now[other] {
+				t.Errorf("%s is gone too", other)
+			}
+		}
+		// and the nodes go on wanting the configuration that they have.
+		if after := s.components(); !maps.Equal(nodes, after) {
+			t.Errorf("the desired configurations were %v, and are %v", nodes, after)
+		}
+		s.noDanger()
+	})
+}
+
+// Case 2: it has completed, and its configuration is not to run again when the nodes boot the next time.
+func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
+	t.Parallel()
+	onEvery(t, func(t *testing.T, csm string, operation operation) {
+		// Given a session that has run to its end, and two nodes that somebody has configured since,
+		s, id := completed(t, csm, operation.spec)
+		wanted := s.life.Wants(id)
+		if (len(wanted) == 0) != (operation.name == "shutdown" || operation.spec.DisableCFS) {
+			t.Fatalf("it wants its configuration on %v", wanted)
+		}
+		want := s.components()
+		if len(wanted) > 0 {
+			s.CFS.SetBatcher(simcfs.BatcherOptions{Disable: true}) // it would start at once what is set here
+			s.CFS.SetByHand(wanted[0], byHand, false)
+			s.CFS.SetByHand(wanted[1], operation.spec.Configuration, true)
+			want = s.components()
+			for _, node := range wanted[2:] {
+				want[node] = ""
+			}
+		}
+
+		// when an administrator cleans up after it, configuration and all,
+		d := s.clean(id, "--unset-config")
+
+		// then exactly the nodes that still have it from this session have none,
+		if after := s.components(); !maps.Equal(want, after) {
+			t.Errorf("the desired configurations are\n%v, want\n%v", after, want)
+		}
+		if left := s.traces(id); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+		s.noDanger() // such as a PATCH of tags, of enabled, or of every component
+
+		// and they can have it back.
+		if len(wanted) == 0 {
+			return
+		}
+		if code, stdout, stderr := s.run([]string{"restore", d.Run, "--yes"}); code != gc.ExitDone {
+			t.Fatalf("restore: exit code %d\n%s\n%s", code, stdout, stderr)
+		}
+		for _, node := range wanted[2:] {
+			want[node] = operation.spec.Configuration
+		}
+		if after := s.components(); !maps.Equal(want, after) {
+			t.Errorf("restored, the desired configurations are\n%v, want\n%v", after, want)
+		}
+	})
+}
+
+// Case 3: it runs, and must stop.
+func TestLiveProcedureForACancelledSession(t *testing.T) {
+	t.Parallel()
+	onEvery(t, func(t *testing.T, csm string, operation operation) {
+		// Given a session that runs, a neighbour on other nodes with the same configuration,
+		slow := lab.Quick()
+		slow.Configure = 8 * time.Second // on a machine that is busy, bosgc has to be done before that
+		slow.Boot, slow.Shutdown = 30*time.Second, 30*time.Second
+		s := startLiving(t, csm, 64, slow, lab.ServerOptions{})
+		s.CFS.AllowKills(true)
+		nodes := s.World.Nodes()
+		spec := operation.spec
+		spec.Nodes = nodes[:20]
+		id := s.life.Start(spec)
+		neighbour := lab.SessionSpec{Operation: "configure", Configuration: spec.Configuration, Nodes: nodes[30:40]}
+		other := s.life.Start(neighbour)
+		s.until("the session runs", func() bool { return s.life.Runs(id) })
+		if spec.Operation == "configure" {
+			s.until("a CFS session runs", func() bool { return len(s.life.MadeOf(id)) > 0 })
+		}
+
+		// which is refused as long as nobody says "cancel",
+		code, _, stderr := s.run([]string{"clean", id, "--yes"})
+		if code != gc.ExitFailed || !strings.Contains(stderr, "bosgc clean --cancel "+id) || !s.life.Runs(id) {
+			t.Fatalf("exit code %d, %s", code, stderr)
+		}
+
+		// when an administrator cancels it,
+		s.clean(id, "--cancel")
+
+		// then nothing of it is left, and nothing of it starts again,
+		s.cancelled(id, time.Now())
+		// and the neighbour comes to its end.
+		s.until("the neighbour ends", func() bool { return s.BOS.Stop(other) != nil })
+		if wants := s.life.Wants(other); len(wants) != len(neighbour.Nodes) {
+			t.Errorf("the neighbour's nodes want its configuration: %v", wants)
+		}
+		s.noDanger()
+	})
+}
+
+// cancelled fails if anything of a session is left or comes back.
+func (s *living) cancelled(id string, at time.Time) {
+	s.t.Helper()
+	if left := s.traces(id); len(left) > 0 {
+		s.t.Errorf("left: %v", left)
+	}
+	if wants := s.life.Wants(id); len(wants) > 0 {
+		s.t.Errorf("its configuration is still wanted on %v", wants)
+	}
+	batcher := s.life.Batcher()
+	if len(batcher.Pods) != 1 || !batcher.Works() {
+		s.t.Errorf("the batcher: %+v", batcher)
+	}
+	for _, made := range s.life.MadeOf(id) {
+		if made.At.After(at) {
+			s.t.Errorf("CFS session %s was started afterwards", made.Name)
+		}
+	}
+}
+
+// completed gives a system on which a session has run to its end.
+func completed(t *testing.T, csm string, spec lab.SessionSpec) (s *living, id string) {
+	t.Helper()
+	return completedOn(t, csm, spec, lab.ServerOptions{})
+}
+
+func completedOn(t *testing.T, csm string, spec lab.SessionSpec, serve lab.ServerOptions) (s *living, id string) {
+	t.Helper()
+	s = startLiving(t, csm, 64, lab.Quick(), serve)
+	spec.Nodes = s.World.Nodes()[:8]
+	id = s.life.Start(spec)
+	s.until("the session ends", func() bool { return s.BOS.Stop(id) != nil && !s.life.Runs(id) })
+	jobs := s.batch().Jobs(lab.Namespace)
+	s.until("its Job ends", func() bool {
+		job, err := jobs.Get(t.Context(), "boa-"+id, metav1.GetOptions{})
+		return err == nil && len(job.Status.Conditions) > 0
+	})
+	s.until("its CFS sessions end", func() bool {
+		return !slices.ContainsFunc(s.CFS.Sessions(), func(c simcfs.Session) bool { return c.Tags["bos_session"] == id && c.Status != "complete" })
+	})
+	return s, id
+}
+
+// components gives the desired configuration of each node.
+func (s *living) components() map[string]string {
+	wanted := map[string]string{}
+	for _, component := range s.CFS.Components() {
+		wanted[component.ID] = component.DesiredConfig
+	}
+	return wanted
+}
+
+func TestLiveCleanSaysWhatItWouldDo(t *testing.T) {
+	t.Parallel()
+	s, id := completed(t, "1.4", operations[1].spec)
+	before, writes := s.exist(), s.Kube.Writes()
+	d, code := s.document([]string{"clean", id, "--unset-config", "--dry-run"})
+	if code != gc.ExitDone || d.Kind != "Plan" || len(d.Procedures) != 1 || len(d.Procedures[0].Steps) != 3 {
+		t.Fatalf("exit code %d, %+v", code, d)
+	}
+	for _, o := range d.Objects {
+		if o.Verdict != policy.Delete || o.Outcome != 0 {
+			t.Errorf("%s %s: %s %s", o.Kind, o.Name, o.Verdict, o.Outcome)
+		}
+	}
+	s.same("after a dry run", s.exist(), before)
+	if s.Kube.Writes() != writes {
+		t.Error("something was written")
+	}
+	code, stdout, _ := s.run([]string{"clean", id, "--cancel", "--dry-run"})
+	for _, text := range []string{"reboot", "cos-config-2.4", "8 nodes", "ConfigMap", "boa-" + id} {
+		if !strings.Contains(stdout, text) {
+			t.Errorf("%q is not in what is shown, exit code %d:\n%s", text, code, stdout)
+		}
+	}
+	for i, line := range strings.Split(stdout, "\n") {
+		if len([]rune(line)) > 120 {
+			t.Errorf("line %d is %d wide", i+1, len(line))
+		}
+	}
+}
+
+func TestLiveCleanRefuses(t *testing.T) {
+	t.Parallel()
+	s, id := completed(t, "1.4", operations[0].spec)
+	const nobody = "0a5d6a0e-6d3c-4c42-8f5b-6f6f9f2b1c11"
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"nobody to ask", []string{"clean", id}, gc.ExitUsage, "--yes"},
+		{"no session", []string{"clean"}, gc.ExitUsage, "arg"},
+		{"no ID", []string{"clean", "cos-2.4", "--yes"}, gc.ExitUsage, "no ID of a session"},
+	} {
+		if code, _, stderr := s.run(tt.args); code != tt.code || !strings.Contains(stderr, tt.says) {
+			t.Errorf("%s: exit code %d, %s", tt.name, code, stderr)
+		}
+	}
+	if d, code := s.document([]string{"clean", nobody, "--yes"}); code != gc.ExitDone || count(d, outcome(gc.Gone)) != len(d.Objects) {
+		t.Errorf("of nothing, nothing is left: exit code %d, %+v", code, d.Objects)
+	}
+	s.annotate(id)
+	before := s.exist()
+	if code, _, stderr := s.run([]string{"clean", id, "--yes"}); code != gc.ExitFailed || !strings.Contains(stderr, "bosgc/keep") {
+		t.Errorf("protected: exit code %d, %s", code, stderr)
+	}
+	s.same("protected", s.exist(), before)
+	if err := s.AddFault(lab.Fault{Name: "bos-down"}); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := s.run([]string{"clean", id, "--yes"}, "BOSGC_REQUEST_TIMEOUT=1s"); code != gc.ExitIncomplete {
+		t.Errorf("BOS is down: exit code %d, %s", code, stderr)
+	}
+	s.ClearFaults()
+	s.same("refused", s.exist(), before)
+	fmt.Fprintln(t.Output(), "refusals leave everything as it is")
+}

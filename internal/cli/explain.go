@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"bosgc/gc"
+	"bosgc/internal/report"
+	"bosgc/policy"
+)
+
+func (a *app) explain() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain OBJECT",
+		Short: "Say everything known about one object: evidence, verdict, and what would change it",
+		Long: `Say everything known about one object: what it is and what belongs to it, the
+verdict, every rule that keeps it, when it may go, and what would change that.
+Everything is read as by "bosgc plan"; nothing is changed.
+
+OBJECT is session/ID, job/NAME, configmap/NAME or cfs/NAME; an ID alone is a
+session. Kinds are also written as in JSON documents: CFSSession/NAME.`,
+		Example: `  bosgc explain 5a2f1c1e-3b9d-4c55-9e39-0f6d6c1b7a10
+  bosgc explain job/boa-5a2f1c1e-3b9d-4c55-9e39-0f6d6c1b7a10`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, name, err := object(args[0])
+			if err != nil {
+				return err
+			}
+			defer a.quitMesh()
+			settings, log, err := a.load()
+			if err != nil {
+				return err
+			}
+			settings.DryRun = true
+			return a.explainOne(cmd.Context(), a.begin(settings, log), kind, name)
+		},
+	}
+}
+
+// object reads KIND/NAME, or the ID of a session.
+func object(text string) (kind policy.Kind, name string, err error) {
+	word, name, found := strings.Cut(text, "/")
+	if !found {
+		word, name = "session", text
+	}
+	const expected = "expected session/ID, job/NAME, configmap/NAME or cfs/NAME"
+	// The longest name that Kubernetes gives; BOS and CFS know none that is longer.
+	if name == "" || len(name) > 253 || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		return 0, "", fmt.Errorf("%.300q names no object; %s", text, expected)
+	}
+	switch strings.ToLower(word) {
+	case "session":
+		return policy.Session, name, nil
+	case "job":
+		return policy.Job, name, nil
+	case "configmap":
+		return policy.ConfigMap, name, nil
+	case "cfs", "cfssession":
+		return policy.CFSSession, name, nil
+	}
+	return 0, "", fmt.Errorf("%.80q is no kind of object that bosgc judges; %s", word, expected)
+}
+
+func (a *app) explainOne(ctx context.Context, r *oneRun, kind policy.Kind, name string) error {
+	to, err := a.connect(r.settings, r.metrics, r.log)
+	if err != nil {
+		return &exitError{gc.ExitUsage, err}
+	}
+	ctx, cancel := r.withDeadline(ctx)
+	defer cancel()
+	waitForMesh(ctx, r.settings.MeshQuitURL, meshPatience, r.log)
+	if err := preflight(ctx, to, r); err != nil {
+		return &exitError{gc.ExitFailed, err}
+	}
+	run := r.gc(a, to)
+	run.Sightings, run.List = r.remembered(ctx, to)
+	e, err := gc.Explain(ctx, to.systems, run, kind, name)
+	var unheard *gc.Unheard
+	switch {
+	case errors.As(err, &unheard):
+		return &exitError{gc.ExitFailed, err}
+	case err != nil:
+		return &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading: %w", err)}
+	case a.output == "json":
+		err = report.JSON(a.stdout, e)
+	default:
+		_, err = io.WriteString(a.stdout, report.Explanation(e))
+	}
+	if err := written(err); err != nil {
+		return err
+	}
+	if e.ExitCode != gc.ExitDone {
+		return &exitError{code: e.ExitCode}
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"bosgc/gc"
+	"bosgc/internal/lab"
+	"bosgc/policy"
+)
+
+// moving is a clock that a test moves.
+type moving struct {
+	begin time.Time
+	by    atomic.Int64
+}
+
+func newMoving() *moving { return &moving{begin: time.Now()} }
+
+func (m *moving) now() time.Time {
+	return m.begin.Add(time.Duration(m.by.Load()) + time.Since(m.begin))
+}
+func (m *moving) advance(d time.Duration) { m.by.Add(int64(d)) }
+
+// timeline is a system whose time passes as the test says, for the servers and for bosgc.
+type timeline struct {
+	*system
+	server, here *moving
+}
+
+func startTimeline(t *testing.T, options lab.Options) *timeline {
+	t.Helper()
+	clock := newMoving()
+	options.Now = clock.now()
+	return &timeline{start(t, options, lab.ServerOptions{Clock: clock.now}), clock, clock}
+}
+
+// sweepAt sweeps with the present time of this machine.
+func (l *timeline) sweepAt(extra ...string) (gc.Document, int) {
+	l.t.Helper()
+	var out, errors strings.Builder
+	environ := slices.Concat(l.environ, []string{"BOSGC_ORPHAN_SIGHTINGS=2"}, extra)
+	code := runAt(context.Background(), l.here.now, []string{"sweep", "-o", "json", "--kubeconfig", l.Kubeconfig()}, environ, &out, &errors)
+	return l.decode(out.String(), errors.String()), code
+}
+
+// abandonedConfigMap makes one of the form of BOS's that belongs to nobody.
+func (s *system) abandonedConfigMap(id string) {
+	s.t.Helper()
+	cm := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: id, Namespace: lab.Namespace},
+		Data:       map[string]string{"data.json": `{"name": "compute", "boot_sets": {"compute": {}}}`},
+	}
+	if _, err := s.core().ConfigMaps(lab.Namespace).Create(context.Background(), cm, metav1.CreateOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+const orphan = "0f0e0d0c-0b0a-4908-8706-050403020100"
+
+func (l *timeline) is(d gc.Document, reason policy.Reason) {
+	l.t.Helper()
+	if o := find(l.t, d, policy.ConfigMap, orphan); o.Reason != reason {
+		l.t.Errorf("%s %s (%s), want %s", o.Verdict, o.Reason, o.Detail, reason)
+	}
+	if there := l.Kube.Has("configmaps", lab.Namespace, orphan); there == (reason == policy.Orphaned) {
+		l.t.Errorf("reason %s, and there: %v", reason, there)
+	}
+}
+
+// An orphan's life, hour by hour, on every release.
+func TestAnOrphansLife(t *testing.T) {
+	t.Parallel()
+	for _, csm := range []string{"1.0", "1.3.1", "1.5", "1.6"} {
+		t.Run(csm, func(t *testing.T) {
+			t.Parallel()
+			l := startTimeline(t, lab.Options{CSM: csm, Sessions: 5})
+			l.abandonedConfigMap(orphan)
+			for range 3 {
+				l.advanceBoth(7 * time.Hour)
+				d, _ := l.sweepAt()
+				l.is(d, policy.TooYoung)
+			}
+			l.advanceBoth(4 * time.Hour) // 25 hours
+			d, _ := l.sweepAt()
+			l.is(d, policy.AwaitingConfirmation)
+			l.advanceBoth(time.Hour)
+			d, code := l.sweepAt()
+			l.is(d, policy.Orphaned)
+			if code != gc.ExitDone {
+				t.Errorf("exit code %d", code)
+			}
+			l.noDanger()
+		})
+	}
+}
+
+func (l *timeline) advanceBoth(d time.Duration) {
+	l.server.advance(d)
+	if l.here != l.server {
+		l.here.advance(d)
+	}
+}
+
+// Whoever has been seen and then had an owner begins anew.
+func TestAnOwnerThatAppearsClearsTheMark(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
+	l.abandonedConfigMap(orphan)
+	l.advanceBoth(25 * time.Hour)
+	sightings := "BOSGC_ORPHAN_SIGHTINGS=3"
+	d, _ := l.sweepAt(sightings)
+	l.is(d, policy.AwaitingConfirmation)
+	d, _ = l.sweepAt(sightings)
+	l.is(d, policy.AwaitingConfirmation)
+	l.startPod(orphan)
+	if d, _ = l.sweepAt(sightings); find(t, d, policy.ConfigMap, orphan).Reason != policy.OwnerKept {
+		t.Errorf("a Pod works for it: %+v", find(t, d, policy.ConfigMap, orphan))
+	}
+	l.Kube.Remove("pods", lab.Namespace, "by-hand")
+	for range 2 {
+		d, _ = l.sweepAt(sightings)
+		l.is(d, policy.AwaitingConfirmation)
+	}
+	d, _ = l.sweepAt(sightings)
+	l.is(d, policy.Orphaned)
+}
+
+// Another object of the same name has never been seen.
+func TestASightingIsOfOneObject(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
+	l.abandonedConfigMap(orphan)
+	l.advanceBoth(25 * time.Hour)
+	d, _ := l.sweepAt()
+	l.is(d, policy.AwaitingConfirmation)
+	l.Kube.Remove("configmaps", lab.Namespace, orphan)
+	l.abandonedConfigMap(orphan)
+	l.advanceBoth(25 * time.Hour)
+	d, _ = l.sweepAt()
+	l.is(d, policy.AwaitingConfirmation)
+	d, _ = l.sweepAt()
+	l.is(d, policy.Orphaned)
+}
+
+// A sweep that could not see everything neither confirms nor forgets.
+func TestAnIncompleteSweepIsNoSighting(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
+	l.abandonedConfigMap(orphan)
+	l.advanceBoth(25 * time.Hour)
+	d, _ := l.sweepAt()
+	l.is(d, policy.AwaitingConfirmation)
+	for _, fault := range []lab.Fault{
+		{Name: "bos-down"},
+		{Name: "etcd-down"},
+		{Kind: lab.FaultStatus, Status: 403, System: "kube", Path: "/pods"},
+		{Kind: lab.FaultStatus, Status: 403, System: "kube", Path: "/cronjobs"},
+		{Kind: lab.FaultStatus, Status: 404, Body: "<html>", System: "bos", Path: "/v1/session/" + orphan},
+	} {
+		if err := l.AddFault(fault); err != nil {
+			t.Fatal(err)
+		}
+		d, code := l.sweepAt("BOSGC_REQUEST_TIMEOUT=1s", "BOSGC_LIST_TIMEOUT=1s")
+		if code != gc.ExitIncomplete {
+			t.Errorf("%+v: exit code %d", fault, code)
+		}
+		l.is(d, policy.EvidenceIncomplete)
+		l.ClearFaults()
+	}
+	d, _ = l.sweepAt()
+	l.is(d, policy.Orphaned)
+}
+
+// Without the state nothing counts as seen before.
+func TestALostStateBeginsAnew(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
+	l.abandonedConfigMap(orphan)
+	l.advanceBoth(25 * time.Hour)
+	for _, lose := range []func(){
+		func() { l.Kube.Remove("configmaps", lab.Namespace, "bosgc-state") },
+		func() {
+			l.Kube.Add("configmaps", &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Name: "bosgc-state", Namespace: lab.Namespace},
+				Data:       map[string]string{"sightings.json": fmt.Sprintf(`{%q: 7}`, orphan)},
+			})
+		},
+	} {
+		d, _ := l.sweepAt()
+		l.is(d, policy.AwaitingConfirmation)
+		lose()
+	}
+	d, _ := l.sweepAt()
+	l.is(d, policy.AwaitingConfirmation)
+	if !l.Kube.Has("configmaps", lab.Namespace, "bosgc-state-unreadable") {
+		t.Error("the unreadable state is lost")
+	}
+	if value(t, l.exported(), "bosgc_state_set_aside_timestamp_seconds", "") == 0 {
+		t.Error("nobody is told that the state was unreadable")
+	}
+	d, _ = l.sweepAt()
+	l.is(d, policy.Orphaned)
+}
+
+// With clocks that differ by more than a minute nothing goes for its age.
+func TestClockSkew(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		skew  time.Duration
+		known bool
+	}{{-30 * time.Second, true}, {30 * time.Second, true}, {-2 * time.Minute, false}, {2 * time.Minute, false}, {30 * 24 * time.Hour, false}} {
+		t.Run(tt.skew.String(), func(t *testing.T) {
+			t.Parallel()
+			l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 40})
+			l.here = &moving{begin: l.server.begin}
+			l.here.advance(tt.skew)
+			before := l.exist()
+			d, code := l.sweepAt()
+			aged := count(d, func(o gc.Object) bool {
+				return o.Verdict == policy.Delete && o.Kind == policy.Session && o.Reason != policy.Ghost
+			})
+			skewed := count(d, func(o gc.Object) bool { return o.Reason == policy.ClockSkew })
+			if tt.known == (aged == 0) || code != gc.ExitDone {
+				t.Errorf("%d sessions go for their age, exit code %d", aged, code)
+			}
+			if !tt.known && skewed < 10 {
+				t.Errorf("only %d objects are unknown because of it", skewed)
+			}
+			left := l.exist()
+			for _, o := range l.World.Truth() {
+				n := name(o.Kind, o.Name)
+				if before[n] && !left[n] && !o.Goes() {
+					t.Errorf("%s is gone", n)
+				}
+			}
+		})
+	}
+}
+
+// Too large a share of orphans is more likely a mistake of whoever knows the owners.
+func TestTheGuardRefuses(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 20, Only: []string{"finished-expired"}})
+	before := len(l.Kube.Names("configmaps", lab.Namespace))
+	for n := range 30 {
+		l.abandonedConfigMap(fmt.Sprintf("%08d-0b0a-4908-8706-050403020100", n))
+	}
+	l.advanceBoth(25 * time.Hour)
+	for range 3 {
+		d, code := l.sweepAt()
+		guarded := count(d, func(o gc.Object) bool { return o.Reason == policy.OrphanGuard && o.Verdict == policy.Keep })
+		if code != gc.ExitRefused || guarded != 30 {
+			t.Errorf("exit code %d, %d guarded, %d ConfigMaps before", code, guarded, before)
+		}
+	}
+	// It was seen all the time: whoever has looked and raises the share need not wait.
+	d, code := l.sweepAt("BOSGC_MAX_ORPHAN_PERCENT=100")
+	if n := count(d, func(o gc.Object) bool { return o.Reason == policy.Orphaned && o.Outcome == gc.Deleted }); code != gc.ExitDone || n != 30 {
+		t.Errorf("exit code %d, %d deleted", code, n)
+	}
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/internal/lab"
+)
+
+// TestRequestsPerObject counts what a sweep asks for. BOS is fragile, and each request is one that somebody else has to
+// wait for. "make bench" measures the time besides.
+func TestRequestsPerObject(t *testing.T) {
+	t.Parallel()
+	world, err := lab.NewBulk(lab.BulkOptions{CSM: "1.4", Seed: 7, Sessions: 300, Garbage: 50, Foreign: 3000, ForeignBytes: 1 << 10, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startWorld(t, world, lab.ServerOptions{})
+	if code, _, stderr := s.run([]string{"sweep"}, "BOSGC_MAX_DELETES=100000", "BOSGC_KUBE_CONCURRENCY=2"); code != gc.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	gone, goes := map[string]int{}, map[string]bool{}
+	for _, o := range world.Truth() {
+		if o.Goes() {
+			gone[o.Kind]++
+			goes[o.Name] = true
+		}
+	}
+	for _, o := range s.Objects() {
+		if fact := world.Facts()[o.Kind+" "+o.Name]; fact.Goes() {
+			t.Errorf("%s %s is still there", o.Kind, o.Name)
+		}
+	}
+	is := map[string]int{}
+	for _, r := range s.Requests() {
+		parts := strings.Split(strings.Trim(r.Path, "/"), "/")
+		last := parts[len(parts)-1]
+		if strings.HasPrefix(last, "bosgc") || strings.Contains(r.Query, "bosgc") {
+			continue // what it keeps for itself
+		}
+		switch {
+		case r.System == "bos" && len(parts) == 3 && goes[last]:
+			is["BOS "+r.Method]++
+		case r.System == "bos" && len(parts) == 3:
+			is["BOS of one that stays"]++
+		case r.System == "bos" && last == "session":
+			is["BOS list"]++
+		case r.System == "cfs" && len(parts) == 3:
+			is["CFS "+r.Method]++
+		case r.System == "kube" && len(parts) > 2 && parts[len(parts)-3] == "services":
+			is[parts[len(parts)-2]+" "+r.Method]++
+		}
+	}
+	for _, tt := range []struct {
+		what        string
+		asked, most int
+	}{
+		{"BOS list", is["BOS list"], 1},
+		{"BOS GET", is["BOS GET"], gone[lab.KindSession]},
+		{"BOS DELETE", is["BOS DELETE"], gone[lab.KindSession]},
+		// Some few that stay as the newest of their templates; and for guessing how large the list is.
+		{"BOS of one that stays", is["BOS of one that stays"], 20},
+		{"CFS GET", is["CFS GET"], gone[lab.KindCFSSession]},
+		{"CFS DELETE", is["CFS DELETE"], gone[lab.KindCFSSession]},
+		// For the plan, which looks at its content; the journal gets the same.
+		{"ConfigMap GET", is["configmaps GET"], gone[lab.KindConfigMap]},
+		{"ConfigMap DELETE", is["configmaps DELETE"], gone[lab.KindConfigMap]},
+		{"Job GET", is["jobs GET"], gone[lab.KindJob]}, // for the journal, and the last look
+		{"Job DELETE", is["jobs DELETE"], gone[lab.KindJob]},
+	} {
+		t.Logf("%s: %d, at most %d", tt.what, tt.asked, tt.most)
+		// What is held up for half a second is read again: on a slow machine that is some, but not each.
+		if tt.asked > tt.most+tt.most/2 || tt.asked > tt.most && strings.HasSuffix(tt.what, "DELETE") {
+			t.Errorf("%s: %d, and %d is the most", tt.what, tt.asked, tt.most)
+		}
+	}
+}

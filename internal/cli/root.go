@@ -1,0 +1,236 @@
+// Package cli has one file for each command: flags in, exit code out, no logic.
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"bosgc/gc"
+	"bosgc/internal/config"
+	"bosgc/internal/report"
+)
+
+const help = `bosgc removes what finished boot sessions of BOS v1 leave behind on an HPE Cray
+CSM system: Kubernetes Jobs and ConfigMaps, sessions in BOS, and CFS sessions. It
+never touches what still runs, and keeps whatever it cannot judge.
+
+"bosgc plan" shows what would go and why. "bosgc sweep" does it. "bosgc plan --save
+FILE" and "bosgc apply FILE" do the same with a person in between. Everything is
+tuned by environment variables: "bosgc config" lists them.
+
+Exit codes:
+  0  done (also when work is left for the next sweep by BOSGC_MAX_DELETES)
+  1  the run failed as a whole, or was stopped before its end
+  2  bad configuration or usage; nothing was contacted
+  3  finished, but some objects failed
+  4  too many objects look orphaned; none of those was deleted
+  5  another run holds the lock
+  6  a source could not be read completely; what depends on it was left alone`
+
+// app is what commands share: where they read from and write to.
+type app struct {
+	environ []string
+	stdout  io.Writer
+	stderr  io.Writer
+	now     func() time.Time
+
+	output     string
+	view       view
+	kubeconfig string
+	context    string
+	namespace  string // --namespace, which stands for BOSGC_NAMESPACE
+	program    string // what it was called as
+}
+
+// exitError carries an exit code through cobra; its message may be empty, where everything
+// has been said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// Run runs one command and gives its exit code.
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	return runAt(ctx, time.Now, args, environ, stdout, stderr)
+}
+
+// RunAs is Run for a binary that may have been linked as kubectl-bosgc: help then says "kubectl bosgc", which is how
+// kubectl calls it.
+func RunAs(ctx context.Context, program string, args, environ []string, stdout, stderr io.Writer) int {
+	takeLittle()
+	return (&app{program: program, environ: environ, stdout: stdout, stderr: stderr, now: time.Now}).run(ctx, args)
+}
+
+func runAt(ctx context.Context, now func() time.Time, args, environ []string, stdout, stderr io.Writer) int {
+	return (&app{environ: environ, stdout: stdout, stderr: stderr, now: now}).run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	// The first signal ends the run cleanly; with the handler gone, a second one ends it at once.
+	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	context.AfterFunc(ctx, restore)
+
+	err := root.ExecuteContext(ctx)
+	var exit *exitError
+	switch {
+	case err == nil:
+		return gc.ExitDone
+	case errors.As(err, &exit):
+	default: // cobra's own errors are about flags and arguments
+		exit = &exitError{gc.ExitUsage, fmt.Errorf("%w\nRun \"%s --help\" for what there is", err, root.DisplayName())}
+	}
+	if exit.err != nil {
+		a.complain(exit)
+	}
+	return exit.code
+}
+
+// failure is the document of a command that came to no result.
+type failure struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       string          `json:"kind"` // Error
+	ExitCode   int             `json:"exitCode"`
+	Error      string          `json:"error"`
+	Problems   config.Problems `json:"problems,omitempty"` // with the settings
+}
+
+// complain says on stderr what went wrong, and on stdout if a program is listening there: it
+// has been promised one document, whatever happens.
+func (a *app) complain(exit *exitError) {
+	// Line by line: an error may hold what a server has said, and that must not reach a terminal as
+	// anything but text.
+	for line := range strings.Lines("bosgc: " + exit.Error()) {
+		fmt.Fprintln(a.stderr, report.Clean(strings.TrimSuffix(line, "\n")))
+	}
+	if a.output != "json" {
+		return
+	}
+	f := failure{APIVersion: gc.APIVersion, Kind: "Error", ExitCode: exit.code, Error: exit.err.Error()}
+	_ = errors.As(exit.err, &f.Problems)
+	_ = report.JSON(a.stdout, f) // there is nowhere left to complain about it
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "bosgc",
+		Short:         "A garbage collector for what BOS v1 leaves behind",
+		Long:          help,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if a.namespace == "" && cmd.Flags().Changed("namespace") {
+				return errors.New("--namespace is empty; expected the namespace of BOA's Jobs, or no --namespace")
+			}
+			a.environ = a.environment()
+			if a.output != "table" && a.output != "wide" && a.output != "json" {
+				return fmt.Errorf("--output is %q; expected table, wide or json", a.output)
+			}
+			a.watched()
+			return nil
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table, wide (a table with more columns) or json")
+	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
+	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
+	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace of BOA's Jobs and ConfigMaps, instead of BOSGC_NAMESPACE")
+	root.AddCommand(a.plan(), a.apply(), a.explain(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.config(), a.version(), a.man())
+	a.completes(root)
+	a.asPlugin(root)
+	return root
+}
+
+// load reads the settings; a bad one ends the command before anything is contacted.
+func (a *app) load() (config.Config, *slog.Logger, error) {
+	settings, err := a.settings()
+	if err != nil {
+		return settings, nil, &exitError{gc.ExitUsage, err}
+	}
+	return settings, a.logger(settings), nil
+}
+
+func (a *app) logger(settings config.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if settings.LogFormat == "text" || settings.LogFormat == "" && isTerminal(a.stderr) {
+		return slog.New(slog.NewTextHandler(a.stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(a.stderr, options))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if p, is := w.(*progress); is {
+		f, ok = p.file, true
+	}
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colour follows the habit of no-color.org.
+func (a *app) colour() bool {
+	return a.variable("NO_COLOR") == "" && a.variable("TERM") != "dumb" && isTerminal(a.stdout)
+}
+
+func (a *app) variable(name string) string {
+	for _, line := range a.environ {
+		if value, is := strings.CutPrefix(line, name+"="); is {
+			return value
+		}
+	}
+	return ""
+}
+
+// written makes an error of writing to stdout one of the run, and not of usage.
+func written(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{gc.ExitFailed, fmt.Errorf("write the result: %w", err)}
+}
+
+// show writes a result to stdout: exactly one JSON document, or a table; and the page, if one is wanted. That
+// it cannot be written keeps nobody from seeing the result.
+func (a *app) show(d gc.Document) error {
+	d.Timings = a.view.timings.Phases()
+	page := a.view.page(d)
+	var err error
+	if a.output == "json" {
+		err = report.JSON(a.stdout, d)
+	} else {
+		err = report.Table(a.stdout, d, report.View{Colour: a.colour(), Wide: a.output == "wide", Filter: a.view.filter})
+	}
+	if err := cmp.Or(written(err), page); err != nil {
+		return err
+	}
+	if d.ExitCode != gc.ExitDone {
+		return &exitError{code: d.ExitCode}
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/internal/lab"
+)
+
+// freeAddress gives an address on loopback that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	// On a loopback address of its own: on the usual one another test's server may be given the port before it is used.
+	host := netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(250)), byte(1 + rand.IntN(250))})
+	l, err := net.Listen("tcp", netip.AddrPortFrom(host, 0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func fetch(url string) (string, error) {
+	response, err := http.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d", response.StatusCode)
+	}
+	return string(text), err
+}
+
+// eventually asks until check is content.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLiveServeSweepsAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
+	want := s.stays()
+	goes := 0
+	for _, o := range s.World.Truth() {
+		if o.Goes() {
+			goes++
+		}
+	}
+	address := freeAddress(t)
+	environ := append(slices.Clone(s.environ), "BOSGC_METRICS_ADDR="+address, "BOSGC_INTERVAL=1s", fmt.Sprintf("BOSGC_MAX_DELETES=%d", goes/2+1))
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var stdout, stderr bytes.Buffer
+	var code int
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		code = Run(ctx, []string{"serve", "--kubeconfig", s.Kubeconfig()}, environ, &stdout, &stderr)
+	})
+	metric := func(series string) func() error {
+		return func() error {
+			text, err := fetch("http://" + address + "/metrics")
+			if err == nil && !strings.Contains(text, series+"\n") {
+				err = fmt.Errorf("no %q in\n%s", series, text)
+			}
+			return err
+		}
+	}
+	// The first sweep leaves a part, and the second one, which comes by itself, does the rest.
+	eventually(t, metric("bosgc_last_exit_code 0"))
+	eventually(t, func() error {
+		if got, left := len(s.exist()), len(want); got != left {
+			return fmt.Errorf("%d objects, %d should be left", got, left)
+		}
+		return nil
+	})
+	s.same("after some sweeps", s.exist(), want)
+	eventually(t, metric(`bosgc_objects{kind="Session",reason="completed-expired",verdict="delete"} 0`))
+	if err := metric("bosgc_bos_list_ok 1")(); err != nil {
+		t.Error(err)
+	}
+	if _, err := fetch("http://" + address + "/healthz"); err != nil {
+		t.Errorf("/healthz: %v", err)
+	}
+
+	// A sweep that fails does not end it.
+	if err := s.AddFault(lab.Fault{Name: "bos-down"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, metric("bosgc_last_exit_code 6"))
+	s.ClearFaults()
+	eventually(t, metric("bosgc_last_exit_code 0"))
+
+	stop()
+	ended.Wait()
+	if code != gc.ExitDone || stdout.Len() > 0 {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+	}
+	if _, err := fetch("http://" + address + "/healthz"); err == nil {
+		t.Error("it still serves")
+	}
+}
+
+func TestServeSaysWhereItCannotListen(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 5}, lab.ServerOptions{})
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	code, _, stderr := s.run([]string{"serve"}, "BOSGC_METRICS_ADDR="+taken.Addr().String())
+	if code != gc.ExitFailed || !strings.Contains(stderr, "BOSGC_METRICS_ADDR") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}

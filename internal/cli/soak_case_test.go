@@ -1,0 +1,277 @@
+package cli
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"bosgc/internal/lab"
+)
+
+const day = 24 * time.Hour
+
+// soakNow is when every world of the soak begins. Time moves on by at most four hours from there:
+// stories keep six hours away from what they are too young for, so that their truth holds.
+var soakNow = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// soakCase is a world, settings, and what happens to both: all of it drawn from one number before
+// anything runs, so that the number replays it.
+type soakCase struct {
+	seed     uint64
+	world    *lab.World
+	serve    lab.ServerOptions
+	settings soakSettings
+	steps    []*soakStep
+}
+
+// soakSettings are those that stay the same in all runs of a case.
+type soakSettings struct {
+	// tuned says that they change what goes, so that the stories' truth is not enough.
+	tuned                                              bool
+	sessionTTL, failedTTL, abandonedTTL, grace, cfsTTL time.Duration
+	keepLast, sightings, percent                       int
+	templates                                          string
+	cfs                                                string
+}
+
+// soakStep is one run and what surrounds it.
+type soakStep struct {
+	command    string        // sweep, dry-run or plan
+	wait       time.Duration // that has passed since the run before
+	skew       time.Duration // of this machine's clock against that of the API server
+	maxDeletes int
+	environ    []string
+	faults     []lab.Fault
+	changes    []soakChange
+	crash      *soakCrash
+}
+
+// soakCrash is the end of a process: from some request on nothing of it arrives any more.
+type soakCrash struct {
+	of     string // which requests are counted: any, write or delete
+	n      int
+	served bool // the last one is carried out, and its answer lost
+}
+
+// soakChange is something that somebody else does meanwhile.
+type soakChange struct {
+	what   string // keep, until, garbage, touch, pod, use, renew, cfs
+	kind   string
+	name   string
+	when   string // before: the run begins; journal: its first entry is written; request: the n-th
+	n      int
+	victim string // the session; empty for a CFS session without one
+}
+
+func drawCase(seed uint64) (*soakCase, error) {
+	r := rand.New(rand.NewPCG(seed, 0x50a4))
+	profiles := lab.Profiles()
+	options := lab.Options{CSM: profiles[int(seed)%len(profiles)], Seed: seed, Sessions: 4 + r.IntN(12), Now: soakNow}
+	if chance(r, 20) {
+		options.Sessions = 20 + r.IntN(16) // so many that a share of a kind means something
+	}
+	if stories, err := lab.Stories(options.CSM); err == nil && chance(r, 35) {
+		r.Shuffle(len(stories), func(a, b int) { stories[a], stories[b] = stories[b], stories[a] })
+		options.Only = stories[:3+r.IntN(8)]
+	}
+	c := &soakCase{seed: seed, settings: drawSettings(r)}
+	if options.Sessions >= 20 {
+		// So soon is an orphan one, and so few may be, that the guard alone holds them back.
+		c.settings.sightings, c.settings.percent = oneOf(r, 1, 1, 1, 2), oneOf(r, 0, 0, 10, 50)
+	}
+	var err error
+	for c.world == nil || emptied(c.world) || untraced(c.world) {
+		if c.world, err = lab.NewWorld(options); err != nil {
+			return nil, err
+		}
+		options.Seed, options.Only = options.Seed+1<<32, nil
+	}
+	c.serve = lab.ServerOptions{Gateway: chance(r, 10), PageSize: oneOf(r, 0, 0, 3, 7), KubePage: oneOf(r, 0, 0, 5, 16)}
+	for range 1 + r.IntN(3) {
+		c.steps = append(c.steps, drawStep(r, c))
+	}
+	return c, nil
+}
+
+// emptied says whether so much is left in Kubernetes, once no session is left in BOS, that the empty list
+// is not believed (docs/policy.md): such a world never comes to its truth.
+func emptied(w *lab.World) bool {
+	traces := 0
+	for _, f := range w.Facts() {
+		switch {
+		case f.Kind == lab.KindSession && slices.Contains(never, f.Reason):
+			return false
+		case f.Kind == lab.KindJob, f.Kind == lab.KindConfigMap:
+			traces++
+		}
+	}
+	return w.Profile.BOSv1 && traces >= 20
+}
+
+// untraced says whether there is a time at which not one of the sessions in BOS has left anything in Kubernetes: then they
+// are taken for those of another system (docs/policy.md), and nothing of a session goes.
+func untraced(w *lab.World) bool {
+	listed := false
+	for _, f := range w.Facts() {
+		switch {
+		case f.Kind == lab.KindSession:
+			listed = true
+		case (f.Kind == lab.KindJob || f.Kind == lab.KindConfigMap) && f.Listed && slices.Contains(never, f.Head):
+			return false
+		}
+	}
+	return w.Profile.BOSv1 && listed
+}
+
+func drawSettings(r *rand.Rand) soakSettings {
+	s := soakSettings{
+		sessionTTL: 7 * day, failedTTL: 14 * day, abandonedTTL: 14 * day, grace: day, cfsTTL: 7 * day,
+		keepLast: 1, sightings: oneOf(r, 1, 1, 2, 2, 3), percent: oneOf(r, 0, 0, 10, 50, 100), cfs: "old",
+	}
+	if !chance(r, 25) {
+		return s
+	}
+	s.tuned = true
+	// The grace is never above another age: what is left of a session whose other half a killed run
+	// has taken would otherwise wait for it, longer than a soak lasts.
+	s.grace = oneOf(r, 12*time.Hour, day)
+	s.sessionTTL = oneOf(r, day, 3*day, 10*day, 30*day)
+	s.failedTTL = oneOf(r, day, 5*day, 20*day)
+	s.abandonedTTL = oneOf(r, 2*day, 14*day, 40*day)
+	s.cfsTTL = oneOf(r, day, 7*day, 30*day)
+	s.keepLast = oneOf(r, 0, 1, 2, 3)
+	s.templates = oneOf(r, "", "own-*", "cos-*,gpu-nodes", "*")
+	s.cfs = oneOf(r, "old", "old", "linked", "off")
+	return s
+}
+
+func (s soakSettings) environ() []string {
+	hours := func(d time.Duration) string { return fmt.Sprintf("%dh", d/time.Hour) }
+	return []string{
+		"BOSGC_SESSION_TTL=" + hours(s.sessionTTL), "BOSGC_FAILED_TTL=" + hours(s.failedTTL),
+		"BOSGC_ABANDONED_TTL=" + hours(s.abandonedTTL), "BOSGC_ORPHAN_GRACE=" + hours(s.grace), "BOSGC_CFS_TTL=" + hours(s.cfsTTL),
+		fmt.Sprint("BOSGC_KEEP_LAST=", s.keepLast), fmt.Sprint("BOSGC_ORPHAN_SIGHTINGS=", s.sightings),
+		fmt.Sprint("BOSGC_MAX_ORPHAN_PERCENT=", s.percent), "BOSGC_KEEP_TEMPLATES=" + s.templates, "BOSGC_CFS=" + s.cfs,
+	}
+}
+
+func drawStep(r *rand.Rand, c *soakCase) *soakStep {
+	s := &soakStep{
+		command: oneOf(r, "sweep", "sweep", "sweep", "sweep", "sweep", "sweep", "sweep", "plan", "plan", "dry-run"),
+		wait:    time.Duration(6+r.IntN(40)) * time.Minute, maxDeletes: oneOf(r, 1, 2, 3, 5, 10, 25, 1000, 1000, 1000),
+	}
+	if chance(r, 10) {
+		s.skew = oneOf(r, -10*day, -2*time.Minute, -20*time.Second, 20*time.Second, 2*time.Minute, 2*time.Hour, 10*day, 10*day, 400*day, 400*day)
+	}
+	for range oneOf(r, 0, 0, 1, 1, 1, 2, 3) {
+		s.faults = append(s.faults, drawFault(r, c))
+	}
+	for range oneOf(r, 0, 0, 1, 1, 2) {
+		if change, ok := drawChange(r, c); ok {
+			s.changes = append(s.changes, change)
+		}
+	}
+	if chance(r, 40) {
+		s.crash = &soakCrash{of: "any", n: 1 << r.IntN(9), served: chance(r, 50)}
+		s.crash.n += r.IntN(s.crash.n)
+		switch r.IntN(3) {
+		case 0:
+			s.crash.of, s.crash.n = "write", 1+r.IntN(40)
+		case 1:
+			s.crash.of, s.crash.n = "delete", 1+r.IntN(20)
+		}
+	}
+	if chance(r, 30) {
+		drawAlone(r, s)
+	}
+	// A second is the least that can be set. Three let requests be tried again.
+	timeout := oneOf(r, 1, 1, 1, 3)
+	s.environ = []string{
+		fmt.Sprint("BOSGC_MAX_DELETES=", s.maxDeletes),
+		fmt.Sprintf("BOSGC_REQUEST_TIMEOUT=%ds", timeout), fmt.Sprintf("BOSGC_LIST_TIMEOUT=%ds", timeout),
+		fmt.Sprint("BOSGC_BOS_CONCURRENCY=", oneOf(r, 1, 2)), fmt.Sprint("BOSGC_CFS_CONCURRENCY=", oneOf(r, 1, 4)),
+		fmt.Sprint("BOSGC_KUBE_CONCURRENCY=", oneOf(r, 1, 2, 8)), fmt.Sprint("BOSGC_JOURNAL_RUNS=", oneOf(r, 1, 2, 20)),
+		"BOSGC_DEADLINE=" + oneOf(r, "15m", "15m", "15m", "4s"),
+	}
+	if chance(r, 4) {
+		// Nothing listens there: the connection is refused.
+		s.environ = append(s.environ, oneOf(r, "BOSGC_BOS_URL=", "BOSGC_CFS_URL=")+"http://127.0.0.1:1")
+	}
+	return s
+}
+
+// drawChange draws a victim among what would go: for all others a change changes nothing.
+func drawChange(r *rand.Rand, c *soakCase) (soakChange, bool) {
+	truth := c.world.Truth()
+	change := soakChange{what: oneOf(r, "keep", "keep", "until", "garbage", "touch", "touch", "pod", "pod", "use", "renew", "cfs")}
+	change.when, change.n = oneOf(r, "before", "journal", "journal", "request"), 1+r.IntN(150)
+	for range 30 {
+		o := truth[r.IntN(len(truth))]
+		fact := c.world.Facts()[o.Kind+" "+o.Name]
+		change.kind, change.name, change.victim = o.Kind, o.Name, fact.Session
+		kube := o.Kind == lab.KindConfigMap || o.Kind == lab.KindJob
+		fits := false
+		switch change.what {
+		case "keep", "until", "garbage", "touch":
+			fits = kube
+		case "pod":
+			fits = change.victim != ""
+		case "use":
+			fits = o.Kind == lab.KindConfigMap
+		case "renew":
+			// It is young then. Only where another witness tells the age of its session does it go all the same.
+			fits = o.Kind == lab.KindConfigMap && fact.Listed && !fact.End.IsZero()
+		case "cfs":
+			fits = o.Kind == lab.KindCFSSession
+			change.when = oneOf(r, "before", "journal") // CFS has no conditions: what comes between look and delete is lost
+		}
+		if fits && o.GoesConfirmed() && !c.changed(change) {
+			return change, true
+		}
+	}
+	return change, false
+}
+
+// changed says whether something happens to a session already. What two changes of one do together
+// would be hard to tell.
+func (c *soakCase) changed(to soakChange) bool {
+	for _, step := range c.steps {
+		for _, change := range step.changes {
+			if change.name == to.name || change.victim != "" && change.victim == to.victim {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func chance(r *rand.Rand, percent int) bool { return r.IntN(100) < percent }
+
+func oneOf[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// String is the case as a person reads it who has to find out what went wrong.
+func (c *soakCase) String() string {
+	var b strings.Builder
+	o := c.world.Options
+	fmt.Fprintf(&b, "CSM %s, %d sessions", o.CSM, o.Sessions)
+	if len(o.Only) > 0 {
+		fmt.Fprintf(&b, ", only %s", strings.Join(o.Only, " "))
+	}
+	fmt.Fprintf(&b, "\nserved: gateway %v, CFS page %d, Kubernetes page %d\nsettings: %s", c.serve.Gateway, c.serve.PageSize, c.serve.KubePage, strings.Join(c.settings.environ(), " "))
+	for i, s := range c.steps {
+		fmt.Fprintf(&b, "\nrun %d: %s %s later, clock off by %s, %s", i+1, s.command, s.wait, s.skew, strings.Join(s.environ, " "))
+		for _, f := range s.faults {
+			fmt.Fprintf(&b, "\n  fault: %s system=%s method=%s path=%s status=%d count=%d skip=%d delay=%s body=%.60q",
+				f.Name+f.Kind, f.System, f.Method, f.Path, f.Status, f.Count, f.Skip, time.Duration(f.Delay), f.Body)
+		}
+		for _, change := range s.changes {
+			fmt.Fprintf(&b, "\n  change: %s of %s %s (session %s), at %s %d", change.what, change.kind, change.name, change.victim, change.when, change.n)
+		}
+		if s.crash != nil {
+			fmt.Fprintf(&b, "\n  crash: at %s request %d, carried out %v", s.crash.of, s.crash.n, s.crash.served)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"bosgc/gc"
+	"bosgc/internal/lab"
+)
+
+// soakCensus counts what there was before a run, by kind.
+type soakCensus map[string]int
+
+func (s *soakWorld) census() soakCensus {
+	c := soakCensus{}
+	facts := s.world.Facts()
+	for _, o := range s.server.Objects() {
+		if _, judged := facts[name(o.Kind, o.Name)]; judged {
+			c[o.Kind]++
+		}
+	}
+	return c
+}
+
+// check looks at what one run has done, crashed or not.
+func (s *soakWorld) check(step *soakStep, run soakRun, before soakCensus) error {
+	if limit := step.maxDeletes; len(s.deletions) > limit {
+		s.violate("%d objects were deleted, and BOSGC_MAX_DELETES is %d", len(s.deletions), limit)
+	}
+	s.checkGuard(step, before)
+	s.checkRequests(step, run)
+	if !run.crashed {
+		s.checkReport(run)
+	}
+	left := s.exist()
+	for key := range left {
+		if !s.begun[key] {
+			s.violate("%s was made", key)
+		}
+	}
+	for _, id := range s.newest() {
+		if !left[name(lab.KindSession, id)] {
+			s.violate("session %s is gone, and was among the newest of its template", id)
+		}
+	}
+	for _, danger := range s.server.Danger() {
+		s.violate("dangerous: %s", danger)
+	}
+	return s.checkJournal(context.Background())
+}
+
+// checkGuard counts the orphans that went. Where a share of a kind says anything, no more of it
+// may go than the guard allows to look orphaned.
+func (s *soakWorld) checkGuard(step *soakStep, before soakCensus) {
+	for _, f := range step.faults {
+		if f.Kind == lab.FaultStale {
+			return // the run has counted what was there, and not what is
+		}
+	}
+	if !s.world.Profile.BOSv1 {
+		return // everything is an orphan there, and the guard is off
+	}
+	orphans := map[string]int{}
+	for _, d := range s.deletions {
+		if f := s.world.Facts()[name(d.Kind, d.Name)]; f.Confirmed == "orphaned" && (d.Kind == lab.KindConfigMap || !s.settings.tuned) {
+			orphans[d.Kind]++
+		}
+	}
+	for kind, n := range orphans {
+		if all := before[kind]; all >= 20 && n*100 > s.settings.percent*all {
+			s.violate("%d of %d objects of kind %s went as orphans, more than %d %%", n, all, kind, s.settings.percent)
+		}
+	}
+}
+
+var ownWrites = regexp.MustCompile(`^(POST|PUT) /(api/v1|apis/coordination\.k8s\.io/v1)/namespaces/services/(configmaps(/bosgc-[^/]*)?|leases(/bosgc)?)$`)
+
+var noteWrites = regexp.MustCompile(`^(POST|PUT) /api/v1/namespaces/services/configmaps(/bosgc-state)?$`)
+
+// checkRequests looks at everything that is no question.
+func (s *soakWorld) checkRequests(step *soakStep, run soakRun) {
+	hung := slices.ContainsFunc(run.requests, func(r lab.Request) bool { return r.Path == "/v1/session" && r.Status == 0 })
+	for _, r := range run.requests {
+		what := r.Method + " " + r.Path
+		switch {
+		case r.Method == http.MethodGet, r.System == "token", strings.HasSuffix(r.Path, "/selfsubjectaccessreviews"):
+		case step.command == "plan" && hung && noteWrites.MatchString(what):
+			// That BOS's list hangs has to be remembered by whoever finds it out: each who asks costs BOS a worker.
+		case step.command == "plan":
+			s.violate("a plan sent %s", what)
+		case r.Method == http.MethodDelete && step.command == "sweep":
+			if parts := strings.Split(r.Path, "/"); parts[len(parts)-1] == "" || strings.HasSuffix(r.Path, "s") && !strings.Contains(r.Path, "bosgc-") {
+				s.violate("a collection was to be deleted: %s", what)
+			}
+		case ownWrites.MatchString(what):
+		default:
+			s.violate("a %s sent %s", step.command, what)
+		}
+	}
+}
+
+// checkReport holds what a run says of itself against what is there.
+func (s *soakWorld) checkReport(run soakRun) {
+	if run.code != run.document.ExitCode {
+		s.violate("exit code %d, and %d in the document", run.code, run.document.ExitCode)
+	}
+	left := s.exist()
+	for _, o := range run.document.Objects {
+		gone := o.Outcome == gc.Deleted || o.Outcome == gc.Gone
+		if key := name(o.Kind.String(), o.Name); gone && left[key] {
+			s.violate("%s is said to be %s, and is there", key, o.Outcome)
+		}
+	}
+}
+
+func (s *soakWorld) exist() map[string]bool {
+	left := map[string]bool{}
+	for _, o := range s.server.Objects() {
+		left[name(o.Kind, o.Name)] = true
+	}
+	return left
+}
+
+// String is for a person.
+func (r soakRun) String() string {
+	return fmt.Sprintf("exit code %d, crashed %v, %d requests, outcomes %v, %s", r.code, r.crashed, len(r.requests), r.document.Outcomes, strings.TrimSpace(r.stderr))
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"bosgc/gc"
+	"bosgc/internal/lab"
+)
+
+// converge lets undisturbed runs have what the disturbed ones have left, and demands the truth:
+//
+//  1. One sweep takes everything that goes by the evidence of its own session, without a single orphan
+//     being confirmed: wherever a run was killed, what it has left leads to the rest.
+//  2. As many sweeps as orphans need leave exactly what stays.
+//  3. One more does nothing, and a plan says so.
+//
+// The clock stands still meanwhile, so that nothing comes of age on the way. The share of orphans is
+// not limited: the truth has none of that.
+func (s *soakWorld) converge() error {
+	s.undo()
+	s.passTime()
+	if err := s.forgetHang(); err != nil {
+		return err
+	}
+	var twin *soakWorld
+	if s.settings.tuned {
+		// By settings of its own the truth is what an undisturbed twin comes to.
+		var err error
+		if twin, err = s.twin(); err != nil {
+			return err
+		}
+		defer twin.server.Close()
+	}
+	if err := s.sweepsUndisturbed(1, "BOSGC_ORPHAN_SIGHTINGS=99"); err != nil {
+		return err
+	}
+	expected, err := s.expected(twin, false)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.exist())) {
+		if !expected[key] && !s.leadsNowhere(key) && !s.renewed(key) {
+			s.violate("one undisturbed sweep has left %s", s.told(key))
+		}
+	}
+	if err := s.sweepsUndisturbed(max(1, s.settings.sightings-1)); err != nil {
+		return err
+	}
+	if expected, err = s.expected(twin, true); err != nil {
+		return err
+	}
+	s.same(expected)
+	return s.sameTwice()
+}
+
+// forgetHang takes away what is remembered of a list that hung, as who has mended BOS does (docs/rescue.md):
+// by itself it is asked for again a day later, and so long no soak lasts.
+func (s *soakWorld) forgetHang() error {
+	config, err := clientcmd.BuildConfigFromFlags("", s.server.Kubeconfig())
+	if err != nil {
+		return err
+	}
+	patch := []byte(`{"data":{"list.json":null}}`)
+	_, err = corev1client.NewForConfigOrDie(config).ConfigMaps(lab.Namespace).Patch(context.Background(), "bosgc-state", types.MergePatchType, patch, metav1.PatchOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// twin is the same world at the same time, to which nothing has happened.
+func (s *soakWorld) twin() (*soakWorld, error) {
+	fresh, err := drawCase(s.seed)
+	if err != nil {
+		return nil, err
+	}
+	fresh.steps = nil
+	fresh.serve.Remember = false
+	twin, err := startSoak(fresh, newSoakCounts())
+	if err != nil {
+		return nil, err
+	}
+	twin.now.Store(s.now.Load())
+	return twin, nil
+}
+
+var undisturbed = soakStep{command: "sweep", maxDeletes: 1000}
+
+// sweepsUndisturbed runs so many sweeps, each of which must come to its end without any complaint.
+func (s *soakWorld) sweepsUndisturbed(n int, extra ...string) error {
+	extra = append(extra, "BOSGC_MAX_ORPHAN_PERCENT=100")
+	for range n {
+		s.mu.Lock()
+		s.sweeps++
+		s.mu.Unlock()
+		before := s.census()
+		run, err := s.run(&undisturbed, extra...)
+		if err != nil {
+			return err
+		}
+		if run.code != gc.ExitDone {
+			s.violate("an undisturbed sweep: %s; sources %+v", run, run.document.Sources)
+		}
+		percent := s.settings.percent
+		s.settings.percent = 100
+		err = s.check(&undisturbed, run, before)
+		s.settings.percent = percent
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expected is what must be left: with orphans confirmed, or without.
+func (s *soakWorld) expected(twin *soakWorld, confirmed bool) (map[string]bool, error) {
+	if twin != nil {
+		var err error
+		if confirmed {
+			err = twin.sweepsUndisturbed(max(1, s.settings.sightings-1))
+		} else {
+			err = twin.sweepsUndisturbed(1, "BOSGC_ORPHAN_SIGHTINGS=99")
+		}
+		for _, v := range twin.violations {
+			s.violate("the twin: %s", v)
+		}
+		twin.violations = nil
+		return twin.exist(), err
+	}
+	stays := maps.Clone(s.begun)
+	for _, o := range s.world.Truth() {
+		if o.Goes() || confirmed && o.GoesConfirmed() {
+			delete(stays, name(o.Kind, o.Name))
+		}
+	}
+	return stays, nil
+}
+
+// leadsNowhere are the ConfigMaps that may have become orphans, so that they take more sweeps than one:
+// those that something else used while their session went, and those that alone tell how old their
+// session is, which go after it (docs/policy.md, "Order").
+func (s *soakWorld) leadsNowhere(key string) bool {
+	f := s.world.Facts()[key]
+	if f.Kind != lab.KindConfigMap {
+		return false
+	}
+	for _, step := range s.steps {
+		for _, c := range step.changes {
+			if c.what == "use" && c.name == f.Name {
+				return true
+			}
+		}
+	}
+	return strings.HasPrefix(f.Story, "metadata-empty")
+}
+
+// renewed are the objects of sessions that have no Job, and whose ConfigMap somebody has made anew: as far as anybody can
+// tell they are as young as that, and whether something of them had gone before is chance.
+func (s *soakWorld) renewed(key string) bool {
+	f := s.world.Facts()[key]
+	for _, step := range s.steps {
+		for _, c := range step.changes {
+			if c.what == "renew" && c.victim == f.Session && f.Session != "" && !f.HasJob {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// same demands that exactly the expected is left.
+func (s *soakWorld) same(expected map[string]bool) {
+	left := s.exist()
+	for _, key := range slices.Sorted(maps.Keys(expected)) {
+		if !left[key] && !s.renewed(key) {
+			s.violate("in the end, %s is missing", s.told(key))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(left)) {
+		if !expected[key] && !s.renewed(key) {
+			s.violate("in the end, %s is left", s.told(key))
+		}
+	}
+}
+
+// sameTwice demands that one more sweep does nothing.
+func (s *soakWorld) sameTwice() error {
+	before := s.exist()
+	if err := s.sweepsUndisturbed(1); err != nil {
+		return err
+	}
+	if n := len(s.deletions); n > 0 {
+		s.violate("a sweep after the last one has deleted %d objects more, such as %s", n, s.deletions[0].Name)
+	}
+	if s.seed%4 > 0 {
+		return nil
+	}
+	run, err := s.run(&soakStep{command: "plan"})
+	if err != nil {
+		return err
+	}
+	if run.document.Summary.Delete > 0 || !maps.Equal(before, s.exist()) {
+		s.violate("a plan after the last sweep: %d to delete", run.document.Summary.Delete)
+	}
+	return nil
+}
+
+func (s *soakWorld) told(key string) string {
+	f := s.world.Facts()[key]
+	return fmt.Sprintf("%s (story %s, %s %s)", key, f.Story, f.Verdict, f.Reason)
+}

@@ -1,0 +1,310 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+)
+
+// soakWorld is a case while it runs.
+type soakWorld struct {
+	*soakCase
+	server *lab.Server
+	store  *kube.Store // read by the soak itself, past all faults
+	begun  map[string]bool
+	counts *soakCounts
+
+	// now has no lock: the API server asks for the time while it holds its own.
+	now atomic.Pointer[time.Time]
+
+	mu         sync.Mutex // guards what follows
+	door       *lab.Door  // of the run under way; nil between runs
+	step       *soakStep
+	end        context.CancelFunc // of the run under way
+	requests   map[string]int     // of the run under way, as crashes count them
+	journalled bool               // the run has begun to write its journal
+	waiting    []soakChange       // of this step, not done yet
+	done       []soakChange       // to be taken back
+	held       map[string]string  // what must not go for what has been done, and why
+	sweeps     int                // begun, with this one
+	deletions  []lab.Deletion     // of this run
+	runs       map[string]bool    // whose journals have been read
+	violations []string
+}
+
+func startSoak(c *soakCase, counts *soakCounts) (*soakWorld, error) {
+	s := &soakWorld{soakCase: c, counts: counts, held: map[string]string{}, runs: map[string]bool{}, begun: map[string]bool{}}
+	s.now.Store(&soakNow)
+	c.serve.OnRequest, c.serve.OnDelete, c.serve.Clock = s.onRequest, s.onDelete, s.clock
+	var err error
+	if s.server, err = lab.Start(c.world, c.serve); err != nil {
+		return nil, err
+	}
+	s.store, err = soakStore(s.server)
+	for _, o := range s.server.Objects() {
+		s.begun[name(o.Kind, o.Name)] = true
+	}
+	return s, err
+}
+
+func soakStore(server *lab.Server) (*kube.Store, error) {
+	config, err := kube.Config(server.Kubeconfig(), "")
+	if err != nil {
+		return nil, err
+	}
+	client, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 4, RequestTimeout: time.Minute, ListTimeout: time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	return client.Store(lab.Namespace), nil
+}
+
+func (s *soakWorld) clock() time.Time { return *s.now.Load() }
+
+func (s *soakWorld) violate(format string, values ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.violated(format, values...)
+}
+
+// violated is violate for who holds the lock.
+func (s *soakWorld) violated(format string, values ...any) {
+	s.violations = append(s.violations, fmt.Sprintf(format, values...))
+}
+
+// onRequest is called before each request is served.
+func (s *soakWorld) onRequest(_ int, r *http.Request) {
+	s.mu.Lock()
+	if s.door == nil || !s.door.Passed(r) {
+		s.mu.Unlock()
+		return // the soak itself, or what a process that has ended still had on the wire
+	}
+	classes := []string{"any"}
+	if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") {
+		classes = append(classes, "write")
+	}
+	if r.Method == http.MethodDelete {
+		classes = append(classes, "delete")
+	}
+	for _, class := range classes {
+		s.requests[class]++
+	}
+	begins := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/configmaps") && !s.journalled
+	s.journalled = s.journalled || begins
+	var now []soakChange
+	s.waiting = slices.DeleteFunc(s.waiting, func(c soakChange) bool {
+		due := c.when == "journal" && begins || c.when == "request" && s.requests["any"] >= c.n
+		if due {
+			now = append(now, c)
+		}
+		return due
+	})
+	dies := false
+	if crash := s.step.crash; crash != nil && slices.Contains(classes, crash.of) && s.requests[crash.of] == crash.n {
+		dies = true
+		s.door.Shut()
+		s.counts.add("crashes", 1)
+		defer s.end()
+	}
+	s.mu.Unlock()
+	s.change(now)
+	if slices.ContainsFunc(now, func(c soakChange) bool { return c.when == "journal" }) {
+		// What goes first has been read by now, and that serves for half a second. After that the change counts.
+		time.Sleep(600 * time.Millisecond)
+	}
+	if dies && !s.step.crash.served {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// soakRun is what became of one run.
+type soakRun struct {
+	code           int
+	crashed        bool
+	document       gc.Document // of one that did not crash, if it has written one
+	stdout, stderr string
+	requests       []lab.Request
+}
+
+// run runs one command as a process of its own would: with connections of its own, which end with it.
+func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
+	door, err := s.server.Open()
+	if err != nil {
+		return soakRun{}, err
+	}
+	defer door.Shut()
+	// The real clock: a run that does not end is a fault of its own.
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 2*time.Minute, errors.New("the soak's patience has ended"))
+	defer cancel()
+	s.mu.Lock()
+	s.door, s.step, s.end, s.requests, s.journalled = door, step, cancel, map[string]int{}, false
+	s.deletions = nil
+	now := s.clock().Add(step.skew)
+	s.mu.Unlock()
+	args := []string{step.command}
+	environ := slices.Concat(door.Env(), s.settings.environ(), []string{"BOSGC_LOG_LEVEL=error"}, step.environ, extra)
+	if step.command == "dry-run" {
+		args, environ = []string{"sweep"}, append(environ, "BOSGC_DRY_RUN=true")
+	}
+	from := len(s.server.Requests())
+	var out, errs bytes.Buffer
+	var run soakRun
+	// The kubeconfig is given as a flag, because client-go reads the variable from this process.
+	run.code = runAt(ctx, func() time.Time { return now }, append(args, "-o", "json", "--kubeconfig", door.Kubeconfig()), environ, &out, &errs)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		s.violate("the run has not ended: %v", cause)
+	}
+	run.stdout, run.stderr = out.String(), errs.String()
+	run.requests = s.server.Requests()[from:]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run.crashed = ctx.Err() != nil
+	s.door = nil
+	s.counts.add("runs", 1)
+	s.counts.add("requests", len(run.requests))
+	s.counts.add("deletes", len(s.deletions))
+	if !run.crashed {
+		if err := json.Unmarshal(out.Bytes(), &run.document); err != nil {
+			s.violated("stdout is no document: %v\n%.300s\n%.300s", err, run.stdout, run.stderr)
+		}
+		s.counts.add("skipped", run.document.Outcomes[gc.Skipped])
+	}
+	return run, nil
+}
+
+// take runs one step of the case, and looks at what it has done.
+func (s *soakWorld) take(step *soakStep) error {
+	later := s.clock().Add(step.wait)
+	s.now.Store(&later)
+	s.mu.Lock()
+	s.waiting = nil
+	var now []soakChange
+	for _, change := range step.changes {
+		if change.when == "before" {
+			now = append(now, change)
+		} else {
+			s.waiting = append(s.waiting, change)
+		}
+	}
+	if step.command == "sweep" {
+		s.sweeps++
+	}
+	s.mu.Unlock()
+	s.passTime()
+	s.change(now)
+	for _, f := range step.faults {
+		if err := s.server.AddFault(f); err != nil {
+			return err
+		}
+		if f.Name != "" {
+			s.counts.add("fault "+f.Name, 1)
+		}
+	}
+	before := s.census()
+	run, err := s.run(step)
+	s.recover()
+	if err == nil {
+		err = s.check(step, run, before)
+	}
+	return err
+}
+
+// recover makes everything well again.
+func (s *soakWorld) recover() {
+	s.server.ClearFaults()
+	s.server.BOS.Restart()
+	// What was done while a run was under way, it may have been too late to see. The next one is not.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, change := range s.done {
+		s.hold(change)
+	}
+}
+
+// passTime takes the lock from a run that has died, as the next one does when it has seen for half a minute
+// that nobody renews it.
+func (s *soakWorld) passTime() { s.server.Kube.Remove("leases", lab.Namespace, "bosgc") }
+
+// change lets things happen, and notes what must not go any more.
+func (s *soakWorld) change(changes []soakChange) {
+	for _, c := range changes {
+		happened := true
+		switch c.what {
+		case "keep":
+			happened = s.server.Annotate(c.kind, c.name, "bosgc/keep", "true")
+		case "until":
+			happened = s.server.Annotate(c.kind, c.name, "bosgc/keep-until", soakNow.Add(30*day).Format(time.RFC3339))
+		case "garbage":
+			happened = s.server.Annotate(c.kind, c.name, "bosgc/keep", "yes, please")
+		case "touch":
+			happened = s.server.Annotate(c.kind, c.name, "site/touched", "yes")
+		case "pod":
+			s.server.StartPod(c.pod(), c.victim)
+		case "use":
+			s.server.UseConfigMap(c.pod(), c.name)
+		case "renew":
+			// Where its session has gone nothing would tell the age of a new one.
+			happened = slices.Contains(s.server.BOS.IDs(), c.victim) && s.server.Renew(c.name)
+		case "cfs":
+			happened = s.server.RunCFS(c.name, true)
+		}
+		if !happened {
+			continue
+		}
+		s.mu.Lock()
+		s.counts.add("changes", 1)
+		s.done = append(s.done, c)
+		if c.when != "request" {
+			s.hold(c)
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (c soakChange) pod() string { return "by-hand-" + strings.ToLower(c.name) }
+
+// hold notes what a change protects. The caller holds the lock.
+func (s *soakWorld) hold(c soakChange) {
+	switch c.what {
+	case "keep", "until", "garbage", "pod":
+		for key, fact := range s.world.Facts() {
+			if fact.Session == c.victim && c.victim != "" {
+				s.held[key] = c.what + " of " + c.name
+			}
+		}
+	case "use", "cfs":
+		s.held[name(c.kind, c.name)] = c.what
+	}
+}
+
+// undo takes back what would keep the world from coming to its truth.
+func (s *soakWorld) undo() {
+	s.mu.Lock()
+	done := s.done
+	s.done, s.waiting, s.held = nil, nil, map[string]string{}
+	s.mu.Unlock()
+	for _, c := range done {
+		switch c.what {
+		case "keep", "garbage":
+			s.server.Annotate(c.kind, c.name, "bosgc/keep", "")
+		case "until":
+			s.server.Annotate(c.kind, c.name, "bosgc/keep-until", "")
+		case "pod", "use":
+			s.server.EndPod(c.pod())
+		case "cfs":
+			s.server.RunCFS(c.name, false)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"bosgc/gc"
+	"bosgc/internal/report"
+)
+
+// view is how a plan or report is shown, besides as what.
+type view struct {
+	conditions []string
+	filter     report.Filter
+	html       string // file to write a page to; empty: none
+	timed      bool
+	timings    *gc.Timings // nil: none are wanted
+}
+
+// viewed gives a command the flags for how its result is shown. A mistake in them is found before anything is
+// contacted: after a sweep it would be too late.
+func (a *app) viewed(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&a.view.conditions, "filter", nil, "show only some objects, whatever is done: kind=Job, verdict=delete, reason=too-young, template=golden-*, age>14d, age<2d; repeatable")
+	flags.StringVar(&a.view.html, "html", "", "also write a page to look at to this file")
+	flags.BoolVar(&a.view.timed, "timings", false, "also show where the time went, phase by phase")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if a.view.timed {
+			a.view.timings = new(gc.Timings)
+		}
+		return a.view.check(a.output)
+	}
+}
+
+func (v *view) check(output string) (err error) {
+	if len(v.conditions) > 0 && output == "json" {
+		return fmt.Errorf("--filter changes what a table shows; -o json is always the whole (filter it with jq)")
+	}
+	if v.filter, err = report.ParseFilter(v.conditions); err != nil || v.html == "" {
+		return err
+	}
+	if info, err := os.Stat(v.html); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("--html is %q, which is no file; expected the name of a file to write", v.html)
+	}
+	if info, err := os.Stat(filepath.Dir(v.html)); err != nil || !info.IsDir() {
+		return fmt.Errorf("--html is %q; there is no folder %q to write it in", v.html, filepath.Dir(v.html))
+	}
+	return nil
+}
+
+// page writes the page, if one is wanted.
+func (v *view) page(d gc.Document) error {
+	if v.html == "" {
+		return nil
+	}
+	if err := report.WritePage(v.html, d); err != nil {
+		return &exitError{gc.ExitFailed, fmt.Errorf("--html: the page was not written: %w", err)}
+	}
+	return nil
+}

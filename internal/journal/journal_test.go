@@ -1,0 +1,396 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+)
+
+const run = "20260102t150405z-1a2b3c4d"
+
+func TestWhatIsWrittenIsRead(t *testing.T) {
+	c := start(t)
+	o := c.options(run)
+	o.Dir = t.TempDir()
+	j := c.open(o, usual)
+	at := time.Date(2026, 1, 2, 15, 4, 6, 123456789, time.UTC)
+	want := []Entry{
+		{At: at, Kind: "ConfigMap", Name: "a", Session: "s", Reason: "orphaned", Detail: "it is <old> & ünloved", UID: "u", ResourceVersion: "7", Object: []byte(`{"data":{"x":"a\nb  <&>\u0000"}}`)},
+		{At: at, Kind: "Session", Name: "ghost"},
+		{At: at, Kind: Component, Name: "x1", Object: []byte(`{"desiredConfig":"c"}`)},
+	}
+	c.write(j, want[:2]...)
+	c.write(j, want[2:]...)
+	c.write(j)
+	for i := range want {
+		want[i].Run = run
+	}
+	got, err := Read(t.Context(), c.Store, "bosgc", run)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\n%+v, want\n%+v", err, got, want)
+	}
+	all, err := Runs(t.Context(), c.Store, "bosgc")
+	if err != nil || len(all) != 1 || all[0].Run != run || all[0].Chunks != 1 || all[0].Entries != 3 || all[0].Bytes < 50 || time.Since(all[0].Created) > time.Minute {
+		t.Errorf("%v, %+v", err, all)
+	}
+	j.Close()
+	file := filepath.Join(o.Dir, "bosgc-journal-"+run+".jsonl")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []Entry
+	for line := range strings.Lines(string(text)) {
+		var e Entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Error(err)
+		}
+		lines = append(lines, e)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || !reflect.DeepEqual(lines, want) {
+		t.Errorf("%v, %v, %s", err, info.Mode(), text)
+	}
+	if left, err := os.ReadDir(o.Dir); err != nil || len(left) != 1 {
+		t.Errorf("%v, the folder holds %v", err, left)
+	}
+}
+
+func TestAnObjectThatIsNoJSONIsNotJournalled(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), usual)
+	if err := j.Write(t.Context(), []Entry{entry("good", "{}"), entry("bad", "{")}); err == nil || !strings.Contains(err.Error(), "ConfigMap bad") {
+		t.Error(err)
+	}
+	if got := c.runs(); got != "" {
+		t.Errorf("there is %s", got)
+	}
+	c.write(j, entry("later", "{}"))
+	c.same(c.read(run), []string{"later"})
+}
+
+func TestManyAtOnce(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), usual)
+	var want []string
+	var all sync.WaitGroup
+	begun := time.Now()
+	for worker := range 8 {
+		for n := range 25 {
+			want = append(want, fmt.Sprintf("%d-%02d", worker, n))
+		}
+		all.Go(func() {
+			for n := range 25 {
+				if err := j.Write(t.Context(), []Entry{entry(fmt.Sprintf("%d-%02d", worker, n), `{"a":"b"}`)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	got := c.read(run)
+	slices.Sort(got)
+	slices.Sort(want)
+	c.same(got, want)
+	// The slower the machine is, the more time there is to gather what comes.
+	if most := 2 + int(time.Since(begun)/(50*time.Millisecond)); len(c.writes) > min(most, 150) {
+		t.Errorf("%d requests for 200 entries that came 8 at a time, and %d would do", len(c.writes), most)
+	}
+}
+
+// A chunk that is full, by its bytes or by how often it was written, is never touched again.
+func TestChunksAreBounded(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), limits{raw: 2000, puts: 4, total: 1 << 20})
+	for n := range 10 {
+		c.write(j, entry(fmt.Sprint(n), "{}"))
+	}
+	if got := c.runs(); got != run+":3" {
+		t.Errorf("small entries: %s", got)
+	}
+	c.write(j, entry("big", `"`+strings.Repeat("x", 1800)+`"`), entry("other", `"`+strings.Repeat("x", 1800)+`"`))
+	if got := c.runs(); got != run+":5" {
+		t.Errorf("with big entries: %s", got)
+	}
+	count := map[string]int{}
+	for _, w := range c.writes {
+		count[w]++
+	}
+	for _, name := range c.chunks() {
+		if n := count["PUT "+name]; n > 3 {
+			t.Errorf("%s was written over %d times", name, n)
+		}
+	}
+	c.same(c.read(run), []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "big", "other"})
+}
+
+// A ConfigMap may be a mebibyte, and need not compress.
+func TestAnEntryLargerThanAChunk(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), usual)
+	text := make([]byte, 1300<<10)
+	for i := range text {
+		text[i] = byte('!' + rand.IntN(60))
+		if text[i] == '"' || text[i] == '\\' {
+			text[i] = 'a'
+		}
+	}
+	c.write(j, entry("before", "{}"))
+	c.write(j, entry("big", `"`+string(text)+`"`), entry("after", "{}"))
+	got, err := Read(t.Context(), c.Store, "bosgc", run)
+	if err != nil || len(got) != 3 || string(got[1].Object) != `"`+string(text)+`"` {
+		t.Fatalf("%v, %q", err, names(got))
+	}
+	for _, name := range c.chunks() {
+		found, _, err := c.Get(t.Context(), name)
+		if err != nil || len(found.Binary[contentKey]) > usual.raw+1<<10 {
+			t.Errorf("%v, %s has %d bytes", err, name, len(found.Binary[contentKey]))
+		}
+	}
+}
+
+func TestALostAnswerIsNoFailure(t *testing.T) {
+	for _, fault := range []string{"count=1,method=POST", "count=1,method=PUT", "count=4,method=POST", "count=4,method=PUT"} {
+		t.Run(fault, func(t *testing.T) { // the client gives up after 4
+			t.Parallel()
+			c := start(t)
+			j := c.open(c.options(run), usual)
+			if strings.HasSuffix(fault, "PUT") {
+				c.write(j, entry("0", "{}"))
+			}
+			c.fault("lose-answer,system=kube," + fault)
+			c.write(j, entry("1", "{}"))
+			c.write(j, entry("2", "{}"))
+			want := []string{"0", "1", "2"}
+			if strings.HasSuffix(fault, "POST") {
+				want = want[1:]
+			}
+			c.same(c.read(run), want)
+		})
+	}
+}
+
+// Half of a large entry is in the cluster when its other half fails: as if the run were killed
+// there, and as if it went on.
+func TestACrashBetweenTwoChunks(t *testing.T) {
+	c := start(t)
+	l := limits{raw: 500, puts: 16, total: 1 << 20}
+	j := c.open(c.options(run), l)
+	big := `"` + strings.Repeat("x", 1800) + `"`
+	c.write(j, entry("before", "{}"))
+	// Of the four chunks that it takes, the first two arrive.
+	c.fault("delay=1ms,system=kube,method=POST,count=2")
+	c.fault("status=403,system=kube,method=POST")
+	if err := j.Write(t.Context(), []Entry{entry("big", big)}); err == nil {
+		t.Fatal("half an entry is a whole one")
+	}
+	c.same(c.read(run), []string{"before"})
+	if len(c.chunks()) != 3 {
+		t.Fatalf("%v", c.chunks())
+	}
+	if err := j.Write(t.Context(), []Entry{entry("not yet", "{}")}); err == nil {
+		t.Fatal("written, although what goes before it is not")
+	}
+	c.ClearFaults()
+	c.write(j, entry("after", "{}"))
+	c.same(c.read(run), []string{"before", "big", "after"})
+}
+
+// Whatever the network does: what was confirmed can be read, in its order, and what can be read is
+// whole.
+func TestNothingConfirmedIsLost(t *testing.T) {
+	seed := rand.Uint64()
+	for round := range uint64(4) {
+		t.Run(fmt.Sprintf("seed %d, %d", seed, round), func(t *testing.T) {
+			t.Parallel()
+			badNetwork(t, rand.New(rand.NewPCG(seed, round)))
+		})
+	}
+}
+
+func badNetwork(t *testing.T, random *rand.Rand) {
+	c := start(t)
+	faults := []string{"lose-answer", "refuse", "status=403", "status=500", "malformed"}
+	l := limits{raw: 200 + random.IntN(3000), puts: 1 + random.IntN(8), total: 1 << 20}
+	j := c.open(c.options(run), l)
+	var confirmed, tried []string
+	for n := range 25 {
+		if random.IntN(2) == 0 {
+			method := []string{"GET", "POST", "PUT", "(POST|PUT)"}[random.IntN(4)]
+			c.fault(fmt.Sprintf("%s,system=kube,method=%s,count=%d,path=configmaps", faults[random.IntN(len(faults))], method, 1+random.IntN(3)))
+		}
+		var entries []Entry
+		for i := range 1 + random.IntN(3) {
+			entries = append(entries, entry(fmt.Sprintf("%d.%d", n, i), fmt.Sprintf("%q", strings.Repeat("x", random.IntN(2*l.raw)))))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := j.Write(ctx, entries)
+		cancel()
+		if tried = append(tried, names(entries)...); err == nil {
+			confirmed = append(confirmed, names(entries)...)
+		}
+		if n%5 == 0 {
+			c.ClearFaults()
+		}
+	}
+	c.ClearFaults()
+	got := c.read(run)
+	i := 0
+	for _, name := range got {
+		if i < len(confirmed) && confirmed[i] == name {
+			i++
+		}
+		if !slices.Contains(tried, name) {
+			t.Errorf("%s comes from nowhere", name)
+		}
+	}
+	if i < len(confirmed) {
+		t.Errorf("%s was confirmed and is not there, or not in its order: %q", confirmed[i], got)
+	}
+	t.Logf("%+v: %d tried, %d confirmed, %d there, in %d chunks", l, len(tried), len(confirmed), len(got), len(c.chunks()))
+}
+
+func TestAnotherWriterIsNotWrittenOver(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), usual)
+	c.write(j, entry("0", "{}"))
+	name := c.chunks()[0]
+	found, _, err := c.Get(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found.Labels["somebody"] = "was-here"
+	if found, err = c.Put(t.Context(), found); err != nil {
+		t.Fatal(err)
+	}
+	c.write(j, entry("1", "{}")) // only its labels were changed
+	c.same(c.read(run), []string{"0", "1"})
+
+	found, _, _ = c.Get(t.Context(), name)
+	found.Binary[contentKey] = []byte("something else")
+	if _, err = c.Put(t.Context(), found); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Write(t.Context(), []Entry{entry("2", "{}")}); err == nil || !strings.Contains(err.Error(), name) {
+		t.Errorf("%v", err)
+	}
+	if found, _, _ = c.Get(t.Context(), name); string(found.Binary[contentKey]) != "something else" {
+		t.Error("written over")
+	}
+}
+
+// Neither is a ConfigMap that has the name of the next chunk.
+func TestAForeignConfigMapIsNotWrittenOver(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), limits{raw: 500, puts: 1, total: 1 << 20})
+	c.write(j, entry("0", "{}"))
+	name := chunkName("bosgc", run, 1)
+	if _, err := c.Put(t.Context(), kube.Kept{Name: name, Data: map[string]string{"precious": "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Write(t.Context(), []Entry{entry("1", "{}")}); err == nil || !strings.Contains(err.Error(), name) {
+		t.Error(err)
+	}
+	if found, _, err := c.Get(t.Context(), name); err != nil || found.Data["precious"] != "1" {
+		t.Errorf("%v, %+v", err, found)
+	}
+}
+
+func TestAChunkThatWasDeletedIsMadeAgain(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), usual)
+	c.write(j, entry("0", "{}"))
+	c.Kube.Remove("configmaps", lab.Namespace, c.chunks()[0])
+	c.write(j, entry("1", "{}"))
+	c.same(c.read(run), []string{"0", "1"})
+}
+
+func TestWhoGivesUpStopsNobodyElse(t *testing.T) {
+	c := start(t)
+	j := c.open(c.options(run), usual)
+	c.fault("delay=300ms,system=kube,method=POST,count=1")
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := j.Write(short, []Entry{entry("0", "{}")}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
+	time.Sleep(10 * time.Millisecond)
+	all.Go(func() { c.write(j, entry("1", "{}")) })
+	all.Wait()
+	c.same(c.read(run), []string{"0", "1"})
+}
+
+func TestAFileThatCannotBeWrittenStopsTheJournal(t *testing.T) {
+	c := start(t)
+	o := c.options(run)
+	o.Dir = filepath.Join(t.TempDir(), "not-mounted")
+	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "BOSGC_JOURNAL_DIR") {
+		t.Errorf("a folder that does not exist: %v", err)
+	}
+	o.Dir = t.TempDir()
+	j := c.open(o, usual)
+	c.write(j, entry("0", "{}"))
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("NOT RUN: a full disk was not tried, because only Linux has one: ", err)
+	}
+	good := j.file.open
+	j.file.open = full
+	for range 2 {
+		if err := j.Write(t.Context(), []Entry{entry("1", "{}")}); err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("a full disk: %v", err)
+		}
+		j.file.open = good // a disk that lost something is not believed any more
+	}
+	c.same(c.read(run), []string{"0"})
+	o.Run = "same-name"
+	if err := os.WriteFile(filepath.Join(o.Dir, "bosgc-journal-same-name.jsonl"), []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.open(o, usual).Write(t.Context(), []Entry{entry("0", "{}")}); err == nil {
+		t.Error("another's file was written to")
+	}
+}
+
+// The labels of chunks are what room is made by; a real API server refuses bad ones.
+func TestLabelsAreValid(t *testing.T) {
+	c := start(t)
+	o := c.options(strings.Repeat("r", 63))
+	o.Name = strings.Repeat("n", 63)
+	c.write(c.open(o, usual), entry("0", "{}"))
+	list, err := c.List(t.Context(), map[string]string{journalLabel: o.Name})
+	if err != nil || len(list) != 1 {
+		t.Fatal(err, list)
+	}
+	for name, value := range list[0].Labels {
+		if len(value) > 63 || strings.ContainsAny(value, " /") {
+			t.Errorf("label %s: %q", name, value)
+		}
+	}
+	if len(list[0].Name) > 253 {
+		t.Error(list[0].Name)
+	}
+	for _, bad := range []string{"", "a/b", "A", "a_b", "-a", strings.Repeat("r", 64)} {
+		if _, err := Open(t.Context(), Options{Store: c.Store, Name: "bosgc", Run: bad, Runs: 1}); err == nil {
+			t.Errorf("run %q", bad)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"bosgc/internal/inventory"
+)
+
+// Comparison is a ConfigMap of the namespace held against a manifest.
+type Comparison struct {
+	Presence    inventory.Presence
+	SameContent bool // data and binary data, byte for byte
+	SameMarks   bool // it has all labels and annotations of the manifest
+}
+
+// restorable gives a manifest's ConfigMap as it is put back: all that is its own, and nothing that
+// the API server gave it. An owner would have it collected at once if it is gone, and a
+// finalizer could keep it for ever.
+func (c *Client) restorable(name string, manifest json.RawMessage) (*corev1.ConfigMap, error) {
+	var was corev1.ConfigMap
+	if len(manifest) == 0 {
+		return nil, errors.New("there is no manifest")
+	}
+	if err := json.Unmarshal(manifest, &was); err != nil {
+		return nil, fmt.Errorf("the manifest is none of a ConfigMap: %w", err)
+	}
+	switch {
+	case was.Kind != "" && was.Kind != "ConfigMap":
+		return nil, fmt.Errorf("the manifest is of a %s", was.Kind)
+	case was.Name != name:
+		return nil, fmt.Errorf("the manifest is of %q", was.Name)
+	case was.Namespace != "" && was.Namespace != c.options.Namespace:
+		return nil, fmt.Errorf("it was in namespace %q, and this is %q (BOSGC_NAMESPACE)", was.Namespace, c.options.Namespace)
+	}
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.options.Namespace, Labels: was.Labels, Annotations: was.Annotations},
+		Data:       was.Data, BinaryData: was.BinaryData, Immutable: was.Immutable,
+	}, nil
+}
+
+// Restorable says why a ConfigMap cannot be made of a manifest; nil if it can. Nothing is sent.
+func (c *Client) Restorable(name string, manifest json.RawMessage) error {
+	_, err := c.restorable(name, manifest)
+	return err
+}
+
+// CompareConfigMap holds what is there now against a manifest.
+func (c *Client) CompareConfigMap(ctx context.Context, name string, manifest json.RawMessage) (Comparison, error) {
+	want, err := c.restorable(name, manifest)
+	if err != nil {
+		return Comparison{}, err
+	}
+	var got *corev1.ConfigMap
+	err = c.ask(ctx, func(ctx context.Context) (err error) {
+		got, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	presence, err := presenceOf(err)
+	if presence != inventory.Present {
+		return Comparison{Presence: presence}, explain("get ConfigMap "+name, c.options.Namespace, err)
+	}
+	return Comparison{
+		Presence:    inventory.Present,
+		SameContent: maps.Equal(got.Data, want.Data) && maps.EqualFunc(got.BinaryData, want.BinaryData, bytes.Equal),
+		SameMarks:   has(got.Labels, want.Labels) && has(got.Annotations, want.Annotations),
+	}, nil
+}
+
+func has(all, some map[string]string) bool {
+	for key, value := range some {
+		if found, ok := all[key]; !ok || found != value {
+			return false
+		}
+	}
+	return true
+}
+
+// CreateConfigMap makes the ConfigMap of a manifest. there is false if another one has its name: that
+// is left as it is.
+func (c *Client) CreateConfigMap(ctx context.Context, name string, manifest json.RawMessage) (there bool, err error) {
+	want, err := c.restorable(name, manifest)
+	if err != nil {
+		return false, err
+	}
+	err = c.ask(ctx, func(ctx context.Context) error {
+		_, err := c.core.ConfigMaps(c.options.Namespace).Create(ctx, want, metav1.CreateOptions{})
+		return err
+	})
+	if !apierrors.IsAlreadyExists(err) {
+		return err == nil, explain("create ConfigMap "+name, c.options.Namespace, err)
+	}
+	// At a second try it may be the first one, whose answer was lost, that has made it.
+	now, err := c.CompareConfigMap(ctx, name, manifest)
+	return now.SameContent && now.SameMarks, err
+}

@@ -1,0 +1,93 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bosgc/internal/lab/simcfs"
+)
+
+// Profile is one release of CSM: which versions it has of each system, and so which of
+// their quirks (docs/csm.md, "Releases").
+type Profile struct {
+	CSM        string
+	Kubernetes string // version of the API server
+	CronJobV1  bool   // CronJob is in batch/v1
+	Suspend    bool   // Jobs can be suspended
+	BOS        string // version of the BOS service
+	BOSv1      bool
+	BOSv2      bool
+	// TemplateKey is the name under which a session record has its template.
+	TemplateKey string
+	// HonestComplete: BOS's complete follows stop_time; elsewhere it is always false.
+	HonestComplete bool
+	Created201     bool // boot set status is answered with 201
+	RefuseTenants  bool
+	BOSWorkers     int
+	BOSWorkerLife  time.Duration // after which something kills a stuck worker; 0 is never
+	CFSv3          bool
+	CFSFilterPatch bool
+	CFSTagsStick   bool // a PATCH that takes a tag away is a 500
+	// BatcherCrashes: a batcher that cannot rebuild is dead for ever; elsewhere it tries for ever.
+	BatcherCrashes bool
+	JobTTL         bool // Kyverno removes Jobs three days after they finished
+	LegacyIDs      bool // sessions from before UUIDs may still be listed
+}
+
+var profiles = []Profile{
+	{
+		CSM: "1.0", Kubernetes: "1.19.9", BOS: "1.7.109", BOSv1: true, TemplateKey: "templateUuid",
+		Created201: true, BOSWorkers: 1, BOSWorkerLife: 5 * time.Minute, LegacyIDs: true,
+		CFSTagsStick: true, BatcherCrashes: true,
+	},
+	{
+		CSM: "1.2", Kubernetes: "1.20.13", BOS: "1.10.23", BOSv1: true, TemplateKey: "templateName",
+		BOSWorkers: 128, LegacyIDs: true, CFSTagsStick: true, BatcherCrashes: true,
+	},
+	{
+		CSM: "1.3.1", Kubernetes: "1.21.12", CronJobV1: true, Suspend: true, BOS: "2.0.7", BOSv1: true, BOSv2: true,
+		TemplateKey: "templateName", BOSWorkers: 128, LegacyIDs: true, BatcherCrashes: true,
+	},
+	{
+		CSM: "1.4", Kubernetes: "1.21.12", CronJobV1: true, Suspend: true, BOS: "2.0.47", BOSv1: true, BOSv2: true,
+		TemplateKey: "templateName", HonestComplete: true, BOSWorkers: 128, BOSWorkerLife: 30 * time.Second,
+		CFSFilterPatch: true, JobTTL: true,
+	},
+	{
+		CSM: "1.5", Kubernetes: "1.22.13", CronJobV1: true, Suspend: true, BOS: "2.10.13", BOSv1: true, BOSv2: true,
+		TemplateKey: "templateName", HonestComplete: true, RefuseTenants: true, BOSWorkers: 128,
+		CFSv3: true, CFSFilterPatch: true, JobTTL: true,
+	},
+	{
+		CSM: "1.6", Kubernetes: "1.24.17", CronJobV1: true, Suspend: true, BOS: "2.30.5", BOSv2: true, BOSWorkers: 128,
+		CFSv3: true, CFSFilterPatch: true, JobTTL: true,
+	},
+}
+
+// Profiles names the releases that can be played, oldest first.
+func Profiles() []string {
+	var names []string
+	for _, p := range profiles {
+		names = append(names, p.CSM)
+	}
+	return names
+}
+
+func profileOf(csm string) (Profile, error) {
+	name := strings.TrimPrefix(csm, "csm-")
+	i := slices.IndexFunc(profiles, func(p Profile) bool { return p.CSM == name })
+	if i < 0 {
+		return Profile{}, fmt.Errorf("no CSM release %q: have %s", csm, strings.Join(Profiles(), ", "))
+	}
+	return profiles[i], nil
+}
+
+// cfs are the options of this release's CFS.
+func (p Profile) cfs(pageSize int, batcher simcfs.BatcherOptions) simcfs.Options {
+	return simcfs.Options{
+		V3: p.CFSv3, V2PageLimit: p.CFSv3, PageSize: pageSize, FilterPatch: p.CFSFilterPatch,
+		TagsStick: p.CFSTagsStick, RebuildCrashes: p.BatcherCrashes, Batcher: batcher,
+	}
+}

@@ -1,0 +1,208 @@
+package metrics
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"bosgc/gc"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+	"bosgc/internal/state"
+	"bosgc/policy"
+)
+
+func keep(t *testing.T) (*state.Store, *lab.Server) {
+	t.Helper()
+	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := lab.Start(world, lab.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	config, err := kube.Config(server.Kubeconfig(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 2, RequestTimeout: time.Second, ListTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.NewStore(client.Store(lab.Namespace), "bosgc"), server
+}
+
+// swept is a sweep that has deleted n ghosts.
+func swept(n, exitCode int) *Metrics {
+	m := New("1.0", "abc")
+	d := gc.Document{ExitCode: exitCode, CreatedAt: time.Now()}
+	for range n {
+		d.Objects = append(d.Objects, gc.Object{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost, Outcome: gc.Deleted})
+	}
+	for range n {
+		m.Request("bos")("DELETE", 204, time.Second)
+	}
+	m.Swept(d, time.Now())
+	return m
+}
+
+func book(l *Ledger, store *state.Store, run string, m *Metrics, t *testing.T) error {
+	return l.Book(t.Context(), store, run, m, func(*state.State) {})
+}
+
+// ghosts gives the totals: deleted ghosts, and requests by the histogram.
+func ghosts(t *testing.T, from interface {
+	Gather() ([]*dto.MetricFamily, error)
+},
+) (deleted float64, requests uint64, ok float64) {
+	t.Helper()
+	families, err := from.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			switch f.GetName() {
+			case "bosgc_deleted_total":
+				deleted += m.GetCounter().GetValue()
+			case "bosgc_request_duration_seconds":
+				requests += m.GetHistogram().GetSampleCount()
+			case "bosgc_state_ok":
+				ok = m.GetGauge().GetValue()
+			}
+		}
+	}
+	return deleted, requests, ok
+}
+
+func is(t *testing.T, when string, from interface {
+	Gather() ([]*dto.MetricFamily, error)
+}, want, wantOK float64,
+) {
+	t.Helper()
+	if deleted, requests, ok := ghosts(t, from); deleted != want || requests != uint64(want) || ok != wantOK {
+		t.Errorf("%s: %v deleted, %d requests, state ok %v; want %v, %v", when, deleted, requests, ok, want, wantOK)
+	}
+}
+
+// A process that cannot write the state for a while goes on counting, and catches up.
+func TestLedgerCatchesUp(t *testing.T) {
+	store, server := keep(t)
+	l, err := NewLedger("1.0", "abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(t, "before the first sweep", l, 0, 1)
+	if err := book(l, store, "r1", swept(2, 0), t); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "after the first", l, 2, 1)
+	forbid := lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "PUT"}
+	if err := server.AddFault(forbid); err != nil {
+		t.Fatal(err)
+	}
+	for n, run := range []string{"r2", "r3"} {
+		if err := book(l, store, run, swept(3, 0), t); err == nil {
+			t.Error("no error")
+		}
+		is(t, "while it cannot be written", l, float64(2+3*(n+1)), 0)
+	}
+	server.ClearFaults()
+	if err := book(l, store, "r4", swept(1, 0), t); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "after it can be written again", l, 9, 1)
+	exporter, err := NewExporter(store, "1.0", "abc", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(t, "what an exporter shows", exporter, 9, 1)
+	next, err := NewLedger("1.0", "abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Begin(t.Context(), store); err != nil || !next.Whole() {
+		t.Fatal(err)
+	}
+	is(t, "what the next process begins with", next, 9, 1)
+}
+
+// A write that was carried out, and that nobody has heard of, is not counted again.
+func TestLedgerCountsALostWriteOnce(t *testing.T) {
+	store, server := keep(t)
+	l, err := NewLedger("1.0", "abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Every answer to a write is lost, and then nothing is answered any more: the process cannot
+	// find out what has become of it.
+	for _, f := range []lab.Fault{
+		{Kind: lab.FaultLoseAnswer, System: "kube", Method: "POST", Count: 1},
+		{Kind: lab.FaultHang, System: "kube", Method: "POST"},
+	} {
+		if err := server.AddFault(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := book(l, store, "r1", swept(4, 0), t); err == nil {
+		t.Fatal("no error")
+	}
+	is(t, "not known to be written", l, 4, 0)
+	// The next one fails too, and its write is not even carried out.
+	if err := server.AddFault(lab.Fault{Kind: lab.FaultHang, System: "kube", Method: "PUT"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := book(l, store, "r2", swept(2, 0), t); err == nil {
+		t.Fatal("no error")
+	}
+	server.ClearFaults()
+	if err := book(l, store, "r3", swept(1, 0), t); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "after the next", l, 7, 1)
+}
+
+// What a failed sweep has not seen stays as the last one saw it.
+func TestLedgerKeepsWhatIsNotFresh(t *testing.T) {
+	store, _ := keep(t)
+	l, err := NewLedger("1.0", "abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := book(l, store, "r1", swept(2, 0), t); err != nil {
+		t.Fatal(err)
+	}
+	bad := New("1.1", "def")
+	bad.Failed(gc.ExitFailed, time.Now(), time.Now())
+	if err := book(l, store, "r2", bad, t); err != nil {
+		t.Fatal(err)
+	}
+	families, err := l.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			v := m.GetGauge().GetValue()
+			switch f.GetName() {
+			case "bosgc_objects":
+				if m.GetLabel()[1].GetValue() == "ghost" && m.GetLabel()[0].GetValue() == "Session" && v != 2 {
+					t.Errorf("objects %v", m)
+				}
+			case "bosgc_last_success_timestamp_seconds":
+				if v == 0 {
+					t.Error("the last success is forgotten")
+				}
+			case "bosgc_last_exit_code":
+				if v != 1 {
+					t.Errorf("exit code %v", v)
+				}
+			}
+		}
+	}
+	is(t, "after a failed sweep", l, 2, 1)
+}

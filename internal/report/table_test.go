@@ -1,0 +1,167 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"bosgc/gc"
+	"bosgc/internal/inventory"
+	"bosgc/policy"
+)
+
+const id = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
+
+func document() gc.Document {
+	return gc.Document{
+		Kind: "Plan", Run: "20260301t120000z-00000000",
+		Summary: gc.Summary{Delete: 1, Keep: 2, Unknown: 1},
+		Sources: []inventory.Source{
+			{Name: "bos-sessions", Complete: true, Count: 3},
+			{Name: "cfs-sessions", Error: "GET /v3/options: the service did not answer within 30s and this goes on for more than one line of a terminal"},
+		},
+		Objects: []gc.Object{
+			{Kind: policy.Session, Name: id, Verdict: policy.Keep, Reason: policy.KeptLast, Detail: "newest"},
+			{Kind: policy.CFSSession, Name: "batcher-" + id, Verdict: policy.Unknown, Reason: policy.EvidenceIncomplete, Detail: "BOS v2 could not be asked for its session, and one long sentence has to be broken"},
+			{Kind: policy.ConfigMap, Name: id, Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes"},
+			{Kind: policy.Job, Name: strings.Repeat("boa-x", 12), Verdict: policy.Keep, Reason: policy.AwaitingConfirmation, Detail: "orphan"},
+		},
+	}
+}
+
+func table(t *testing.T, d gc.Document, colour bool) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Table(&b, d, View{Colour: colour}); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTableFits80Columns(t *testing.T) {
+	for line := range strings.Lines(table(t, document(), false)) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
+func TestTableShowsWhatMattersFirst(t *testing.T) {
+	text := table(t, document(), false)
+	last := -1
+	for _, want := range []string{"1 to delete, 1 unknown, 2 stay", "Not read completely: cfs-sessions", "To delete (1)", "Unknown, so nothing is done (1)", "BOS v2 could not be asked", "Stays (2)", "awaiting-confirmation", "kept-last"} {
+		at := strings.Index(text, want)
+		if at < last {
+			t.Errorf("%q comes at %d, before what should precede it (or not at all):\n%s", want, at, text)
+		}
+		last = max(last, at)
+	}
+}
+
+func TestReportShowsFailuresFirst(t *testing.T) {
+	d := document()
+	d.Kind, d.Stopped = "Report", "interrupted"
+	d.Objects[2].Outcome, d.Objects[2].Error = gc.Failed, "the server is on fire"
+	d.Outcomes = map[gc.Outcome]int{gc.Failed: 1}
+	text := table(t, d, false)
+	for _, want := range []string{"1 failed", "Stopped before its end: interrupted", "Failed (1)", "the server is on fire"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "To delete") {
+		t.Errorf("what failed is listed as still to come:\n%s", text)
+	}
+}
+
+func TestColourIsForTerminalsOnly(t *testing.T) {
+	if strings.Contains(table(t, document(), false), "\x1b") {
+		t.Error("escape sequences without colour")
+	}
+	if !strings.Contains(table(t, document(), true), "\x1b[") {
+		t.Error("no colour where it was asked for")
+	}
+}
+
+func TestNothingFromAServerReachesTheTerminalRaw(t *testing.T) {
+	d := document()
+	for i := range d.Objects {
+		d.Objects[i].Name = "a\x1b[2J\nb\u202e\x00"
+		d.Objects[i].Detail = "x\x1b]0;title\x07"
+		d.Objects[i].Outcome, d.Objects[i].Error = gc.Failed, "y\x1b[1m"
+	}
+	d.Sources[1].Error = "z\x1b[1m\r"
+	d.Stopped = "w\x1b"
+	for _, r := range table(t, d, false) {
+		if r != '\n' && (r < ' ' || r == '\u202e' || r == 0x7f) {
+			t.Fatalf("%q reaches the terminal", r)
+		}
+	}
+}
+
+// sessionOf gives two objects of one session, of which one goes with the other.
+func sessionOf(id string, ago time.Duration) []gc.Object {
+	ended, due := judged.Add(-ago), judged.Add(7*day-ago)
+	return []gc.Object{
+		{Kind: policy.ConfigMap, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes with its session " + id, StartedAt: gc.MomentOf(ended), UID: "uid-" + id},
+		{Kind: policy.Session, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.CompletedExpired, EndedAt: gc.MomentOf(ended), EligibleAt: gc.MomentOf(due)},
+	}
+}
+
+func TestTableGroupsBySessionAndSaysWhyOnce(t *testing.T) {
+	d := document()
+	d.CreatedAt = judged
+	d.Objects = append(sessionOf(id, 12*day), append(sessionOf("0"+id[1:], 9*day), gc.Object{Kind: policy.CFSSession, Name: "batcher-" + id, Session: id, Verdict: policy.Keep, Reason: policy.Running})...)
+	text := table(t, d, false)
+	want := id + "  compute  (2 of its 3 objects)\n" +
+		"  finished 12 days ago, kept 7 days: goes\n" +
+		"  Session    " + id + "         completed-expired\n" +
+		"  ConfigMap  " + id + "         owner-collected\n" +
+		"0" + id[1:] + "  compute\n" +
+		"  finished 9 days ago, kept 7 days: goes\n"
+	if !strings.Contains(text, want) {
+		t.Errorf("want:\n%s\nin:\n%s", want, text)
+	}
+}
+
+func TestWideTableHasMoreColumnsAndWholeNames(t *testing.T) {
+	d := document()
+	d.CreatedAt = judged
+	d.Objects = append(d.Objects, sessionOf(id, 12*day)...)
+	var b bytes.Buffer
+	if err := Table(&b, d, View{Wide: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"AGE", "ELIGIBLE", "TEMPLATE", "UID", "uid-" + id, "12d", "2026-11-17T12:00:00Z", strings.Repeat("boa-x", 12)} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, b.String())
+		}
+	}
+}
+
+func TestFilterChangesWhatIsShownAndTheCountsSaySo(t *testing.T) {
+	d := document()
+	f, err := ParseFilter([]string{"kind=ConfigMap"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := Table(&b, d, View{Filter: f}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1 to delete, 1 unknown, 2 stay", "Shown are 1 of 4 objects, by --filter kind=ConfigMap.", "SHOWN", "To delete (1)"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, b.String())
+		}
+	}
+	for _, hidden := range []string{"Stays (", "Unknown, so", "kept-last"} {
+		if strings.Contains(b.String(), hidden) {
+			t.Errorf("%q is shown:\n%s", hidden, b.String())
+		}
+	}
+	if strings.Contains(table(t, d, false), "SHOWN") {
+		t.Error("without a filter something is said about one")
+	}
+}

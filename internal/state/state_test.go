@@ -1,0 +1,318 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"bosgc/internal/inventory"
+	"bosgc/internal/kube"
+	"bosgc/internal/lab"
+)
+
+// keep gives a store in a simulated cluster, and the cluster.
+func keep(t *testing.T) (*Store, *kube.Store, *lab.Server) {
+	t.Helper()
+	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := lab.Start(world, lab.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	config, err := kube.Config(server.Kubeconfig(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 8, RequestTimeout: 5 * time.Second, ListTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := client.Store(lab.Namespace)
+	return NewStore(own, "bosgc"), own, server
+}
+
+// deleted is what a run with so many deletes has counted.
+func deleted(n float64) []*dto.MetricFamily {
+	registry := prometheus.NewRegistry()
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deleted_total", Help: "h"}, []string{"kind"})
+	counter.WithLabelValues("Job").Add(n)
+	took := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "took_seconds", Help: "h", Buckets: []float64{1, 2}})
+	for range int(n) {
+		took.Observe(1.5)
+	}
+	last := prometheus.NewGauge(prometheus.GaugeOpts{Name: "last", Help: "h"})
+	last.Set(n)
+	registry.MustRegister(counter, took, last)
+	families, err := registry.Gather()
+	if err != nil {
+		panic(err)
+	}
+	return families
+}
+
+func all(string) bool  { return true }
+func none(string) bool { return false }
+
+func booked(n float64) func(*State) error {
+	return func(s *State) (err error) {
+		s.Totals, err = s.Totals.Add(deleted(n), all)
+		return err
+	}
+}
+
+func total(t *testing.T, s State) float64 {
+	t.Helper()
+	if s.Totals["deleted_total"] == nil {
+		return 0
+	}
+	h := s.Totals["took_seconds"].GetMetric()[0].GetHistogram()
+	n := s.Totals["deleted_total"].GetMetric()[0].GetCounter().GetValue()
+	if float64(h.GetSampleCount()) != n || float64(h.GetBucket()[1].GetCumulativeCount()) != n || h.GetBucket()[0].GetCumulativeCount() != 0 || h.GetSampleSum() != 1.5*n {
+		t.Errorf("the histogram is %v, want %v observations", h, n)
+	}
+	return n
+}
+
+func TestTheStateComesBackAsItWas(t *testing.T) {
+	store, _, _ := keep(t)
+	first := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	_, err := store.Update(t.Context(), "run-1", func(s *State) error {
+		s.List = SessionList{Sessions: 3, Unseen: 1, Hang: &Hang{At: first, Bytes: 7}}
+		s.Last = &Run{ID: "run-1", ExitCode: 3, Outcomes: map[string]int{"deleted": 5}}
+		s.Sightings = map[string]Sighting{"uid": {Times: 2, First: first}}
+		return booked(5)(s)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if total(t, s) != 5 || s.Last.ID != "run-1" || s.Last.Outcomes["deleted"] != 5 || s.Sightings["uid"] != (Sighting{2, first}) || !s.Counted("run-1") || !s.SetAside.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	if s.List.Sessions != 3 || s.List.Unseen != 1 || *s.List.Hang != (Hang{At: first, Bytes: 7}) {
+		t.Errorf("%+v", s.List)
+	}
+}
+
+func TestWritersLoseNothingOfEachOther(t *testing.T) {
+	store, _, _ := keep(t)
+	var writers sync.WaitGroup
+	for n := range 6 {
+		writers.Go(func() {
+			for i := range 4 {
+				for { // five writers at once can use up one's tries
+					if _, err := store.Update(t.Context(), fmt.Sprintf("%d-%d", n, i), booked(1)); err == nil {
+						break
+					} else if !errors.Is(err, kube.ErrChanged) {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	writers.Wait()
+	s, err := store.Read(t.Context())
+	if got := total(t, s); err != nil || got != 24 {
+		t.Errorf("counted %v, want 24; %v", got, err)
+	}
+}
+
+// An answer that is lost on its way leaves a write that was carried out: it counts once.
+func TestALostAnswerCountsOnce(t *testing.T) {
+	store, _, server := keep(t)
+	for n, method := range []string{"POST", "PUT"} {
+		if err := server.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: method, Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Update(t.Context(), method, booked(1))
+		if got := total(t, s); err != nil || got != float64(n+1) {
+			t.Errorf("%s: counted %v, want %d; %v", method, got, n+1, err)
+		}
+	}
+}
+
+func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
+	good := func() map[string]string {
+		s := State{Totals: Totals{}}
+		s.Count("r")
+		if err := booked(1)(&s); err != nil {
+			t.Fatal(err)
+		}
+		data, err := s.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	for name, harm := range map[string]func(map[string]string){
+		"a newer format":             func(d map[string]string) { d[keyFormat] = "2" },
+		"no format":                  func(d map[string]string) { delete(d, keyFormat) },
+		"empty":                      func(d map[string]string) { clear(d) },
+		"metrics that are none":      func(d map[string]string) { d[keyMetrics] = "deleted_total{" },
+		"a negative counter":         func(d map[string]string) { d[keyMetrics] = strings.Replace(d[keyMetrics], "} 1", "} -1", 1) },
+		"not a number":               func(d map[string]string) { d[keyMetrics] = strings.Replace(d[keyMetrics], "} 1", "} NaN", 1) },
+		"sightings that are none":    func(d map[string]string) { d[keySightings] = `{"uid":7}` },
+		"sightings cut off":          func(d map[string]string) { d[keySightings] = `{"uid":{"n":1,` },
+		"seen without a time":        func(d map[string]string) { d[keySightings] = `{"uid":{"n":9}}` },
+		"seen less than never":       func(d map[string]string) { d[keySightings] = `{"uid":{"n":-1,"first":"2026-01-01T00:00:00Z"}}` },
+		"sightings missing":          func(d map[string]string) { delete(d, keySightings) },
+		"runs that are none":         func(d map[string]string) { d[keyRuns] = `{}` },
+		"a time that is none":        func(d map[string]string) { d[keySetAside] = `yesterday` },
+		"a last run that is no run":  func(d map[string]string) { d[keyLast] = `[]` },
+		"a list that is none":        func(d map[string]string) { d[keyList] = `[]` },
+		"fewer sessions than none":   func(d map[string]string) { d[keyList] = `{"sessions":-1}` },
+		"a hang at no time":          func(d map[string]string) { d[keyList] = `{"hang":{"bytes":1}}` },
+		"JSON with something behind": func(d map[string]string) { d[keyRuns] = `[]]` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, own, _ := keep(t)
+			bad := good()
+			harm(bad)
+			if _, err := own.Put(t.Context(), kube.Kept{Name: "bosgc-state", Data: bad}); err != nil {
+				t.Fatal(err)
+			}
+			if s, err := store.Read(t.Context()); !errors.Is(err, ErrUnreadable) || len(s.Sightings) > 0 || !strings.Contains(err.Error(), "bosgc-state") {
+				t.Errorf("read: %+v, error %v", s, err)
+			}
+			s, err := store.Update(t.Context(), "next", booked(3))
+			if err != nil || total(t, s) != 3 || len(s.Sightings) != 0 || s.SetAside.IsZero() {
+				t.Errorf("began anew with %+v, error %v", s, err)
+			}
+			aside, presence, err := own.Get(t.Context(), "bosgc-state-unreadable")
+			if err != nil || presence != inventory.Present || !maps.Equal(aside.Data, bad) {
+				t.Errorf("set aside: %v, %v, error %v", presence, aside.Data, err)
+			}
+			if s, err = store.Read(t.Context()); err != nil || s.SetAside.IsZero() {
+				t.Errorf("afterwards: %+v, error %v", s, err)
+			}
+		})
+	}
+}
+
+// What cannot be put aside is not overwritten.
+func TestWhatCannotBeSetAsideStays(t *testing.T) {
+	store, own, server := keep(t)
+	if _, err := own.Put(t.Context(), kube.Kept{Name: "bosgc-state", Data: map[string]string{"precious": "yes"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "POST"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Update(t.Context(), "next", booked(3)); err == nil {
+		t.Error("no error")
+	}
+	if kept, _, err := own.Get(t.Context(), "bosgc-state"); err != nil || kept.Data["precious"] != "yes" {
+		t.Errorf("%v, error %v", kept.Data, err)
+	}
+}
+
+func TestTheStateIsBounded(t *testing.T) {
+	s := State{Totals: Totals{}, Sightings: map[string]Sighting{}}
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 3 * maxSightings {
+		s.Sightings[fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", i)] = Sighting{Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second)}
+	}
+	for i := range 1000 {
+		s.Count(fmt.Sprintf("20260102t150405z-%08d", i))
+	}
+	data, err := s.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, text := range data {
+		size += len(text)
+	}
+	if size > 600<<10 || len(s.Sightings) != maxSightings || len(s.Runs) != maxRuns {
+		t.Errorf("%d bytes, %d sightings, %d runs", size, len(s.Sightings), len(s.Runs))
+	}
+	if _, oldest := s.Sightings["00000000-2c3b-4f5e-8a9b-0123456789ab"]; !oldest {
+		t.Error("the oldest orphan was forgotten: it would never be confirmed")
+	}
+	if !s.Counted("20260102t150405z-00000999") {
+		t.Error("the newest run was forgotten")
+	}
+}
+
+func TestTotals(t *testing.T) {
+	sum, err := Totals{}.Add(deleted(2), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum, err = sum.Add(deleted(3), none); err != nil {
+		t.Fatal(err)
+	}
+	if got := total(t, State{Totals: sum}); got != 5 {
+		t.Errorf("counted %v, want 5", got)
+	}
+	if got := sum["last"].GetMetric()[0].GetGauge().GetValue(); got != 2 {
+		t.Errorf("a gauge with nothing new to say is %v, want 2", got)
+	}
+	text, err := sum.text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := parseTotals(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parsed.text()
+	if err != nil || again != text {
+		t.Errorf("read and written again:\n%s\nwas\n%s%v", again, text, err)
+	}
+	// Of another version: a metric that is no more, one that was a gauge, other buckets.
+	if parsed, err = parseTotals("# TYPE old_total counter\nold_total 5\n# TYPE deleted_total gauge\ndeleted_total{kind=\"Job\"} 7\n" +
+		"# TYPE took_seconds histogram\ntook_seconds_bucket{le=\"9\"} 1\ntook_seconds_bucket{le=\"+Inf\"} 1\ntook_seconds_sum 3\ntook_seconds_count 1\n"); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err = parsed.Add(deleted(4), all); err != nil || sum["old_total"] != nil || total(t, State{Totals: sum}) != 4 {
+		t.Errorf("%v, error %v", sum, err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	s := State{Totals: Totals{}, Sightings: map[string]Sighting{"u": {1, time.Unix(1, 0)}}}
+	_ = booked(1)(&s)
+	data, err := s.encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data[keyMetrics], data[keySightings], data[keyRuns], data[keyLast])
+	f.Add("a{b=\"\xff\"} 1e999", "null", "null", "null")
+	f.Fuzz(func(t *testing.T, metrics, sightings, runs, last string) {
+		s, err := decode(map[string]string{keyFormat: format, keyMetrics: metrics, keySightings: sightings, keyRuns: runs, keyLast: last})
+		if err != nil {
+			if !errors.Is(err, ErrUnreadable) || s.Sightings != nil {
+				t.Errorf("%v, %+v", err, s)
+			}
+			return
+		}
+		next, err := s.Totals.Add(deleted(1), none)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Totals = next
+		again, err := s.encode()
+		if err != nil {
+			return // what is no metric is not written
+		}
+		if _, err := decode(again); err != nil {
+			t.Errorf("what was written cannot be read: %v", err)
+		}
+	})
+}
