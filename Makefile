@@ -160,7 +160,7 @@ soak: race ## play N random worlds with faults and crashes (N=200), or the one o
 
 .PHONY: soak-broken
 soak-broken: ## break each rule of docs/safety.md on purpose, and see that the soak notices
-	CGO_ENABLED=0 go test -tags broken -count=1 -v -timeout 30m -run '^TestEveryBrokenRuleIsNoticed$$' ./internal/cli
+	CGO_ENABLED=0 BOSGC_SOAK_BROKEN=1 go test -count=1 -v -timeout 60m -run '^TestEveryBrokenRuleIsNoticed$$' ./internal/cli
 
 .PHONY: bench-linking
 bench-linking: ## measure how well CFS sessions are linked to sessions, over BENCH_N (10) worlds of each release

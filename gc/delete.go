@@ -25,7 +25,7 @@ func (x *execution) carryOut(ctx context.Context, u *unit, o *Object, d policy.D
 		o.Outcome, o.Detail = Skipped, fmt.Sprintf("now %s (%s): %s", d.Verdict, d.Reason, d.Detail)
 		return
 	}
-	if r := u.readings[o]; r != nil && r.err != nil && !breakUnread {
+	if r := u.readings[o]; r != nil && r.err != nil {
 		x.notTried(o, r.err)
 		return
 	}
@@ -72,7 +72,7 @@ func (x *execution) delete(ctx context.Context, u *unit, o *Object) {
 	switch {
 	case errors.Is(err, kube.ErrChanged):
 		o.Outcome, o.Detail = Skipped, err.Error()
-	case err != nil && (breakErrors || x.isGone(ctx, u, o)):
+	case err != nil && x.isGone(ctx, u, o):
 		o.Outcome = Deleted
 	case err != nil:
 		o.Outcome, o.Error = Failed, err.Error()

@@ -195,9 +195,6 @@ func (x *execution) run(ctx context.Context, u *unit) {
 			x.abort(fmt.Errorf("the journal cannot be written, and nothing is deleted without it: %w", err))
 		}
 	}
-	if breakOrder {
-		slices.Reverse(u.objects)
-	}
 	for i, o := range u.objects {
 		u.finishing = i > 0 && finishes(ctx, u.objects[i-1], o)
 		if ctx.Err() != nil && !u.finishing {
@@ -260,10 +257,6 @@ func (x *execution) wait(objects []*Object, because *Object) {
 
 // one looks at an object and its session once more, and deletes it.
 func (x *execution) one(ctx context.Context, u *unit, o *Object) {
-	if breakLook {
-		x.carryOut(ctx, u, o, policy.Decision{Verdict: policy.Delete}, u.content(o))
-		return
-	}
 	if x.shared(o) {
 		x.sharedCFS(ctx, u, o, x.world.judge.Owners(o.Name))
 		return

@@ -59,9 +59,6 @@ func (x *execution) record(ctx context.Context, u *unit) error {
 			r.content = nil // its version says all; the content can be a mebibyte
 		}
 	}
-	if breakJournal {
-		return nil
-	}
 	defer x.systems.Timings.took("deleting: write the journal", time.Now(), len(entries))
 	return x.limits.Journal.Write(ctx, entries)
 }
@@ -139,7 +136,6 @@ func (u *unit) content(o *Object) json.RawMessage {
 func (u *unit) unrecorded(o *Object, now json.RawMessage) string {
 	r := u.readings[o]
 	switch {
-	case breakUnread && r != nil && r.err != nil:
 	case r == nil || !r.kept:
 		return "it changed before it could be written to the journal"
 	case o.UID == "" && !sameJSON(r.content, now):

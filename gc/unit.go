@@ -56,7 +56,7 @@ func (x *execution) bundles(objects []Object, from, budget int) (bundles []bundl
 		if o.Kind == policy.Session {
 			together = withConfigMaps(objects[i:])
 		}
-		if (budget == 0 || together > budget && together <= x.limits.MaxDeletes) && !breakCap {
+		if budget == 0 || together > budget && together <= x.limits.MaxDeletes {
 			return bundles, i
 		}
 		budget--

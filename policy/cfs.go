@@ -14,14 +14,14 @@ func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
 	if c.Fault != "" {
 		return unknown(BadData, c.Fault)
 	}
-	if why := inventory.NotBatcherMade(c); why != "" && !breakForeign {
+	if why := inventory.NotBatcherMade(c); why != "" {
 		return keep(Foreign, why)
 	}
 	if j.settings.CFS == CFSOff {
 		return keep(PolicyOff, "BOSGC_CFS is off")
 	}
 	switch {
-	case c.Status == "complete", breakStatus:
+	case c.Status == "complete":
 		return nil
 	case c.Status == "pending", c.Status == "running":
 		return keep(Running, "its status is "+c.Status)
@@ -100,9 +100,9 @@ func (j *Judge) linkedCFS(f *facts, session Decision, jobs []Decision, c invento
 	}
 	// BOS v2 writes the same tag: unknown to v1 is not gone (docs/csm.md, "Tags").
 	switch {
-	case f.group.V2 == inventory.Present && !breakV2:
+	case f.group.V2 == inventory.Present:
 		return keep(Foreign, "it belongs to a session of BOS v2")
-	case f.group.V2 == inventory.Absent, breakV2:
+	case f.group.V2 == inventory.Absent:
 		return j.cfsAge(c, j.settings.OrphanGrace, OwnerCollected)
 	default:
 		return unknown(EvidenceIncomplete, "BOS v2 could not be asked for its session")

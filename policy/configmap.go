@@ -34,7 +34,7 @@ func (j *Judge) configMapRules(f *facts, session Decision, jobs []Decision, cm i
 		shape(cm.Fault),
 		always("annotation", f.keep),
 		rule{name: "use", says: func() *ruling {
-			if cm.User == "" || breakUsers {
+			if cm.User == "" {
 				return nil
 			}
 			return keep(InUse, cm.User+" refers to it and is not of its session")
@@ -104,7 +104,7 @@ func (j *Judge) orphan(f *facts, cm inventory.ConfigMap) []rule {
 // stops others from naming ConfigMaps by a UUID.
 func body(cm inventory.ConfigMap) *ruling {
 	switch {
-	case cm.Body == inventory.BodyExact, breakBody:
+	case cm.Body == inventory.BodyExact:
 		return nil
 	case cm.Body == inventory.BodyOther:
 		return keep(NotOurs, cm.BodyFault)

@@ -65,7 +65,6 @@ func goesWith(owner Decision, what string) *ruling {
 // can.
 func ownerUnsure(f *facts) *ruling {
 	switch {
-	case breakOwner:
 	case f.group.Listed == inventory.Unknown:
 		return unknown(EvidenceIncomplete, "BOS's list of sessions is not complete")
 	case f.group.Record.Presence == inventory.Present:

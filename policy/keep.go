@@ -33,7 +33,7 @@ func (j *Judge) protection(g *inventory.Group) *ruling {
 }
 
 func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
-	if k.Keep != nil && !breakKeep {
+	if k.Keep != nil {
 		switch *k.Keep {
 		case "true":
 			return keep(KeptByRule, object+" has the annotation bosgc/keep")
@@ -57,9 +57,6 @@ func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 
 // keptTemplate says whether the template is one whose sessions are kept.
 func (j *Judge) keptTemplate(f *facts) *ruling {
-	if breakTemplates {
-		return nil
-	}
 	if len(j.settings.KeepTemplates) > 0 && f.template == "" && f.group.Record.Presence != inventory.Absent {
 		return unknown(BadData, "its template is not known, and BOSGC_KEEP_TEMPLATES may mean it")
 	}

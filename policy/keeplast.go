@@ -60,7 +60,7 @@ func (j *Judge) trustedEnd(f *facts) time.Time {
 }
 
 func (j *Judge) keptAsNewest(f *facts) *ruling {
-	if !j.keptLast[f.group.ID] || breakKeepLast {
+	if !j.keptLast[f.group.ID] {
 		return nil
 	}
 	return keep(KeptLast, fmt.Sprintf("among the %d newest finished sessions of template %q (BOSGC_KEEP_LAST)", j.settings.KeepLast, f.template))

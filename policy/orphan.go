@@ -17,11 +17,11 @@ func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time) *ruling {
 	if uid != "" {
 		times += j.memory.Sightings[uid]
 	}
-	if because := j.guarded[kind]; because != "" && !breakGuard {
+	if because := j.guarded[kind]; because != "" {
 		r.reason, r.detail = OrphanGuard, seen+"; "+because
 		return r
 	}
-	if times < j.settings.OrphanSightings && !breakSightings {
+	if times < j.settings.OrphanSightings {
 		r.reason, r.detail = AwaitingConfirmation, fmt.Sprintf("%s; seen by %d of %d sweeps (BOSGC_ORPHAN_SIGHTINGS)", seen, times, j.settings.OrphanSightings)
 		return r
 	}

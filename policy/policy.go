@@ -198,7 +198,7 @@ func (j *Judge) Group(g *inventory.Group) []Decision {
 // are the thread that leads to it, and without them it could only go as an orphan.
 func holdBack(cms []Decision, session *Decision, jobs []Decision) {
 	for _, cm := range cms {
-		if cm.Verdict != Unknown || breakHoldBack {
+		if cm.Verdict != Unknown {
 			continue
 		}
 		held := unknown(EvidenceIncomplete, "its ConfigMap "+cm.Name+" cannot be judged")

@@ -41,9 +41,6 @@ func liveness(g *inventory.Group, stopped bool) life {
 		}
 		l.job(job, pods, podsComplete)
 	}
-	if breakRunning {
-		l.running = ""
-	}
 	return l
 }
 

@@ -106,17 +106,17 @@ func (j *Judge) finishedLately(f *facts) *ruling {
 // young keeps what is younger than an age, and what cannot be said to be older: every rule that
 // lets something go for its age asks here first.
 func (j *Judge) young(since time.Time, ttl time.Duration, what string) *ruling {
-	if j.memory.ClockDoubt != "" && !breakClock {
+	if j.memory.ClockDoubt != "" {
 		return unknown(ClockSkew, j.memory.ClockDoubt)
 	}
-	if eligible := since.Add(ttl); j.now.Before(eligible) && !breakGrace {
+	if eligible := since.Add(ttl); j.now.Before(eligible) {
 		return keepUntil(TooYoung, eligible, fmt.Sprintf("%s %s; kept until %s", what, stamp(since), stamp(eligible)))
 	}
 	return nil
 }
 
 func (j *Judge) clusterUnread(f *facts) *ruling {
-	if missing := f.group.Evidence().Missing(); len(missing) > 0 && !breakEvidence {
+	if missing := f.group.Evidence().Missing(); len(missing) > 0 {
 		return unknown(EvidenceIncomplete, "not read completely: "+strings.Join(missing, ", "))
 	}
 	return nil
@@ -172,7 +172,7 @@ func (j *Judge) badTimes(f *facts) *ruling {
 		stamp inventory.Stamp
 	}{{"start_time", r.Start}, {"stop_time", r.Stop}} {
 		switch {
-		case t.stamp.Bad() && !breakTimes:
+		case t.stamp.Bad():
 			return unknown(BadData, fmt.Sprintf("its %s is no time: %.60q", t.name, t.stamp.Raw))
 		case t.stamp.Known() && j.future(t.stamp.At()):
 			return unknown(ClockSkew, fmt.Sprintf("its %s lies in the future: %s", t.name, stamp(t.stamp.At())))

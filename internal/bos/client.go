@@ -199,7 +199,7 @@ func (c *Client) Whole(ctx context.Context, id string) (inventory.Record, json.R
 	case http.StatusNotFound:
 		// Only {} is what BOS answers for a session that it does not have; any other 404
 		// is about the path, or from something in between.
-		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 || break404 {
+		if fields, bad := object(body(err)); bad == nil && len(fields) == 0 {
 			c.answered.add(id)
 			return inventory.Record{Presence: inventory.Absent}, nil, nil
 		}

@@ -164,9 +164,6 @@ func (c *Client) delete(ctx context.Context, object, uid, resourceVersion string
 	}
 	u := types.UID(uid)
 	opts := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &u, ResourceVersion: &resourceVersion}}
-	if breakPrecondition {
-		opts.Preconditions = nil
-	}
 	attempts, lost := 0, false
 	err = c.ask(ctx, func(ctx context.Context) error {
 		attempts++
@@ -204,5 +201,5 @@ func presenceOf(err error) (inventory.Presence, error) {
 // notFound is the API server's own word that an object is not there. Any other 404, such as a
 // proxy's page, is turned into the same error by the client library, and marked.
 func notFound(err error) bool {
-	return apierrors.IsNotFound(err) && (!apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) || break404)
+	return apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
