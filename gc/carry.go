@@ -263,10 +263,10 @@ func (c *carrying) remove(ctx context.Context, procedure *Procedure, kinds ...po
 func because(o Object) string {
 	for _, text := range []string{o.Error, o.Detail} {
 		if text != "" {
-			return o.Outcome.String() + ": " + text
+			return string(o.Outcome) + ": " + text
 		}
 	}
-	return o.Outcome.String()
+	return string(o.Outcome)
 }
 
 // round reads, judges and deletes once.
@@ -354,7 +354,7 @@ func (c *carrying) end(ctx context.Context) {
 	c.report.Procedures = c.Procedures
 	failed := slices.ContainsFunc(c.Procedures, func(p *Procedure) bool { return p.failed })
 	for i := range c.report.Objects {
-		if o := &c.report.Objects[i]; o.Verdict == policy.Delete && o.Outcome == 0 {
+		if o := &c.report.Objects[i]; o.Verdict == policy.Delete && o.Outcome == "" {
 			o.Outcome = Waiting
 		}
 	}

@@ -74,10 +74,8 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.reading.end()
 	c.doubt()
 	joining := time.Now()
-	c.seen.Fold()
 	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: c.kept}
 	s.Timings.Took("joining", joining)
-	w.seen.References, c.seen.References = nil, nil // the snapshot has what they say
 	// The records come before the judge, which ranks the sessions of each template by
 	// them; bodies and BOS v2 come after it, because only the few that it would let go
 	// are looked at.
@@ -98,7 +96,6 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.sessionsOfV2(reading, w)
 	c.links(reading, w)
 	w.judge.Guard(w.snapshot)
-	c.kept.close()
 	for _, name := range SourceNames() {
 		w.sources = append(w.sources, *c.sources[name])
 	}

@@ -123,7 +123,7 @@ func (r *Report) Harmless() bool { return r.harmless && r.Outcomes[Deleted]+r.Ou
 func (r *Report) finish(now time.Time) {
 	r.Outcomes = map[Outcome]int{Deleted: 0, Gone: 0, Skipped: 0, Failed: 0, Waiting: 0}
 	for _, o := range r.Objects {
-		if o.Outcome != 0 {
+		if o.Outcome != "" {
 			r.Outcomes[o.Outcome]++
 		}
 	}
@@ -173,7 +173,7 @@ func (s Systems) atOnce() int {
 // leave lets wait what there was no budget or no time for.
 func (x *execution) leave(ctx context.Context, objects []Object) {
 	for i := range objects {
-		if objects[i].Verdict == policy.Delete && objects[i].Outcome == 0 {
+		if objects[i].Verdict == policy.Delete && objects[i].Outcome == "" {
 			objects[i].Outcome = Waiting
 			if ctx.Err() != nil {
 				x.stopped.Store(true)
@@ -337,5 +337,5 @@ func (x *execution) log(ctx context.Context, o *Object) {
 	if o.Error != "" {
 		attrs = append(attrs, slog.String("error", o.Error))
 	}
-	x.systems.Log.LogAttrs(ctx, level, o.Outcome.String(), attrs...)
+	x.systems.Log.LogAttrs(ctx, level, string(o.Outcome), attrs...)
 }

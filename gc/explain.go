@@ -63,7 +63,7 @@ type Rule struct {
 	Verdict    policy.Verdict `json:"verdict"`
 	Reason     policy.Reason  `json:"reason"`
 	Detail     string         `json:"detail"`
-	EligibleAt Moment         `json:"eligibleAt,omitzero"` // when it will not say so any more
+	EligibleAt time.Time      `json:"eligibleAt,omitzero"` // when it will not say so any more
 	Settings   []string       `json:"settings,omitempty"`  // that it hangs on
 	Decides    bool           `json:"decides"`
 }
@@ -153,7 +153,7 @@ func rules(said []policy.Said, now time.Time) []Rule {
 		r := Rule{Name: s.Rule, Verdict: s.Verdict, Reason: s.Reason, Detail: s.Detail, Settings: s.Settings, Decides: s.Decides}
 		// An orphan's time is when it had become old enough: what it waits for is something else.
 		if s.Verdict != policy.Delete && s.EligibleAt.After(now) && !s.Reason.LooksOrphaned() {
-			r.EligibleAt = MomentOf(s.EligibleAt)
+			r.EligibleAt = documentTime(s.EligibleAt)
 		}
 		all = append(all, r)
 	}

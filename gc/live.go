@@ -31,18 +31,18 @@ const (
 type live struct {
 	systems Systems
 	world   *world
+	seen    inventory.Seen // of these sessions, but for what is listed again
 
 	mu sync.Mutex // guards what follows
-	// groups are the sessions of which anything is to go, at first without what is listed again.
+	// groups are the sessions of which anything is to go.
 	groups map[string]*inventory.Group
 	err    error // of the last try to list
 	listed time.Time
 }
 
-// newLive takes over from what a plan was made of, which is let go: everything is listed anew, and both together
-// would be the most that a run ever holds.
+// newLive takes over the sessions of which anything is to go from what a plan was made of.
 func newLive(systems Systems, w *world, objects []Object) *live {
-	l := &live{systems: systems, world: w, groups: map[string]*inventory.Group{}}
+	l := &live{systems: systems, world: w, seen: w.seen, groups: map[string]*inventory.Group{}}
 	wanted := map[string]bool{}
 	for _, o := range objects {
 		if o.Verdict != policy.Delete {
@@ -56,36 +56,14 @@ func newLive(systems Systems, w *world, objects []Object) *live {
 		}
 	}
 	for _, g := range w.snapshot.Groups {
-		if !wanted[g.ID] {
-			continue
+		if wanted[g.ID] {
+			l.groups[g.ID] = g
 		}
-		cms, _ := g.ConfigMaps()
-		kept := g.WithLive(nil, nil, g.Record)
-		kept.CFS = nil // or it would hold on to all that were listed
-		l.groups[g.ID] = kept.WithConfigMaps(slices.Clone(cms))
 	}
-	w.only(wanted)
-	w.snapshot, w.seen.Jobs, w.seen.Pods, w.seen.ConfigMaps = nil, nil, nil, nil
+	// CFS sessions without a tag are anybody's.
+	l.seen.CFS = slices.DeleteFunc(slices.Clone(l.seen.CFS), func(c inventory.CFSSession) bool { return c.Tag != "" && !wanted[c.Tag] })
+	l.seen.SessionIDs = slices.DeleteFunc(slices.Clone(l.seen.SessionIDs), func(id string) bool { return !wanted[id] })
 	return l
-}
-
-// only lets go of what is not of these sessions. CFS sessions without a tag are anybody's.
-func (w *world) only(wanted map[string]bool) {
-	of := func(c inventory.CFSSession) bool { return c.Tag == "" || wanted[c.Tag] }
-	n := 0
-	for _, c := range w.seen.CFS {
-		if of(c) {
-			n++
-		}
-	}
-	kept := make([]inventory.CFSSession, 0, n)
-	for _, c := range w.seen.CFS {
-		if of(c) {
-			kept = append(kept, c)
-		}
-	}
-	w.seen.CFS = kept
-	w.seen.SessionIDs = slices.DeleteFunc(slices.Clone(w.seen.SessionIDs), func(id string) bool { return !wanted[id] })
 }
 
 // unsure says that an object could not be looked at again, and so was not tried.
@@ -132,8 +110,6 @@ func (l *live) group(ctx context.Context, id string) (*inventory.Group, error) {
 // what the plan was made of.
 func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) {
 	defer l.systems.Timings.took("deleting: list Jobs, Pods and CronJobs again", time.Now(), 1)
-	// One after the other: together with the plan, which is whole by now, two pages at once are the most that a run
-	// ever holds.
 	jobs, err := l.systems.Kube.Jobs(ctx)
 	var pods, crons kube.Listing
 	if err == nil {
@@ -150,20 +126,14 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 
 // joined gives the sessions as these lists show them.
 func (l *live) joined(jobs, pods, crons kube.Listing) map[string]*inventory.Group {
-	seen := l.world.seen
+	seen := l.seen
 	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
 	seen.References = append(append(jobs.References, pods.References...), crons.References...)
-	n := 0
-	for _, before := range l.groups {
-		cms, _ := before.ConfigMaps()
-		n += len(cms)
-	}
-	seen.ConfigMaps = make([]inventory.ConfigMap, 0, n) // others read what was joined before
+	seen.ConfigMaps = nil // others read what was joined before
 	for _, before := range l.groups {
 		cms, _ := before.ConfigMaps()
 		seen.ConfigMaps = append(seen.ConfigMaps, cms...)
 	}
-	folder := inventory.NewFolder(seen.SessionIDs)
 	groups := make(map[string]*inventory.Group, len(l.groups))
 	for _, g := range inventory.Join(seen).Groups {
 		before := l.groups[g.ID]
@@ -175,7 +145,7 @@ func (l *live) joined(jobs, pods, crons kube.Listing) map[string]*inventory.Grou
 		if before != nil {
 			g.Record, g.V2 = before.Record, before.V2
 		}
-		groups[g.ID] = folder.Clone(g)
+		groups[g.ID] = g
 	}
 	return groups
 }

@@ -30,7 +30,7 @@ func (p *Plan) Only(saved *Saved) {
 		// What would go and does not, as no sweep would have it: without its ConfigMap or its session in BOS
 		// nobody would find the rest any more.
 		leads := now.Kind == policy.ConfigMap || now.Kind == policy.Session
-		if leads && now.Verdict == policy.Delete && (!wanted || o.Outcome != 0) && held[now.Session] == nil {
+		if leads && now.Verdict == policy.Delete && (!wanted || o.Outcome != "") && held[now.Session] == nil {
 			held[now.Session] = now
 		}
 	}

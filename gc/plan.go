@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"runtime"
 	"slices"
 	"time"
 
@@ -34,20 +33,20 @@ type Object struct {
 	Outcome         Outcome        `json:"outcome,omitempty"`
 	FoundIn         Place          `json:"foundIn,omitempty"` // of a session: what named its ID first
 	Detail          string         `json:"detail"`
-	EligibleAt      Moment         `json:"eligibleAt,omitzero"`
-	since           Moment
-	UID             string `json:"uid,omitempty"`
-	ResourceVersion string `json:"resourceVersion,omitempty"`
-	Template        string `json:"template,omitempty"`
-	StartedAt       Moment `json:"startedAt,omitzero"`
-	EndedAt         Moment `json:"endedAt,omitzero"`
+	EligibleAt      time.Time      `json:"eligibleAt,omitzero"`
+	since           time.Time
+	UID             string    `json:"uid,omitempty"`
+	ResourceVersion string    `json:"resourceVersion,omitempty"`
+	Template        string    `json:"template,omitempty"`
+	StartedAt       time.Time `json:"startedAt,omitzero"`
+	EndedAt         time.Time `json:"endedAt,omitzero"`
 	// Link is how a CFS session without a tag was linked, if that was tried.
 	Link  *inventory.Link `json:"link,omitempty"`
 	Error string          `json:"error,omitempty"`
 }
 
 // Since is since when an object looks orphaned; zero if it does not.
-func (o Object) Since() time.Time { return o.since.Time() }
+func (o Object) Since() time.Time { return o.since }
 
 // Summary counts verdicts.
 type Summary struct {
@@ -125,9 +124,6 @@ func MakePlan(ctx context.Context, systems Systems, r Run) (*Plan, error) {
 
 // planOf judges what was read.
 func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
-	// The objects are the largest thing that a run makes in one piece. What reading has left lying goes first, or both
-	// together are the most that the run ever takes.
-	runtime.GC()
 	expires := now.Add(planLife)
 	p := &Plan{systems: &systems, run: r, world: w, Document: Document{
 		APIVersion: APIVersion,
@@ -144,11 +140,9 @@ func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 	}}
 	judging := time.Now()
 	links := w.inferred()
-	var details recent
 	for d := range w.judge.All(w.snapshot) {
 		o := object(d)
 		w.list.origin(&o)
-		o.Detail = details.once(o.Detail)
 		if d.Kind == policy.CFSSession {
 			o.Link = links[d.Name]
 		}
@@ -160,25 +154,17 @@ func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 	return p
 }
 
-// recent holds the last few details. What belongs to one session mostly stays or goes for the same one, and is
-// judged one after the other: so such a detail is kept once.
-type recent struct {
-	inventory.Texts
-
-	last [4]string
-	next int
-}
-
-func (r *recent) once(text string) string {
-	for _, known := range r.last {
-		if known == text {
-			return known
-		}
+// documentTime returns a time as documents have it: in UTC and whole seconds. One that RFC 3339 cannot hold
+// becomes the last one that it can: some server's year 10000 must not cost the whole report.
+func documentTime(t time.Time) time.Time {
+	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	switch t = t.UTC().Truncate(time.Second); {
+	case t.Unix() < 0:
+		return time.Time{}
+	case t.After(last):
+		return last
 	}
-	text = r.Keep(text)
-	r.last[r.next%len(r.last)] = text
-	r.next++
-	return text
+	return t
 }
 
 func (s *Summary) add(v policy.Verdict) {
@@ -196,8 +182,8 @@ func object(d policy.Decision) Object {
 	return Object{
 		Kind: d.Kind, Name: d.Name, Session: d.Session,
 		Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail,
-		UID: d.UID, ResourceVersion: d.ResourceVersion, since: MomentOf(d.Since),
-		Template: d.Template, EligibleAt: MomentOf(d.EligibleAt), StartedAt: MomentOf(d.StartedAt), EndedAt: MomentOf(d.EndedAt),
+		UID: d.UID, ResourceVersion: d.ResourceVersion, since: documentTime(d.Since),
+		Template: d.Template, EligibleAt: documentTime(d.EligibleAt), StartedAt: documentTime(d.StartedAt), EndedAt: documentTime(d.EndedAt),
 	}
 }
 

@@ -49,7 +49,7 @@ func (c *collection) prove(ctx context.Context) {
 func (c *collection) named(ctx context.Context) map[string]Place {
 	found := map[string]Place{}
 	note := func(id string, place Place) {
-		if inventory.IsSessionID(id) && found[id] == 0 {
+		if inventory.IsSessionID(id) && found[id] == "" {
 			found[id] = place
 		}
 	}

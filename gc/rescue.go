@@ -313,7 +313,7 @@ func (l *SessionList) origin(o *Object) {
 	default:
 		o.FoundIn = l.foundIn[o.Name]
 	}
-	if l.From != FromBOS && o.FoundIn != 0 {
-		o.Detail += "; its ID is from " + o.FoundIn.String()
+	if l.From != FromBOS && o.FoundIn != "" {
+		o.Detail += "; its ID is from " + string(o.FoundIn)
 	}
 }

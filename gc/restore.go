@@ -288,7 +288,7 @@ func (systems *Systems) set(ctx context.Context, s *RestoreStep) {
 func (d *RestoreDocument) finish() {
 	d.Outcomes = map[Outcome]int{}
 	for _, s := range d.Steps {
-		if s.Outcome != 0 {
+		if s.Outcome != "" {
 			d.Outcomes[s.Outcome]++
 		}
 	}

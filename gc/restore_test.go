@@ -117,13 +117,6 @@ func (p *plant) configMaps() corev1client.ConfigMapInterface {
 	return corev1client.NewForConfigOrDie(p.config).ConfigMaps(lab.Namespace)
 }
 
-func outcome(word string) (o gc.Outcome) {
-	if o.UnmarshalText([]byte(word)) != nil {
-		panic(word)
-	}
-	return o
-}
-
 func (p *plant) step(d gc.RestoreDocument, kind, name string, action gc.RestoreAction, outcome gc.Outcome, detail string) {
 	p.t.Helper()
 	for _, s := range d.Steps {
@@ -173,7 +166,7 @@ func TestAConfigMapComesBackByteForByte(t *testing.T) {
 	p := build(t, "1.4")
 	want := manifest(first)
 	plan := p.plan(of(t, want))
-	p.step(plan.RestoreDocument, "ConfigMap", first, gc.RestoreCreate, 0, "made again")
+	p.step(plan.RestoreDocument, "ConfigMap", first, gc.RestoreCreate, "", "made again")
 	if len(p.writes) > 0 || !plan.DryRun || plan.ExitCode != gc.ExitDone || plan.Summary[gc.RestoreCreate] != 1 {
 		t.Errorf("a plan has sent %q, and is %+v", p.writes, plan.RestoreDocument)
 	}
@@ -205,7 +198,7 @@ func TestAConfigMapComesBackByteForByte(t *testing.T) {
 	}
 	// Once more, it is there.
 	d = p.carry(of(t, want))
-	p.step(*d, "ConfigMap", first, gc.RestoreExists, 0, "as it was")
+	p.step(*d, "ConfigMap", first, gc.RestoreExists, "", "as it was")
 	if len(p.writes) != 1 {
 		t.Errorf("sent %q", p.writes)
 	}
@@ -224,9 +217,9 @@ func TestWhatIsThereIsLeftAlone(t *testing.T) {
 		p.Kube.Add("configmaps", &cm)
 	}
 	d := p.carry(of(t, manifest(first)), of(t, manifest(second)), of(t, manifest(third)))
-	p.step(*d, "ConfigMap", first, gc.RestoreExists, 0, "as it was")
-	p.step(*d, "ConfigMap", second, gc.RestoreDiffers, 0, "another content")
-	p.step(*d, "ConfigMap", third, gc.RestoreExists, 0, "other labels")
+	p.step(*d, "ConfigMap", first, gc.RestoreExists, "", "as it was")
+	p.step(*d, "ConfigMap", second, gc.RestoreDiffers, "", "another content")
+	p.step(*d, "ConfigMap", third, gc.RestoreExists, "", "other labels")
 	if len(p.writes) > 0 || d.ExitCode != gc.ExitDone {
 		t.Errorf("%q, exit code %d", p.writes, d.ExitCode)
 	}
@@ -264,7 +257,7 @@ func TestWhatNeverComesBackSaysWhy(t *testing.T) {
 		{journal.Component, "x1", "does not say"},
 		{journal.Component, "x-nowhere", "no such component"},
 	} {
-		p.step(*d, tt.kind, tt.name, gc.RestoreImpossible, 0, tt.why)
+		p.step(*d, tt.kind, tt.name, gc.RestoreImpossible, "", tt.why)
 	}
 	if len(p.writes) > 0 || d.ExitCode != gc.ExitDone || d.Summary[gc.RestoreImpossible] != 11 {
 		t.Errorf("%q, exit code %d, %v", p.writes, d.ExitCode, d.Summary)
@@ -281,9 +274,9 @@ func TestComponentsOfEitherVersion(t *testing.T) {
 			}
 			d := p.carry(component("x1", "compute", first), component("x2", "compute", first), component("x3", "compute", first), component("x4", "compute", second))
 			p.step(*d, journal.Component, "x1", gc.RestoreSet, gc.Restored, `becomes "compute" again`)
-			p.step(*d, journal.Component, "x2", gc.RestoreExists, 0, "as it was")
-			p.step(*d, journal.Component, "x3", gc.RestoreKept, 0, `"other" now`)
-			p.step(*d, journal.Component, "x4", gc.RestoreKept, 0, "session "+first+" has configured it since")
+			p.step(*d, journal.Component, "x2", gc.RestoreExists, "", "as it was")
+			p.step(*d, journal.Component, "x3", gc.RestoreKept, "", `"other" now`)
+			p.step(*d, journal.Component, "x4", gc.RestoreKept, "", "session "+first+" has configured it since")
 			if now, _ := p.CFS.Component("x1"); now.DesiredConfig != "compute" || !now.Enabled {
 				t.Errorf("%+v", now)
 			}

@@ -47,7 +47,7 @@ func (p *Plan) resume(ctx context.Context, systems Systems, limits Limits, repor
 	// Whatever has become of it: a sweep would take these sessions apart in another order, without stopping anything.
 	for i := range report.Objects {
 		o := &report.Objects[i]
-		if p.world.requested[o.Session] == policy.NotRequested || o.Verdict != policy.Delete || o.Outcome != 0 {
+		if p.world.requested[o.Session] == policy.NotRequested || o.Verdict != policy.Delete || o.Outcome != "" {
 			continue
 		}
 		o.Outcome = Waiting

@@ -156,7 +156,7 @@ func (s *Saved) check() error {
 			return fmt.Errorf("it has %s %.80q twice", o.Kind, o.Name)
 		case !slices.Contains(policy.Reasons(o.Verdict), o.Reason):
 			return fmt.Errorf("%s %.80q has the verdict %.40q with the reason %.40q, which no rule gives", o.Kind, o.Name, o.Verdict, o.Reason)
-		case o.Outcome != 0 || o.Error != "":
+		case o.Outcome != "" || o.Error != "":
 			return fmt.Errorf("%s %.80q has the outcome %.40q: this is no plan but what became of one", o.Kind, o.Name, o.Outcome)
 		}
 		seen[key] = true

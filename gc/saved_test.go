@@ -18,7 +18,7 @@ func plan() gc.Document {
 		APIVersion: gc.APIVersion, Kind: "Plan", Run: "r", CreatedAt: at, ExpiresAt: &expires, Cluster: "https://here", Namespace: "services",
 		Sources: []inventory.Source{{Name: "cfs-sessions", Complete: true}},
 		Objects: []gc.Object{{
-			Kind: policy.CFSSession, Name: "batcher-1", Verdict: policy.Keep, Reason: policy.OwnerKept, Detail: "a<b>&\u2028", StartedAt: gc.MomentOf(at),
+			Kind: policy.CFSSession, Name: "batcher-1", Verdict: policy.Keep, Reason: policy.OwnerKept, Detail: "a<b>&\u2028", StartedAt: at.UTC().Truncate(time.Second),
 			Link: &inventory.Link{CFS: "batcher-1", Score: 12},
 		}},
 	}

@@ -20,18 +20,18 @@ func TestSighted(t *testing.T) {
 		return Object{Kind: policy.ConfigMap, UID: uid, Verdict: verdict, Reason: reason, Outcome: outcome}
 	}
 	d := Document{Sources: []inventory.Source{{Name: "a", Complete: true}}, Objects: []Object{
-		orphan("again", policy.Keep, policy.AwaitingConfirmation, 0),
-		orphan("new", policy.Keep, policy.AwaitingConfirmation, 0),
-		orphan("guarded", policy.Keep, policy.OrphanGuard, 0),
-		orphan("owned", policy.Keep, policy.OwnerKept, 0),
-		orphan("unknown", policy.Unknown, policy.EvidenceIncomplete, 0),
-		orphan("unknown-new", policy.Unknown, policy.EvidenceIncomplete, 0),
+		orphan("again", policy.Keep, policy.AwaitingConfirmation, ""),
+		orphan("new", policy.Keep, policy.AwaitingConfirmation, ""),
+		orphan("guarded", policy.Keep, policy.OrphanGuard, ""),
+		orphan("owned", policy.Keep, policy.OwnerKept, ""),
+		orphan("unknown", policy.Unknown, policy.EvidenceIncomplete, ""),
+		orphan("unknown-new", policy.Unknown, policy.EvidenceIncomplete, ""),
 		orphan("deleted", policy.Delete, policy.Orphaned, Deleted),
 		orphan("gone", policy.Delete, policy.Orphaned, Gone),
 		orphan("skipped", policy.Delete, policy.Orphaned, Skipped), // an owner appeared during the sweep
 		orphan("failed", policy.Delete, policy.Orphaned, Failed),
 		orphan("waiting", policy.Delete, policy.Orphaned, Waiting),
-		orphan("", policy.Keep, policy.OrphanGuard, 0), // a ghost has no UID
+		orphan("", policy.Keep, policy.OrphanGuard, ""), // a ghost has no UID
 	}}
 	want := map[string]state.Sighting{
 		"again": {Times: 2, First: long}, "new": {Times: 1, First: now}, "guarded": {Times: 2, First: long},

@@ -35,7 +35,7 @@ type unit struct {
 func (x *execution) bundles(objects []Object, from, budget int) (bundles []bundle, rest int) {
 	for i := from; i < len(objects); i++ {
 		o := &objects[i]
-		if o.Verdict != policy.Delete || o.Outcome != 0 {
+		if o.Verdict != policy.Delete || o.Outcome != "" {
 			continue
 		}
 		// The limit may have cut the session in two, so that this is another bundle than the one that failed.

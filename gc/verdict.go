@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"bosgc/internal/inventory"
 	"bosgc/policy"
@@ -120,12 +121,19 @@ func (x *explaining) keepers() []Rule {
 	return all
 }
 
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 func (x *explaining) eligible() {
-	var latest Moment
+	var latest time.Time
 	var others []string
 	for _, r := range x.keepers() {
-		if r.EligibleAt.Known() {
-			latest = max(latest, r.EligibleAt)
+		if !r.EligibleAt.IsZero() {
+			latest = later(latest, r.EligibleAt)
 		} else if !slices.Contains(others, r.Reason.String()) {
 			others = append(others, r.Reason.String())
 		}
@@ -135,12 +143,12 @@ func (x *explaining) eligible() {
 		x.Eligible = "there is nothing of it to delete but what is linked"
 	case x.Object.Verdict == policy.Delete:
 		x.Eligible = "now: the next sweep deletes it"
-	case len(others) == 0 && latest.Known():
-		x.Eligible = "from " + clock(latest.Time())
-	case !latest.Known():
+	case len(others) == 0 && !latest.IsZero():
+		x.Eligible = "from " + clock(latest)
+	case latest.IsZero():
 		x.Eligible = "time alone does not change that: " + strings.Join(others, ", ")
 	default:
-		x.Eligible = "not before " + clock(latest.Time()) + ", and then not while this applies: " + strings.Join(others, ", ")
+		x.Eligible = "not before " + clock(latest) + ", and then not while this applies: " + strings.Join(others, ", ")
 	}
 }
 

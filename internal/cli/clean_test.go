@@ -344,7 +344,7 @@ func TestLiveCleanSaysWhatItWouldDo(t *testing.T) {
 		t.Fatalf("exit code %d, %+v", code, d)
 	}
 	for _, o := range d.Objects {
-		if o.Verdict != policy.Delete || o.Outcome != 0 {
+		if o.Verdict != policy.Delete || o.Outcome != "" {
 			t.Errorf("%s %s: %s %s", o.Kind, o.Name, o.Verdict, o.Outcome)
 		}
 	}

@@ -100,7 +100,7 @@ func (r *oneRun) summary(d gc.Document, exitCode int, failure error, now time.Ti
 		s.Error = failure.Error()
 	}
 	for outcome, n := range d.Outcomes {
-		s.Outcomes[outcome.String()] = n
+		s.Outcomes[string(outcome)] = n
 	}
 	for _, source := range d.Sources {
 		if !source.Complete {

@@ -47,7 +47,7 @@ func TestRescueWithoutTheList(t *testing.T) {
 				if o.Reason == policy.Ghost || o.Reason.LooksOrphaned() {
 					t.Errorf("%s %s is concluded from a list that nobody has seen: %s", o.Kind, o.Name, o.Detail)
 				}
-				if o.Kind == policy.Session && (o.FoundIn == 0 || !strings.Contains(o.Detail, o.FoundIn.String())) {
+				if o.Kind == policy.Session && (o.FoundIn == "" || !strings.Contains(o.Detail, string(o.FoundIn))) {
 					t.Errorf("where does %s come from? %q, %q", o.Name, o.FoundIn, o.Detail)
 				}
 			}

@@ -231,10 +231,10 @@ var fates = []struct {
 	{"Not done, because it was stopped", func(s gc.RestoreStep) bool { return s.Outcome == gc.Waiting }},
 	{"Put back", func(s gc.RestoreStep) bool { return s.Outcome == gc.Restored }},
 	{"To put back", func(s gc.RestoreStep) bool {
-		return s.Outcome == 0 && (s.Action == gc.RestoreCreate || s.Action == gc.RestoreSet)
+		return s.Outcome == "" && (s.Action == gc.RestoreCreate || s.Action == gc.RestoreSet)
 	}},
 	{"Left alone", func(s gc.RestoreStep) bool {
-		return s.Outcome == 0 && (s.Action == gc.RestoreDiffers || s.Action == gc.RestoreKept)
+		return s.Outcome == "" && (s.Action == gc.RestoreDiffers || s.Action == gc.RestoreKept)
 	}},
 	{"There already", func(s gc.RestoreStep) bool { return s.Action == gc.RestoreExists }},
 }

@@ -188,7 +188,7 @@ func TestRestoreOnlyShows(t *testing.T) {
 	before := s.exist()
 	for _, tt := range []struct{ args, environ []string }{{[]string{"run-1", "--dry-run"}, nil}, {[]string{"run-1", "--yes"}, []string{"BOSGC_DRY_RUN=true"}}} {
 		d, code := s.restored(tt.args, tt.environ...)
-		if code != gc.ExitDone || !d.DryRun || len(d.Steps) != 1 || d.Steps[0].Action != gc.RestoreCreate || d.Steps[0].Outcome != 0 {
+		if code != gc.ExitDone || !d.DryRun || len(d.Steps) != 1 || d.Steps[0].Action != gc.RestoreCreate || d.Steps[0].Outcome != "" {
 			t.Errorf("exit code %d, %+v", code, d)
 		}
 		s.same("after a preview", s.exist(), before)

@@ -78,7 +78,6 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 // RunAs is Run for a binary that may have been linked as kubectl-bosgc: help then says "kubectl bosgc", which is how
 // kubectl calls it.
 func RunAs(ctx context.Context, program string, args, environ []string, stdout, stderr io.Writer) int {
-	takeLittle()
 	return (&app{program: program, environ: environ, stdout: stdout, stderr: stderr, now: time.Now}).run(ctx, args)
 }
 

@@ -108,10 +108,10 @@ func TestObjectsHaveTheirTemplateAndTimes(t *testing.T) {
 		if o.Template != "" {
 			templates[o.Kind]++
 		}
-		if o.StartedAt.Known() {
+		if !o.StartedAt.IsZero() {
 			times[o.Kind]++
 		}
-		if o.EndedAt.Known() {
+		if !o.EndedAt.IsZero() {
 			ends[o.Kind]++
 			if o.Reason == policy.Running && o.Kind != policy.CFSSession {
 				t.Errorf("%s %s runs, and has an end", o.Kind, o.Name)

@@ -225,8 +225,8 @@ func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
 		return
 	}
 	t.backlog++
-	if o.EligibleAt.Known() {
-		t.eligible = max(t.eligible, now.Sub(o.EligibleAt.Time()))
+	if !o.EligibleAt.IsZero() {
+		t.eligible = max(t.eligible, now.Sub(o.EligibleAt))
 	}
 }
 

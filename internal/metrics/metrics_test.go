@@ -68,8 +68,8 @@ func TestSweepsAreCounted(t *testing.T) {
 		ExitCode:  gc.ExitPartial,
 		Sources:   []inventory.Source{{Name: inventory.SourceSessions, Complete: false, Listed: true, Count: 17}, {Name: inventory.SourcePods, Complete: true}},
 		Objects: []gc.Object{
-			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost, Outcome: gc.Deleted, EligibleAt: gc.MomentOf(eligible)},
-			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: gc.MomentOf(eligible)},
+			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost, Outcome: gc.Deleted, EligibleAt: eligible.UTC().Truncate(time.Second)},
+			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: eligible.UTC().Truncate(time.Second)},
 			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Waiting},
 			{Kind: policy.ConfigMap, Verdict: policy.Keep, Reason: policy.AwaitingConfirmation},
 		},

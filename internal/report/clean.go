@@ -87,7 +87,7 @@ func (p *printer) procedure(d gc.Document, procedure *gc.Procedure) {
 	}
 	p.b.WriteByte('\n')
 	for i, s := range procedure.Steps {
-		p.line("  %d. %-8s %s", i+1, cmp.Or(s.Outcome.String(), string(s.Phase)), s.Detail)
+		p.line("  %d. %-8s %s", i+1, cmp.Or(string(s.Outcome), string(s.Phase)), s.Detail)
 		if s.Error != "" {
 			p.line("              %s", s.Error)
 		}
@@ -97,8 +97,8 @@ func (p *printer) procedure(d gc.Document, procedure *gc.Procedure) {
 // fate is what becomes of an object, in one word or two.
 func fate(o gc.Object) string {
 	switch {
-	case o.Outcome != 0:
-		return o.Outcome.String()
+	case o.Outcome != "":
+		return string(o.Outcome)
 	case o.Verdict == policy.Delete:
 		return "goes"
 	}
@@ -116,7 +116,7 @@ func (p *printer) components(d gc.Document, session string) {
 			}
 			key := why
 			if o.Outcome != gc.Deleted {
-				key = o.Outcome.String() + ": " + why
+				key = string(o.Outcome) + ": " + why
 			}
 			counts[key] = append(counts[key], o)
 		}

@@ -68,8 +68,8 @@ func (p *printer) rules(title string, rules []gc.Rule) {
 			mark = "*" // it gives the verdict
 		}
 		until := ""
-		if r.EligibleAt.Known() {
-			until = " (until " + r.EligibleAt.Time().Format(time.RFC3339) + ")"
+		if !r.EligibleAt.IsZero() {
+			until = " (until " + r.EligibleAt.Format(time.RFC3339) + ")"
 		}
 		p.line("%s %s: %s, %s%s", mark, r.Name, r.Verdict, r.Reason, until)
 		p.wrap(r.Detail, "    ")

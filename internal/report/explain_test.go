@@ -12,7 +12,7 @@ import (
 
 func explanation(text string) *gc.Explanation {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	rules := []gc.Rule{{Name: "age", Verdict: policy.Keep, Reason: policy.TooYoung, Detail: text, EligibleAt: gc.MomentOf(at), Decides: true}}
+	rules := []gc.Rule{{Name: "age", Verdict: policy.Keep, Reason: policy.TooYoung, Detail: text, EligibleAt: at.UTC().Truncate(time.Second), Decides: true}}
 	return &gc.Explanation{
 		Object:   gc.Object{Kind: policy.ConfigMap, Name: text, Session: text, Verdict: policy.Keep, Reason: policy.OwnerKept, Detail: text},
 		Facts:    []gc.Fact{{Name: "created", Value: text}, {Name: "used by", Value: ""}},

@@ -131,7 +131,7 @@ func ageStep(old time.Duration, known bool) int {
 }
 
 func dueStep(o gc.Object, now time.Time) int {
-	due := o.EligibleAt.Time()
+	due := o.EligibleAt
 	if !due.After(now) {
 		return len(dueSteps)
 	}

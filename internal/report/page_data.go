@@ -1,6 +1,8 @@
 package report
 
 import (
+	"time"
+
 	"bosgc/gc"
 	"bosgc/internal/inventory"
 	"bosgc/policy"
@@ -24,7 +26,7 @@ func pageData(d gc.Document) *objectsData {
 	for _, o := range d.Objects {
 		row := []any{
 			o.Kind.String(), data.text(o.Name), data.text(o.Session), data.text(o.Template), fateOf(o), data.text(o.Reason.String()),
-			int64(o.StartedAt), int64(o.EndedAt), int64(o.EligibleAt), data.text(Why(o, d.CreatedAt)), data.text(detail(o)),
+			unix(o.StartedAt), unix(o.EndedAt), unix(o.EligibleAt), data.text(Why(o, d.CreatedAt)), data.text(detail(o)),
 		}
 		if o.Link != nil {
 			row = append(row, data.link(o.Link))
@@ -71,16 +73,23 @@ func detail(o gc.Object) string {
 	return text
 }
 
+// unix returns a time in seconds since 1970; 0 if it is not known.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
 // fates are what can become of an object, in the order of sections.
 func fates() []string {
-	all := append([]string{"goes"}, names([]gc.Outcome{gc.Deleted, gc.Gone, gc.Waiting, gc.Failed, gc.Skipped})...)
-	return append(all, "unknown", "stays")
+	return []string{"goes", string(gc.Deleted), string(gc.Gone), string(gc.Waiting), string(gc.Failed), string(gc.Skipped), "unknown", "stays"}
 }
 
 func fateOf(o gc.Object) string {
 	switch {
-	case o.Outcome != 0:
-		return o.Outcome.String()
+	case o.Outcome != "":
+		return string(o.Outcome)
 	case o.Verdict == policy.Delete:
 		return "goes"
 	case o.Verdict == policy.Keep:

@@ -208,7 +208,7 @@ func many(n int) gc.Document {
 			}
 			o := gc.Object{
 				Kind: kind, Name: name, Session: id, Template: fmt.Sprintf("compute-%d", i%12), Verdict: verdict, Reason: reason,
-				Detail: "finished " + ended.Format(time.RFC3339), StartedAt: gc.MomentOf(started), EndedAt: gc.MomentOf(ended), EligibleAt: gc.MomentOf(due),
+				Detail: "finished " + ended.Format(time.RFC3339), StartedAt: started.UTC().Truncate(time.Second), EndedAt: ended.UTC().Truncate(time.Second), EligibleAt: due.UTC().Truncate(time.Second),
 			}
 			d.Objects = append(d.Objects, o)
 			switch verdict {

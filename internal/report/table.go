@@ -82,7 +82,7 @@ func sections(objects []*gc.Object) []section {
 	add("Waiting for the next sweep", yellow, false, outcome(gc.Waiting))
 	add("Deleted", bold, false, outcome(gc.Deleted))
 	add("Gone already", bold, false, outcome(gc.Gone))
-	add("To delete", red, false, func(o *gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == 0 })
+	add("To delete", red, false, func(o *gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == "" })
 	add("Unknown, so nothing is done", yellow, true, func(o *gc.Object) bool { return o.Verdict == policy.Unknown })
 	add("Stays", bold, false, func(o *gc.Object) bool { return o.Verdict == policy.Keep })
 	return all
@@ -271,8 +271,8 @@ func (p *printer) row(o *gc.Object, long int) {
 	if d, known := age(*o, p.now); known {
 		old = brief(d)
 	}
-	if o.EligibleAt.Known() {
-		eligible = o.EligibleAt.Time().Format("2006-01-02T15:04:05Z")
+	if !o.EligibleAt.IsZero() {
+		eligible = o.EligibleAt.Format("2006-01-02T15:04:05Z")
 	}
 	fmt.Fprintf(&p.b, "  %-10s %-*s %-21s %6s  %-20s  %-24s %s\n", o.Kind, long, Clean(o.Name), o.Reason, old, eligible, cmp.Or(Clean(o.Template), "-"), cmp.Or(Clean(o.UID), "-"))
 }

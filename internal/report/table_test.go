@@ -105,8 +105,8 @@ func TestNothingFromAServerReachesTheTerminalRaw(t *testing.T) {
 func sessionOf(id string, ago time.Duration) []gc.Object {
 	ended, due := judged.Add(-ago), judged.Add(7*day-ago)
 	return []gc.Object{
-		{Kind: policy.ConfigMap, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes with its session " + id, StartedAt: gc.MomentOf(ended), UID: "uid-" + id},
-		{Kind: policy.Session, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.CompletedExpired, EndedAt: gc.MomentOf(ended), EligibleAt: gc.MomentOf(due)},
+		{Kind: policy.ConfigMap, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes with its session " + id, StartedAt: ended.UTC().Truncate(time.Second), UID: "uid-" + id},
+		{Kind: policy.Session, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.CompletedExpired, EndedAt: ended.UTC().Truncate(time.Second), EligibleAt: due.UTC().Truncate(time.Second)},
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // Why says in a person's words why an object goes or stays, and until when. All times are UTC; now is when
 // it was judged.
 func Why(o gc.Object, now time.Time) string {
-	if with(o) && o.Verdict == policy.Delete && o.Outcome == 0 {
+	if with(o) && o.Verdict == policy.Delete && o.Outcome == "" {
 		return "goes with its session"
 	}
 	return cause(o, now) + end(o, now)
@@ -36,8 +36,8 @@ func end(o gc.Object, now time.Time) string {
 		return ": goes"
 	case o.Verdict == policy.Unknown:
 		return ": nothing is done"
-	case o.EligibleAt.Time().After(now):
-		return ": stays until " + on(o.EligibleAt.Time(), now)
+	case o.EligibleAt.After(now):
+		return ": stays until " + on(o.EligibleAt, now)
 	}
 	return ": stays"
 }
@@ -96,9 +96,9 @@ func lived(o gc.Object, now time.Time) string {
 		verb = "completed "
 	}
 	switch {
-	case o.EndedAt.Known():
+	case !o.EndedAt.IsZero():
 		return ago(verb, o.EndedAt, now)
-	case !o.StartedAt.Known():
+	case o.StartedAt.IsZero():
 		return "old enough"
 	case o.Kind == policy.ConfigMap:
 		return ago("made ", o.StartedAt, now)
@@ -111,20 +111,20 @@ func lived(o gc.Object, now time.Time) string {
 // kept is how long something of its kind is kept, as far as its times say it.
 func kept(o gc.Object) string {
 	since := cmp.Or(o.EndedAt, o.StartedAt)
-	if !since.Known() || o.EligibleAt <= since {
+	if since.IsZero() || !o.EligibleAt.After(since) {
 		return ""
 	}
-	return ", kept " + span(o.EligibleAt.Time().Sub(since.Time()))
+	return ", kept " + span(o.EligibleAt.Sub(since))
 }
 
-func ago(what string, at gc.Moment, now time.Time) string {
+func ago(what string, at time.Time, now time.Time) string {
 	switch {
-	case !at.Known():
+	case at.IsZero():
 		return ""
-	case at.Time().After(now):
+	case at.After(now):
 		return what + "in the future"
 	}
-	return what + span(now.Sub(at.Time())) + " ago"
+	return what + span(now.Sub(at)) + " ago"
 }
 
 // span is a length of time in the largest unit of which there are two at least, cut off and not rounded: what was kept
@@ -163,8 +163,8 @@ func on(t, now time.Time) string {
 // age is what an object's age is counted from: its end, or its beginning where it has none.
 func age(o gc.Object, now time.Time) (time.Duration, bool) {
 	since := cmp.Or(o.EndedAt, o.StartedAt)
-	if !since.Known() {
+	if since.IsZero() {
 		return 0, false
 	}
-	return now.Sub(since.Time()), true
+	return now.Sub(since), true
 }

@@ -12,7 +12,7 @@ import (
 var judged = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // at is a time so long before it was judged.
-func at(before time.Duration) gc.Moment { return gc.MomentOf(judged.Add(-before)) }
+func at(before time.Duration) time.Time { return judged.Add(-before).UTC().Truncate(time.Second) }
 
 func TestWhySaysItInWords(t *testing.T) {
 	ended := func(verdict policy.Verdict, reason policy.Reason, ago, kept time.Duration) gc.Object {
