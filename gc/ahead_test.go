@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/collect"
 	"bosgc/internal/lab"
 	"bosgc/policy"
 )
@@ -22,7 +23,7 @@ func TestConfigMapsAreReadWhileBOSIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	plan, err := gc.MakePlan(t.Context(), systemsOf(t, server), gc.Run{ID: "a", Clock: time.Now, Reading: time.Minute, Settings: usual})
+	plan, err := gc.MakePlan(t.Context(), systemsOf(t, server), gc.Run{ID: "a", Options: collect.Options{Clock: time.Now, ReadTimeout: time.Minute, Settings: usual}})
 	if err != nil || plan.Summary.Delete == 0 {
 		t.Fatalf("%v, %+v: not a plan to see it by", err, plan)
 	}

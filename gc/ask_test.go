@@ -10,9 +10,11 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/bos"
 	"bosgc/internal/cfs"
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/progress"
 	"bosgc/internal/transport"
 	"bosgc/policy"
 )
@@ -73,7 +75,7 @@ func TestSessionsThatAreBrokenForLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := gc.MakePlan(t.Context(), systemsOf(t, server), gc.Run{ID: "a", Clock: time.Now, Reading: time.Minute, Settings: usual})
+		plan, err := gc.MakePlan(t.Context(), systemsOf(t, server), gc.Run{ID: "a", Options: collect.Options{Clock: time.Now, ReadTimeout: time.Minute, Settings: usual}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +100,7 @@ func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bo
 		t.Fatal(err)
 	}
 	defer server.Close()
-	plan, err := gc.MakePlan(t.Context(), systemsOf(t, server), gc.Run{ID: "a", Clock: time.Now, Reading: time.Minute, Settings: settings, AskAll: askAll})
+	plan, err := gc.MakePlan(t.Context(), systemsOf(t, server), gc.Run{ID: "a", Options: collect.Options{Clock: time.Now, ReadTimeout: time.Minute, Settings: settings, AskEverySession: askAll}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bo
 	return verdicts, asked
 }
 
-func systemsOf(t *testing.T, server *lab.Server) gc.Systems {
+func systemsOf(t *testing.T, server *lab.Server) collect.Clients {
 	t.Helper()
 	config, err := kube.Config(server.Kubeconfig(), "")
 	if err != nil {
@@ -131,8 +133,8 @@ func systemsOf(t *testing.T, server *lab.Server) gc.Systems {
 		}
 		return c
 	}
-	return gc.Systems{
+	return collect.Clients{
 		BOS: bos.New(client(server.URL("bos")), time.Minute), CFS: cfs.New(client(server.URL("cfs")), time.Minute), Kube: cluster,
-		Log: slog.New(slog.DiscardHandler), BOSConcurrency: 4, KubeConcurrency: 8,
+		Reporter: progress.Reporter{Log: slog.New(slog.DiscardHandler)}, BOSConcurrency: 4, KubeConcurrency: 8,
 	}
 }

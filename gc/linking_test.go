@@ -17,10 +17,12 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/bos"
 	"bosgc/internal/cfs"
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/progress"
 	"bosgc/internal/transport"
 	"bosgc/policy"
 )
@@ -30,7 +32,7 @@ type past struct {
 	*lab.Server
 	life    *lab.Life
 	random  *rand.Rand
-	systems gc.Systems
+	systems collect.Clients
 	ids     []string
 	specs   map[string]told
 }
@@ -92,14 +94,14 @@ func (p *past) connect(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.systems = gc.Systems{
+	p.systems = collect.Clients{
 		BOS: bos.New(toBOS, 10*time.Second), CFS: cfs.New(toCFS, 10*time.Second), Kube: client,
-		Log: slog.New(slog.DiscardHandler), BOSConcurrency: 2, KubeConcurrency: 4,
+		Reporter: progress.Reporter{Log: slog.New(slog.DiscardHandler)}, BOSConcurrency: 2, KubeConcurrency: 4,
 	}
 }
 
 // again gives clients that have asked for nothing yet.
-func (p *past) again(t testing.TB) gc.Systems {
+func (p *past) again(t testing.TB) collect.Clients {
 	p.connect(t)
 	return p.systems
 }
@@ -181,7 +183,7 @@ var expired = policy.Settings{
 
 func (p *past) plan(t testing.TB, settings policy.Settings) *gc.Plan {
 	t.Helper()
-	plan, err := gc.MakePlan(t.Context(), p.again(t), gc.Run{ID: "r", Settings: settings, Clock: time.Now, Reading: time.Minute})
+	plan, err := gc.MakePlan(t.Context(), p.again(t), gc.Run{ID: "r", Options: collect.Options{Settings: settings, Clock: time.Now, ReadTimeout: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,14 +78,15 @@ func sourceOf(p gc.Document) *inventory.Source {
 	return nil
 }
 
-func (p *past) carryOut(t *testing.T, plan *gc.Plan, most int) *gc.Report {
+func (p *past) execute(t *testing.T, plan *gc.Plan, most int) *gc.Report {
 	t.Helper()
 	j, err := journal.Open(t.Context(), journal.Options{Store: p.systems.Kube.Store(lab.Namespace), Name: "bosgc", Run: "r", Runs: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := plan.Execute(t.Context(), gc.Limits{MaxDeletes: most, Grace: 10 * time.Second, Journal: j})
-	if err != nil {
+	report := gc.NewReport(plan.Document)
+	limits := gc.Limits{MaxDeletes: most, Grace: 10 * time.Second, Journal: j}
+	if err := plan.Execute(t.Context(), limits, report); err != nil {
 		t.Fatal(err)
 	}
 	return report
@@ -115,7 +116,7 @@ func TestAMixedCFSSessionGoesWithAllItsSessions(t *testing.T) {
 				t.Errorf("source %+v", source)
 			}
 			before := len(p.Requests())
-			report := p.carryOut(t, plan, 1000)
+			report := p.execute(t, plan, 1000)
 			for _, name := range append(mixed, a, b) {
 				if o := objectOf(t, report.Objects, name); o.Outcome != gc.Deleted {
 					t.Errorf("%s: %s %s", o.Name, o.Outcome, o.Detail)
@@ -218,7 +219,7 @@ func TestASecondLookIsTakenAtAllItsSessions(t *testing.T) {
 				t.Fatalf("%+v", o)
 			}
 			change(t, p, b, mixed[0])
-			report := p.carryOut(t, plan, 1000)
+			report := p.execute(t, plan, 1000)
 			if o := objectOf(t, report.Objects, mixed[0]); o.Outcome != gc.Skipped && o.Outcome != gc.Waiting {
 				t.Errorf("%s: %s", o.Outcome, o.Detail)
 			}
@@ -228,7 +229,7 @@ func TestASecondLookIsTakenAtAllItsSessions(t *testing.T) {
 
 func TestTheLimitCountsMixedCFSSessionsToo(t *testing.T) {
 	p, a, b, mixed := mixedPast(t, "1.5")
-	report := p.carryOut(t, p.plan(t, expired), len(mixed))
+	report := p.execute(t, p.plan(t, expired), len(mixed))
 	for _, name := range mixed {
 		if o := objectOf(t, report.Objects, name); o.Outcome != gc.Deleted {
 			t.Errorf("%+v", o)
@@ -293,7 +294,7 @@ func TestLinkedGivesAllLinksOfASession(t *testing.T) {
 	if exact != of || inferred != len(mixed) {
 		t.Errorf("%d by tag and %d inferred, expected %d and %d", exact, inferred, of, len(mixed))
 	}
-	if links, err := p.again(t).Linked(t.Context(), first, state.SessionList{}); err != nil || len(links) > 0 {
+	if links, err := p.again(t).Linked(t.Context(), "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab", state.SessionList{}); err != nil || len(links) > 0 {
 		t.Errorf("of a session that does not exist: %+v, %v", links, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
@@ -51,14 +52,14 @@ func lists(n int) inventory.Seen {
 }
 
 // judged is what collect makes of the lists, once BOS has answered for each session.
-func judged(seen inventory.Seen) *world {
-	w := &world{seen: seen, snapshot: inventory.Join(seen), hasBOSv1: true, list: &SessionList{}}
-	for _, g := range w.snapshot.Groups {
+func judged(seen inventory.Seen) *collect.World {
+	w := &collect.World{Seen: seen, Snapshot: inventory.Join(seen), HasBOSv1: true, List: &collect.SessionList{}}
+	for _, g := range w.Snapshot.Groups {
 		jobs, _ := g.Jobs()
 		g.Record = inventory.Record{Presence: inventory.Present, Template: jobs[0].Template, Operation: "boot", Start: jobs[0].Created, Stop: jobs[0].Finished}
 	}
-	w.judge = policy.NewJudge(w.snapshot, benchSettings, benchNow, policy.Memory{})
-	w.judge.Guard(w.snapshot)
+	w.Judge = policy.NewJudge(w.Snapshot, benchSettings, benchNow, policy.Memory{})
+	w.Judge.Guard(w.Snapshot)
 	return w
 }
 
@@ -86,8 +87,8 @@ func BenchmarkJudge(b *testing.B) {
 	eachSize(b, func(b *testing.B, n int) {
 		w := judged(lists(n))
 		for b.Loop() {
-			judge := policy.NewJudge(w.snapshot, benchSettings, benchNow, policy.Memory{})
-			for range judge.All(w.snapshot) {
+			judge := policy.NewJudge(w.Snapshot, benchSettings, benchNow, policy.Memory{})
+			for range judge.All(w.Snapshot) {
 			}
 		}
 	})
@@ -99,7 +100,7 @@ func BenchmarkPlanFromLists(b *testing.B) {
 			b.StopTimer()
 			seen := lists(n)
 			b.StartTimer()
-			if p := planOf(judged(seen), Systems{}, Run{Settings: benchSettings}, benchNow); p.Summary.Delete == 0 || p.Summary.Keep == 0 {
+			if p := judge(judged(seen), collect.Clients{}, Run{Options: collect.Options{Settings: benchSettings}}, benchNow); p.Summary.Delete == 0 || p.Summary.Keep == 0 {
 				b.Fatalf("%+v is no plan to measure by", p.Summary)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
@@ -28,7 +29,7 @@ func TestExitCode(t *testing.T) {
 		"stopped wins over both":             {Document{Sources: part, Outcomes: map[Outcome]int{Failed: 1}, Stopped: "x"}, 1},
 		"stopped, and nothing else is wrong": {Document{Sources: whole, Stopped: "x"}, 1},
 	} {
-		if got := tt.d.exitCode(); got != tt.want {
+		if got := tt.d.ComputeExitCode(); got != tt.want {
 			t.Errorf("%s: %d, want %d", name, got, tt.want)
 		}
 	}
@@ -44,8 +45,8 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{Kind: policy.Session, Name: "5", Session: "b", Verdict: policy.Delete},
 		{Kind: policy.ConfigMap, Name: "6", Session: "b", Verdict: policy.Delete},
 	}
-	show := func(bundles []bundle) (text []string) {
-		for _, b := range bundles {
+	show := func(batches []batch) (text []string) {
+		for _, b := range batches {
 			line := b.id + ":"
 			for _, o := range b.objects {
 				line += o.Name
@@ -69,29 +70,29 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{0, 100, 100, "[a:12 :3 :4 b:56]", 7},
 		{7, 5, 5, "[]", 7},
 	} {
-		nothing := &world{judge: policy.NewJudge(&inventory.Snapshot{}, policy.Settings{}, time.Now(), policy.Memory{})}
-		bundles, rest := (&execution{world: nothing, limits: Limits{MaxDeletes: tt.limit}}).bundles(objects, tt.from, tt.budget)
-		if got := fmt.Sprint(show(bundles)); got != tt.want || rest != tt.rest {
+		nothing := &collect.World{Judge: policy.NewJudge(&inventory.Snapshot{}, policy.Settings{}, time.Now(), policy.Memory{})}
+		batches, rest := (&executor{world: nothing, limits: Limits{MaxDeletes: tt.limit}}).cutBatches(objects, tt.from, tt.budget)
+		if got := fmt.Sprint(show(batches)); got != tt.want || rest != tt.rest {
 			t.Errorf("from %d, budget %d: %s, rest %d; want %s, %d", tt.from, tt.budget, got, rest, tt.want, tt.rest)
 		}
 	}
 }
 
 func TestAPlanIsCarriedOutOnce(t *testing.T) {
-	p := &Plan{systems: &Systems{KubeConcurrency: 1}, world: &world{snapshot: &inventory.Snapshot{}}}
-	if _, err := p.Execute(context.Background(), Limits{MaxDeletes: 1}); err != nil {
+	p := &Plan{clients: collect.Clients{KubeConcurrency: 1}, world: &collect.World{Snapshot: &inventory.Snapshot{}}}
+	if err := p.Execute(context.Background(), Limits{MaxDeletes: 1}, NewReport(p.Document)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Execute(context.Background(), Limits{MaxDeletes: 1}); err == nil {
+	if err := p.Execute(context.Background(), Limits{MaxDeletes: 1}, NewReport(p.Document)); err == nil {
 		t.Error("the second time it was carried out too")
 	}
 }
 
 // What is under way when a run is told to stop gets the grace, and not a moment longer.
-func TestGraceful(t *testing.T) {
+func TestWithGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
-		longer, cancel := graceful(ctx, 10*time.Second)
+		longer, cancel := WithGrace(ctx, 10*time.Second)
 		defer cancel()
 		stop()
 		time.Sleep(9 * time.Second)

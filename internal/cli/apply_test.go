@@ -23,6 +23,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/config"
 	"bosgc/internal/lab"
+	"bosgc/internal/planfile"
 	"bosgc/policy"
 )
 
@@ -248,7 +249,7 @@ func TestAPlanThatIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Truncate(huge, gc.MaxSaved+1); err != nil {
+	if err := os.Truncate(huge, planfile.MaxSize+1); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {

@@ -5,32 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"bosgc/gc"
-	"bosgc/internal/batcher"
+	"bosgc/internal/cleanup"
 	"bosgc/internal/inventory"
-	"bosgc/internal/kube"
-	"bosgc/internal/metrics"
 	"bosgc/internal/report"
-	"bosgc/internal/state"
+	"bosgc/internal/sweep"
 )
 
-// cleaning is how sessions are to be taken apart.
-type cleaning struct {
-	gc.Cleaning
+// cleanFlags are how sessions are to be taken apart.
+type cleanFlags struct {
+	cleanup.Request
 
 	dryRun bool
 	yes    bool
 }
 
 func (a *app) clean() *cobra.Command {
-	var c cleaning
+	var c cleanFlags
 	cmd := &cobra.Command{
 		Use:   "clean SESSION...",
 		Short: "Take named sessions apart now, whatever their age; --cancel also if they run",
@@ -61,7 +57,11 @@ again goes on from there, and so does the next sweep.`,
 			if !c.dryRun && !c.yes && !a.asks(cmd.InOrStdin()) {
 				return errors.New("nobody is there to be asked; give --yes to do it without, or --dry-run to see what would be done")
 			}
-			return a.cleanSessions(cmd.Context(), cmd.InOrStdin(), a.begin(settings, log), c)
+			run, err := sweep.New(a.runOptions(), settings, log)
+			if err != nil {
+				return err
+			}
+			return a.cleanSessions(cmd.Context(), cmd.InOrStdin(), run, c)
 		},
 	}
 	cmd.Flags().BoolVar(&c.Unset, "unset-config", false, "also unset the desired configuration that they set")
@@ -72,7 +72,7 @@ again goes on from there, and so does the next sweep.`,
 }
 
 // check takes the sessions over, each once.
-func (c *cleaning) check(args []string) error {
+func (c *cleanFlags) check(args []string) error {
 	for _, id := range args {
 		id = strings.TrimPrefix(strings.TrimPrefix(id, "session/"), "boa-")
 		if !inventory.IsSessionID(id) {
@@ -85,24 +85,12 @@ func (c *cleaning) check(args []string) error {
 	return nil
 }
 
-func (a *app) cleanSessions(ctx context.Context, in io.Reader, r *oneRun, c cleaning) error {
-	to, err := a.connect(r.settings, r.metrics, r.log)
-	if err != nil {
-		return &exitError{gc.ExitUsage, err}
-	}
-	waitForMesh(ctx, r.settings.MeshQuitURL, meshPatience, r.log)
-	r.reported, r.besides = true, kube.CleanPermissions("")
-	if c.Cancel {
-		r.besides = kube.CleanPermissions(c.Batcher)
-	}
-	if err := preflight(ctx, to, r); err != nil {
-		return &exitError{gc.ExitFailed, err}
-	}
-	preview, err := a.planClean(ctx, r, to, c)
+func (a *app) cleanSessions(ctx context.Context, in io.Reader, run *sweep.Run, c cleanFlags) error {
+	preview, err := run.PlanCleanup(ctx, c.Request)
 	if err != nil {
 		return err
 	}
-	if err := refused(preview); err != nil {
+	if err := sweep.Refused(preview); err != nil {
 		if a.output != "json" {
 			fmt.Fprint(a.stderr, report.Procedures(preview.Document))
 		}
@@ -124,125 +112,16 @@ func (a *app) cleanSessions(ctx context.Context, in io.Reader, r *oneRun, c clea
 			return nil
 		}
 	}
-	d, err := a.carryClean(ctx, r, to, c)
-	if err != nil {
-		return err
-	}
-	return a.showClean(d)
-}
-
-// planClean reads all about the sessions. It takes no lock, because nobody knows how long a person thinks.
-func (a *app) planClean(ctx context.Context, r *oneRun, to *connection, c cleaning) (*gc.Clean, error) {
-	ctx, cancel := r.withDeadline(ctx)
-	defer cancel()
-	plan, err := gc.PlanClean(ctx, to.systems, r.gc(a, to), c.Cleaning)
-	if err != nil {
-		return nil, &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading; nothing was done: %w", err)}
-	}
-	return plan, nil
-}
-
-// refused says why nothing can be done.
-func refused(plan *gc.Clean) error {
-	why := plan.Refusal()
-	if why == nil {
-		return nil
-	}
-	return &exitError{plan.ExitCode, fmt.Errorf("nothing was done: %w", why)}
-}
-
-// carryClean reads everything again under the lock, and does it.
-func (a *app) carryClean(ctx context.Context, r *oneRun, to *connection, c cleaning) (gc.Document, error) {
-	ctx, cancel := r.withDeadline(ctx)
-	defer cancel()
-	ctx, unlocked, err := a.takeLock(ctx, r, to)
-	if err == nil && unlocked != nil {
-		err = &exitError{gc.ExitFailed, fmt.Errorf("nothing was done: %w", unlocked)}
-	}
-	if err != nil {
-		return gc.Document{}, err
-	}
-	defer r.unlock(ctx)
-	if err := r.repair(ctx, to); err != nil {
-		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("nothing was done: %w", err)}
-	}
 	c.Say = func(text string) {
 		if isTerminal(a.stderr) {
 			fmt.Fprintln(a.stderr, report.Clean(text))
 		}
 	}
-	plan, err := a.planClean(ctx, r, to, c)
-	if err == nil {
-		err = refused(plan)
-	}
+	d, err := run.Cleanup(ctx, c.Request)
 	if err != nil {
-		return gc.Document{}, err
+		return err
 	}
-	j, err := r.openJournal(ctx, to)
-	if err != nil {
-		return gc.Document{}, &exitError{gc.ExitFailed, fmt.Errorf("nothing was done: %w", err)}
-	}
-	defer j.Close()
-	done, err := plan.Carry(ctx, gc.Limits{MaxDeletes: math.MaxInt32, Grace: min(r.settings.RequestTimeout.D(), grace), Journal: j})
-	if err != nil {
-		return gc.Document{}, &exitError{gc.ExitFailed, err}
-	}
-	if done.Harmless() && ctx.Err() == nil {
-		r.warn("the journal of a run that deleted nothing was not removed", "BOSGC_JOURNAL_RUNS", j.Discard(ctx))
-	}
-	r.log.Info("clean ended", "run", done.Run, "exitCode", done.ExitCode, "outcomes", done.Outcomes, "stopped", done.Stopped)
-	r.count(ctx, to, done.Document)
-	return done.Document, nil
-}
-
-// count adds what was deleted to the totals of all runs. Everything else that the state tells is of sweeps.
-func (r *oneRun) count(ctx context.Context, to *connection, d gc.Document) {
-	ledger, err := metrics.NewLedger(Version, Commit)
-	if err != nil {
-		r.log.Warn("what was deleted is not counted", "error", err.Error())
-		return
-	}
-	r.metrics.Cleaned(d)
-	r.keep(context.WithoutCancel(ctx), to, ledger, func(*state.State) {})
-}
-
-// repair brings up a batcher that a run which died has left down. Where that is not permitted, another run has to.
-func (r *oneRun) repair(ctx context.Context, to *connection) error {
-	b := batcher.Batcher{Kube: to.systems.Kube, Name: r.settings.Batcher, Log: r.log}
-	repaired, err := b.Repair(ctx)
-	switch {
-	case kube.Forbidden(err):
-		// Where it may not even be read, nobody here has ever left it down.
-		r.log.Log(ctx, map[bool]slog.Level{true: slog.LevelError, false: slog.LevelDebug}[errors.Is(err, batcher.ErrDown)], "the batcher is not looked after, because that is not permitted", "error", err.Error())
-		return nil
-	case repaired:
-		r.log.Warn("the batcher of CFS was left down by a run that died, and is up again", "deployment", r.settings.Batcher)
-	}
-	return err
-}
-
-func (r *oneRun) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	tooLate := fmt.Errorf("the run took longer than %s (BOSGC_DEADLINE)", r.settings.Deadline)
-	return context.WithTimeoutCause(ctx, r.settings.Deadline.D(), tooLate)
-}
-
-// remember writes down at once that BOS's list hangs, or may: a command that only looks, or is killed, would forget it,
-// and the next one would cost BOS another worker.
-func (r *oneRun) remember(to *connection) func(*state.Hang) {
-	return func(hang *state.Hang) {
-		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
-		defer cancel()
-		err := state.NewStore(to.own, r.settings.StateName).Note(ctx, func(s *state.State) { s.List.Hang = hang })
-		r.warn("how BOS's list did was not noted", "BOSGC_STATE_NAMESPACE", err)
-	}
-}
-
-// gc is what package gc is to know of a run.
-func (r *oneRun) gc(a *app, to *connection) gc.Run {
-	return gc.Run{
-		ID: r.id, Settings: r.settings.Policy(), Named: judging(r.settings), Cluster: to.cluster, Namespace: r.settings.Namespace, Clock: a.now, Reading: r.settings.Deadline.D() / 2, Batcher: r.settings.Batcher,
-		Hung: r.remember(to), AskAll: a.view.html != "" || a.view.filter.ByTemplate(),
-	}
+	return a.showClean(d)
 }
 
 func (a *app) showClean(d gc.Document) error {
@@ -252,8 +131,5 @@ func (a *app) showClean(d gc.Document) error {
 	if _, err := io.WriteString(a.stdout, report.Procedures(d)); err != nil {
 		return written(err)
 	}
-	if d.ExitCode != gc.ExitDone {
-		return &exitError{code: d.ExitCode}
-	}
-	return nil
+	return exitWith(d.ExitCode)
 }

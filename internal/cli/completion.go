@@ -12,9 +12,8 @@ import (
 
 	"bosgc/internal/config"
 	"bosgc/internal/inventory"
-	"bosgc/internal/journal"
 	"bosgc/internal/kube"
-	"bosgc/internal/metrics"
+	"bosgc/internal/sweep"
 )
 
 // completionPatience is how long a person waits at the TAB key.
@@ -46,8 +45,8 @@ func (a *app) completes(root *cobra.Command) {
 		"context": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return kube.Contexts(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
 		},
-		"namespace": a.known(func(ctx context.Context, to *connection, _ config.Config, _ string) []string {
-			names, _ := to.systems.Kube.Namespaces(ctx)
+		"namespace": a.known(func(ctx context.Context, run *sweep.Run, _ string) []string {
+			names, _ := run.Kube().Namespaces(ctx)
 			return names
 		}),
 	} {
@@ -83,7 +82,7 @@ func atMostOne(complete cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // known completes from what Kubernetes has, leaving out what stands in the line already.
-func (a *app) known(names func(ctx context.Context, to *connection, c config.Config, begun string) []string) cobra.CompletionFunc {
+func (a *app) known(names func(ctx context.Context, run *sweep.Run, begun string) []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
 		defer cancel()
@@ -91,12 +90,12 @@ func (a *app) known(names func(ctx context.Context, to *connection, c config.Con
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		to, err := a.connect(settings, metrics.New(Version, Commit), slog.New(slog.DiscardHandler))
+		run, err := sweep.New(a.runOptions(), settings, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var found []string
-		for _, name := range names(ctx, to, settings, begun) {
+		for _, name := range names(ctx, run, begun) {
 			if strings.HasPrefix(name, begun) && !slices.Contains(args, name) && printable(name) {
 				found = append(found, name)
 			}
@@ -115,9 +114,9 @@ func printable(name string) bool {
 
 // knownSessions names the sessions that have left something in Kubernetes. BOS itself is not asked: it has few workers,
 // and no time for people who are only typing.
-func knownSessions(ctx context.Context, to *connection, _ config.Config, _ string) []string {
+func knownSessions(ctx context.Context, run *sweep.Run, _ string) []string {
 	var ids []string
-	for _, name := range append(jobs(ctx, to.systems.Kube), configMaps(ctx, to.systems.Kube)...) {
+	for _, name := range append(jobs(ctx, run.Kube()), configMaps(ctx, run.Kube())...) {
 		if id := strings.TrimPrefix(name, "boa-"); inventory.IsSessionID(id) {
 			ids = append(ids, id)
 		}
@@ -160,16 +159,16 @@ func (a *app) completeObject(cmd *cobra.Command, args []string, begun string) ([
 		ids, how := a.known(knownSessions)(cmd, args, begun)
 		return append(found, ids...), how | map[bool]cobra.ShellCompDirective{true: cobra.ShellCompDirectiveNoSpace}[len(found) > 0]
 	}
-	return a.known(func(ctx context.Context, to *connection, c config.Config, begun string) []string {
+	return a.known(func(ctx context.Context, run *sweep.Run, begun string) []string {
 		word, _, _ := strings.Cut(begun, "/")
 		var names []string
 		switch strings.ToLower(word) {
 		case "session":
-			names = knownSessions(ctx, to, c, begun)
+			names = knownSessions(ctx, run, begun)
 		case "job":
-			names = jobs(ctx, to.systems.Kube)
+			names = jobs(ctx, run.Kube())
 		case "configmap":
-			names = configMaps(ctx, to.systems.Kube)
+			names = configMaps(ctx, run.Kube())
 		}
 		for i := range names {
 			names[i] = word + "/" + names[i]
@@ -179,8 +178,8 @@ func (a *app) completeObject(cmd *cobra.Command, args []string, begun string) ([
 }
 
 // completeRun gives the runs of the journal that a restore without flags would find.
-func completeRun(ctx context.Context, to *connection, c config.Config, _ string) []string {
-	all, err := journal.Runs(ctx, to.own, c.StateName)
+func completeRun(ctx context.Context, run *sweep.Run, _ string) []string {
+	all, err := run.Journals(ctx)
 	if err != nil {
 		return nil
 	}

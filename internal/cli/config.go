@@ -12,6 +12,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/config"
 	"bosgc/internal/report"
+	"bosgc/internal/sweep"
 )
 
 func (a *app) config() *cobra.Command {
@@ -31,7 +32,7 @@ exit code 2, after naming all bad ones at once. Nothing is contacted.
 			}
 			settings, err := a.settings()
 			if err != nil {
-				return &exitError{gc.ExitUsage, err}
+				return &sweep.Error{Code: gc.ExitUsage, Err: err}
 			}
 			all := settings.Settings(a.environ)
 			for i := range all {
@@ -60,7 +61,7 @@ func (a *app) explainSetting(name string) error {
 		if names := config.Nearest(name); len(names) > 0 {
 			near = "the nearest are " + strings.Join(names, ", ")
 		}
-		return &exitError{gc.ExitUsage, fmt.Errorf("%.80q is no setting; %s", name, near)}
+		return &sweep.Error{Code: gc.ExitUsage, Err: fmt.Errorf("%.80q is no setting; %s", name, near)}
 	}
 	a.origin(&e.Setting)
 	if a.output == "json" {

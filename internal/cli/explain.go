@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bosgc/gc"
 	"bosgc/internal/report"
 	"bosgc/policy"
 )
@@ -29,23 +26,34 @@ session. Kinds are also written as in JSON documents: CFSSession/NAME.`,
   bosgc explain job/boa-5a2f1c1e-3b9d-4c55-9e39-0f6d6c1b7a10`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind, name, err := object(args[0])
+			kind, name, err := parseObject(args[0])
 			if err != nil {
 				return err
 			}
 			defer a.quitMesh()
-			settings, log, err := a.load()
+			run, err := a.newRun()
 			if err != nil {
 				return err
 			}
-			settings.DryRun = true
-			return a.explainOne(cmd.Context(), a.begin(settings, log), kind, name)
+			e, err := run.Explain(cmd.Context(), kind, name)
+			if err != nil {
+				return err
+			}
+			if a.output == "json" {
+				err = report.JSON(a.stdout, e)
+			} else {
+				_, err = io.WriteString(a.stdout, report.Explanation(e))
+			}
+			if err := written(err); err != nil {
+				return err
+			}
+			return exitWith(e.ExitCode)
 		},
 	}
 }
 
-// object reads KIND/NAME, or the ID of a session.
-func object(text string) (kind policy.Kind, name string, err error) {
+// parseObject reads KIND/NAME, or the ID of a session.
+func parseObject(text string) (kind policy.Kind, name string, err error) {
 	word, name, found := strings.Cut(text, "/")
 	if !found {
 		word, name = "session", text
@@ -66,38 +74,4 @@ func object(text string) (kind policy.Kind, name string, err error) {
 		return policy.CFSSession, name, nil
 	}
 	return 0, "", fmt.Errorf("%.80q is no kind of object that bosgc judges; %s", word, expected)
-}
-
-func (a *app) explainOne(ctx context.Context, r *oneRun, kind policy.Kind, name string) error {
-	to, err := a.connect(r.settings, r.metrics, r.log)
-	if err != nil {
-		return &exitError{gc.ExitUsage, err}
-	}
-	ctx, cancel := r.withDeadline(ctx)
-	defer cancel()
-	waitForMesh(ctx, r.settings.MeshQuitURL, meshPatience, r.log)
-	if err := preflight(ctx, to, r); err != nil {
-		return &exitError{gc.ExitFailed, err}
-	}
-	run := r.gc(a, to)
-	run.Sightings, run.List = r.remembered(ctx, to)
-	e, err := gc.Explain(ctx, to.systems, run, kind, name)
-	var unheard *gc.Unheard
-	switch {
-	case errors.As(err, &unheard):
-		return &exitError{gc.ExitFailed, err}
-	case err != nil:
-		return &exitError{gc.ExitFailed, fmt.Errorf("stopped while reading: %w", err)}
-	case a.output == "json":
-		err = report.JSON(a.stdout, e)
-	default:
-		_, err = io.WriteString(a.stdout, report.Explanation(e))
-	}
-	if err := written(err); err != nil {
-		return err
-	}
-	if e.ExitCode != gc.ExitDone {
-		return &exitError{code: e.ExitCode}
-	}
-	return nil
 }

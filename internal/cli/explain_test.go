@@ -10,13 +10,14 @@ import (
 	"unicode/utf8"
 
 	"bosgc/gc"
+	"bosgc/internal/explain"
 	"bosgc/internal/inventory"
 	"bosgc/internal/lab"
 	"bosgc/internal/report"
 	"bosgc/policy"
 )
 
-func (s *system) explained(object string, extra ...string) (e gc.Explanation, code int) {
+func (s *system) explained(object string, extra ...string) (e explain.Explanation, code int) {
 	s.t.Helper()
 	code, stdout, stderr := s.run([]string{"explain", object, "-o", "json"}, extra...)
 	if err := json.Unmarshal([]byte(stdout), &e); err != nil || e.Kind != "Explanation" {
@@ -53,7 +54,7 @@ func TestAnExplanationAgreesWithThePlan(t *testing.T) {
 				if code != gc.ExitDone || e.Object.Verdict != o.Verdict || e.Object.Reason != o.Reason || e.Object.Detail != o.Detail {
 					t.Errorf("%s %s: exit code %d, %s %s (%s), planned %s %s (%s)", o.Kind, o.Name, code, e.Object.Verdict, e.Object.Reason, e.Object.Detail, o.Verdict, o.Reason, o.Detail)
 				}
-				decides := slices.IndexFunc(e.Rules, func(r gc.Rule) bool { return r.Decides })
+				decides := slices.IndexFunc(e.Rules, func(r explain.Rule) bool { return r.Decides })
 				if decides < 0 || e.Rules[decides].Reason != o.Reason || e.Eligible == "" || len(e.Facts) == 0 || len(e.Changes) == 0 {
 					t.Errorf("%s %s (%s): rules %+v, eligible %q, %d facts, changes %v", o.Kind, o.Name, o.Reason, e.Rules, e.Eligible, len(e.Facts), e.Changes)
 				}
@@ -98,7 +99,7 @@ func TestAllThatIsLinkedIsNamedWithItsEvidence(t *testing.T) {
 		t.Fatalf("the session has only %v", parts)
 	}
 	// A sweep needs no record of what runs; a person wants to know.
-	if e, _ := s.explained(id); !slices.ContainsFunc(e.Facts, func(f gc.Fact) bool { return f.Name == "operation" && f.Value != "" }) {
+	if e, _ := s.explained(id); !slices.ContainsFunc(e.Facts, func(f explain.Fact) bool { return f.Name == "operation" && f.Value != "" }) {
 		t.Errorf("what BOS knows of it is missing: %v", e.Facts)
 	}
 	for _, part := range parts {
@@ -167,7 +168,7 @@ func TestTheCommandThatAnExplanationGivesHelps(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 4, Only: []string{"keep-on-configmap", "finished-expired", "keep-on-job"}}, lab.ServerOptions{})
 	annotate := regexp.MustCompile(`^kubectl -n services annotate (configmap|job) (\S+) (\S+?)(=true|-)$`)
 	kind := map[string]string{"configmap": lab.KindConfigMap, "job": lab.KindJob}
-	follow := func(e gc.Explanation) {
+	follow := func(e explain.Explanation) {
 		t.Helper()
 		for _, c := range e.Changes {
 			if m := annotate.FindStringSubmatch(c.Command); m != nil {
@@ -211,7 +212,7 @@ func TestAnExplanationSaysWhenAndNamesSettings(t *testing.T) {
 	d, _ := s.document([]string{"plan"}, "BOSGC_KEEP_LAST=0")
 	o := d.Objects[slices.IndexFunc(d.Objects, func(o gc.Object) bool { return o.Kind == policy.Session })]
 	e, _ := s.explained(o.Name, "BOSGC_KEEP_LAST=0", "BOSGC_SESSION_TTL=30d")
-	if !strings.HasPrefix(e.Eligible, "from 20") || !slices.ContainsFunc(e.Changes, func(c gc.Change) bool { return strings.Contains(c.Text, `BOSGC_SESSION_TTL (now "30d")`) }) {
+	if !strings.HasPrefix(e.Eligible, "from 20") || !slices.ContainsFunc(e.Changes, func(c explain.Change) bool { return strings.Contains(c.Text, `BOSGC_SESSION_TTL (now "30d")`) }) {
 		t.Errorf("eligible %q, changes %v", e.Eligible, e.Changes)
 	}
 	e, _ = s.explained("configmap/"+o.Name, "BOSGC_KEEP_LAST=99", "BOSGC_KEEP_TEMPLATES=*")
@@ -222,7 +223,7 @@ func TestAnExplanationSaysWhenAndNamesSettings(t *testing.T) {
 		t.Errorf("eligible %q", e.Eligible)
 	}
 	for _, want := range []string{"BOSGC_KEEP_LAST", "BOSGC_KEEP_TEMPLATES", "BOSGC_SESSION_TTL"} {
-		if !slices.ContainsFunc(e.Changes, func(c gc.Change) bool { return strings.Contains(c.Text, want) }) {
+		if !slices.ContainsFunc(e.Changes, func(c explain.Change) bool { return strings.Contains(c.Text, want) }) {
 			t.Errorf("%s is not in %v", want, e.Changes)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/metrics"
-	"bosgc/internal/state"
+	"bosgc/internal/sweep"
 )
 
 func (a *app) exporter() *cobra.Command {
@@ -18,31 +18,28 @@ is what is scraped instead. It reads that one ConfigMap and contacts nothing els
 bosgc_last_sweep_timestamp_seconds says how old its figures are.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, log, err := a.load()
+			run, err := a.newRun()
 			if err != nil {
 				return err
 			}
-			to, err := a.connect(settings, metrics.New(Version, Commit), log)
+			exporter, err := metrics.NewExporter(run.State(), Version, Commit, run.Log)
 			if err != nil {
-				return &exitError{gc.ExitUsage, err}
-			}
-			exporter, err := metrics.NewExporter(state.NewStore(to.own, settings.StateName), Version, Commit, log)
-			if err != nil {
-				return &exitError{gc.ExitFailed, err}
+				return &sweep.Error{Code: gc.ExitFailed, Err: err}
 			}
 			ctx := cmd.Context()
-			server, err := metrics.Listen(ctx, settings.MetricsAddr, exporter)
+			server, err := metrics.Listen(ctx, run.Settings.MetricsAddr, exporter)
 			if err != nil {
-				return &exitError{gc.ExitFailed, err}
+				return &sweep.Error{Code: gc.ExitFailed, Err: err}
 			}
-			log.Info("serving", "address", server.Address(), "state", to.own.Namespace()+"/"+settings.StateName+"-state")
+			run.Log.Info("serving", "address", server.Address(),
+				"state", run.Store().Namespace()+"/"+run.Settings.StateName+"-state")
 			select {
 			case <-ctx.Done():
 				err = server.Close()
 			case err = <-server.Failed():
 			}
 			if err != nil {
-				return &exitError{gc.ExitFailed, err}
+				return &sweep.Error{Code: gc.ExitFailed, Err: err}
 			}
 			return nil
 		},

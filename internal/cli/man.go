@@ -10,6 +10,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/man"
+	"bosgc/internal/sweep"
 )
 
 const plugin = "kubectl-bosgc"
@@ -41,12 +42,12 @@ they are found by name: "man bosgc-plan".`,
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // everybody may read a manual
-				return &exitError{gc.ExitFailed, fmt.Errorf("make the folder for the pages: %w", err)}
+				return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("make the folder for the pages: %w", err)}
 			}
 			for _, page := range man.Pages(cmd.Root(), Version) {
 				//nolint:gosec // everybody may read a manual
 				if err := os.WriteFile(filepath.Join(args[0], page.Name), []byte(page.Text), 0o644); err != nil {
-					return &exitError{gc.ExitFailed, fmt.Errorf("write a page: %w", err)}
+					return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("write a page: %w", err)}
 				}
 			}
 			return nil

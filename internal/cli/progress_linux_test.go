@@ -15,6 +15,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/lab"
+	"bosgc/internal/progress"
 )
 
 // terminal gives a terminal, and what has been shown on it once it is closed.
@@ -105,10 +106,10 @@ func TestWhatIsLoggedGoesAboveTheLine(t *testing.T) {
 	t.Parallel()
 	tty, shown := terminal(t)
 	p := &progress{file: tty}
-	p.show(gc.Progress{What: "asking", Of: 9})
+	p.show(progress.Update{What: "asking", Of: 9})
 	fmt.Fprintln(p, "a line of the log")
-	p.show(gc.Progress{What: "asking", Done: 9, Of: 9})
-	p.show(gc.Progress{})
+	p.show(progress.Update{What: "asking", Done: 9, Of: 9})
+	p.show(progress.Update{})
 	fmt.Fprintln(p, "the last word")
 	text := shown()
 	if got := after(text); got != "a line of the log\nthe last word\n" {
@@ -123,12 +124,12 @@ func TestTheLineHoldsWhatIsLeftOfTheTimeAndFits(t *testing.T) {
 	t.Parallel()
 	tty, shown := terminal(t)
 	p := &progress{file: tty}
-	p.show(gc.Progress{What: "asking", Of: 900})
-	p.show(gc.Progress{What: "asking", Done: 3, Of: 900, Left: time.Hour}) // too soon to estimate, and to redraw
+	p.show(progress.Update{What: "asking", Of: 900})
+	p.show(progress.Update{What: "asking", Done: 3, Of: 900, Left: time.Hour}) // too soon to estimate, and to redraw
 	p.since, p.drawn = p.since.Add(-estimateAfter), time.Time{}
-	p.show(gc.Progress{What: "asking", Done: 4, Of: 900, Left: 90 * time.Second})
-	p.show(gc.Progress{What: strings.Repeat("long ", 40), Of: 5})
-	p.show(gc.Progress{})
+	p.show(progress.Update{What: "asking", Done: 4, Of: 900, Left: 90 * time.Second})
+	p.show(progress.Update{What: strings.Repeat("long ", 40), Of: 5})
+	p.show(progress.Update{})
 	text := shown()
 	if !strings.Contains(text, "asking: 4 of 900, about 1m30s left") || strings.Contains(text, "3 of 900") {
 		t.Errorf("shown: %q", text)

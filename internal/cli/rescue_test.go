@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/internal/lab"
 	"bosgc/policy"
@@ -40,7 +41,7 @@ func TestRescueWithoutTheList(t *testing.T) {
 			}
 			stays, all := s.stays(), len(s.BOS.IDs())
 			d, code := s.document([]string{"sweep"})
-			if code != gc.ExitIncomplete || d.List.From != gc.FromKubernetes || s.listed(0) != 0 {
+			if code != gc.ExitIncomplete || d.List.From != collect.FromKubernetes || s.listed(0) != 0 {
 				t.Fatalf("exit code %d, %+v, the list was asked for %d times", code, d.List, s.listed(0))
 			}
 			for _, o := range d.Objects {
@@ -62,7 +63,7 @@ func TestRescueWithoutTheList(t *testing.T) {
 				d, code = s.document([]string{"sweep"})
 			}
 			s.same("left", s.exist(), stays)
-			if s.BOS.MaxHung() != 0 || d.List.From != gc.FromBOS {
+			if s.BOS.MaxHung() != 0 || d.List.From != collect.FromBOS {
 				t.Errorf("%d workers of BOS hung; the last list is from %q", s.BOS.MaxHung(), d.List.From)
 			}
 			s.noDanger()
@@ -137,10 +138,10 @@ func TestAHangIsRemembered(t *testing.T) {
 	}
 	l.ClearFaults()
 	l.here.advance(25 * time.Hour)
-	if d := sweep("sweep"); l.listed(0) != 2 || d.List.From != gc.FromBOS {
+	if d := sweep("sweep"); l.listed(0) != 2 || d.List.From != collect.FromBOS {
 		t.Errorf("a day later: asked %d times, %+v", l.listed(0), d.List)
 	}
-	if d := sweep("sweep"); l.listed(0) != 3 || d.List.From != gc.FromBOS {
+	if d := sweep("sweep"); l.listed(0) != 3 || d.List.From != collect.FromBOS {
 		t.Errorf("after it was answered: asked %d times, %+v", l.listed(0), d.List)
 	}
 }
@@ -169,7 +170,7 @@ func TestASilentBOSIsNotTakenForAListThatHangs(t *testing.T) {
 		before = toBOS()
 	}
 	s.ClearFaults()
-	if d, code := s.document([]string{"sweep"}, patience...); code != gc.ExitDone || d.List.From != gc.FromBOS {
+	if d, code := s.document([]string{"sweep"}, patience...); code != gc.ExitDone || d.List.From != collect.FromBOS {
 		t.Errorf("afterwards: exit code %d, %+v", code, d.List)
 	}
 }
@@ -196,7 +197,7 @@ func TestManyTracesAreNotManySessions(t *testing.T) {
 		s.BOS.Remove(id)
 	}
 	d, code := s.document([]string{"plan"})
-	if code != gc.ExitIncomplete || d.List.From != gc.FromBOS || d.Summary.Delete > count(d, func(o gc.Object) bool { return o.Kind == policy.CFSSession }) {
+	if code != gc.ExitIncomplete || d.List.From != collect.FromBOS || d.Summary.Delete > count(d, func(o gc.Object) bool { return o.Kind == policy.CFSSession }) {
 		t.Errorf("exit code %d, %+v, %+v", code, d.List, d.Summary)
 	}
 	if s.listed(0) != 1 || s.BOS.MaxHung() != 0 {

@@ -24,6 +24,7 @@ import (
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/restore"
 	"bosgc/policy"
 )
 
@@ -60,10 +61,10 @@ func configMapEntry(name string) journal.Entry {
 		`{"kind":"ConfigMap","metadata":{"name":"` + name + `","namespace":"services","uid":"u","resourceVersion":"1"},"data":{"data.json":"{\"boot_sets\": {\"a\": \"<&>\"}}\n"}}`)}
 }
 
-func (s *system) restored(args []string, extra ...string) (gc.RestoreDocument, int) {
+func (s *system) restored(args []string, extra ...string) (restore.Document, int) {
 	s.t.Helper()
 	code, stdout, stderr := s.run(append([]string{"restore", "-o", "json"}, args...), extra...)
-	var d gc.RestoreDocument
+	var d restore.Document
 	decoder := json.NewDecoder(strings.NewReader(stdout))
 	if err := decoder.Decode(&d); err != nil || decoder.More() || d.Kind != "Restore" || d.ExitCode != code {
 		s.t.Fatalf("%v, exit code %d: %s\n%s", err, code, stdout, stderr)
@@ -121,7 +122,7 @@ func TestRestoreOfASweep(t *testing.T) {
 	if n := restored.Outcomes[gc.Restored]; n != gone["ConfigMap"] {
 		t.Errorf("%d restored of %d", n, gone["ConfigMap"])
 	}
-	if n := restored.Summary[gc.RestoreImpossible]; n < gone["Job"]+gone["Session"]+gone["CFSSession"] {
+	if n := restored.Summary[restore.Impossible]; n < gone["Job"]+gone["Session"]+gone["CFSSession"] {
 		t.Errorf("%d are said to be impossible, of %v", n, gone)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "bosgc-journal-"+swept.Run+".jsonl"))
@@ -188,7 +189,7 @@ func TestRestoreOnlyShows(t *testing.T) {
 	before := s.exist()
 	for _, tt := range []struct{ args, environ []string }{{[]string{"run-1", "--dry-run"}, nil}, {[]string{"run-1", "--yes"}, []string{"BOSGC_DRY_RUN=true"}}} {
 		d, code := s.restored(tt.args, tt.environ...)
-		if code != gc.ExitDone || !d.DryRun || len(d.Steps) != 1 || d.Steps[0].Action != gc.RestoreCreate || d.Steps[0].Outcome != "" {
+		if code != gc.ExitDone || !d.DryRun || len(d.Steps) != 1 || d.Steps[0].Action != restore.Create || d.Steps[0].Outcome != "" {
 			t.Errorf("exit code %d, %+v", code, d)
 		}
 		s.same("after a preview", s.exist(), before)
@@ -363,7 +364,7 @@ func TestRestoreAsksOnlyAPerson(t *testing.T) {
 func TestRestoreThatCannotBeShown(t *testing.T) {
 	a := &app{stdout: full{}, output: "table"}
 	var exit *exitError
-	if err := a.showRestore(gc.RestoreDocument{}); !errors.As(err, &exit) || exit.code != gc.ExitFailed {
+	if err := a.showRestore(restore.Document{}); !errors.As(err, &exit) || exit.code != gc.ExitFailed {
 		t.Error(err)
 	}
 	if !slices.Equal([]int{alike("run-27", "run-28"), alike("abc", "xbc"), alike("", "a")}, []int{5, 2, 0}) {

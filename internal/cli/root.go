@@ -19,7 +19,9 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/config"
+	"bosgc/internal/progress"
 	"bosgc/internal/report"
+	"bosgc/internal/sweep"
 )
 
 const help = `bosgc removes what finished boot sessions of BOS v1 leave behind on an HPE Cray
@@ -54,22 +56,6 @@ type app struct {
 	program    string // what it was called as
 }
 
-// exitError carries an exit code through cobra; its message may be empty, where everything
-// has been said already.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
 // Run runs one command and gives its exit code.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	return runAt(ctx, time.Now, args, environ, stdout, stderr)
@@ -96,18 +82,18 @@ func (a *app) run(ctx context.Context, args []string) int {
 	context.AfterFunc(ctx, restore)
 
 	err := root.ExecuteContext(ctx)
-	var exit *exitError
+	var exit *sweep.Error
 	switch {
 	case err == nil:
 		return gc.ExitDone
 	case errors.As(err, &exit):
 	default: // cobra's own errors are about flags and arguments
-		exit = &exitError{gc.ExitUsage, fmt.Errorf("%w\nRun \"%s --help\" for what there is", err, root.DisplayName())}
+		exit = &sweep.Error{Code: gc.ExitUsage, Err: fmt.Errorf("%w\nRun \"%s --help\" for what there is", err, root.DisplayName())}
 	}
-	if exit.err != nil {
+	if exit.Err != nil {
 		a.complain(exit)
 	}
-	return exit.code
+	return exit.Code
 }
 
 // failure is the document of a command that came to no result.
@@ -121,7 +107,7 @@ type failure struct {
 
 // complain says on stderr what went wrong, and on stdout if a program is listening there: it
 // has been promised one document, whatever happens.
-func (a *app) complain(exit *exitError) {
+func (a *app) complain(exit *sweep.Error) {
 	// Line by line: an error may hold what a server has said, and that must not reach a terminal as
 	// anything but text.
 	for line := range strings.Lines("bosgc: " + exit.Error()) {
@@ -130,8 +116,8 @@ func (a *app) complain(exit *exitError) {
 	if a.output != "json" {
 		return
 	}
-	f := failure{APIVersion: gc.APIVersion, Kind: "Error", ExitCode: exit.code, Error: exit.err.Error()}
-	_ = errors.As(exit.err, &f.Problems)
+	f := failure{APIVersion: gc.APIVersion, Kind: "Error", ExitCode: exit.Code, Error: exit.Err.Error()}
+	_ = errors.As(exit.Err, &f.Problems)
 	_ = report.JSON(a.stdout, f) // there is nowhere left to complain about it
 }
 
@@ -150,7 +136,7 @@ func (a *app) root() *cobra.Command {
 			if a.output != "table" && a.output != "wide" && a.output != "json" {
 				return fmt.Errorf("--output is %q; expected table, wide or json", a.output)
 			}
-			a.watched()
+			a.showProgress()
 			return nil
 		},
 	}
@@ -169,9 +155,48 @@ func (a *app) root() *cobra.Command {
 func (a *app) load() (config.Config, *slog.Logger, error) {
 	settings, err := a.settings()
 	if err != nil {
-		return settings, nil, &exitError{gc.ExitUsage, err}
+		return settings, nil, &sweep.Error{Code: gc.ExitUsage, Err: err}
 	}
 	return settings, a.logger(settings), nil
+}
+
+// newRun begins a run with the settings from the environment.
+func (a *app) newRun() (*sweep.Run, error) {
+	settings, log, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	return sweep.New(a.runOptions(), settings, log)
+}
+
+func (a *app) runOptions() sweep.Options {
+	return sweep.Options{
+		Version: Version, Commit: Commit, Kubeconfig: a.kubeconfig, Context: a.context, Now: a.now, Watch: a.watch(),
+		Timings: a.view.timings, AskEverySession: a.view.html != "" || a.view.filter.ByTemplate(),
+	}
+}
+
+// quitMesh asks the Pod's mesh proxy to end. It looks into the environment by itself, because it is also wanted when the
+// settings could not be read.
+func (a *app) quitMesh() {
+	settings, _ := config.Load(nil)
+	sweep.QuitMesh(a.variable("BOSGC_MESH_QUIT_URL"), a.logger(settings))
+}
+
+// showProgress has a line of progress shown, unless stderr is no terminal that can rewrite a line, or a program reads
+// the result.
+func (a *app) showProgress() {
+	if f, ok := a.stderr.(*os.File); ok && a.output != "json" && isTerminal(f) && a.variable("TERM") != "dumb" {
+		a.stderr = progress.NewTerminal(f)
+	}
+}
+
+// watch returns what is told of progress; nil where nobody watches, so that the log is told.
+func (a *app) watch() func(progress.Update) {
+	if t, ok := a.stderr.(*progress.Terminal); ok {
+		return t.Show
+	}
+	return nil
 }
 
 func (a *app) logger(settings config.Config) *slog.Logger {
@@ -186,8 +211,8 @@ func (a *app) logger(settings config.Config) *slog.Logger {
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if p, is := w.(*progress); is {
-		f, ok = p.file, true
+	if t, is := w.(*progress.Terminal); is {
+		f, ok = t.File(), true
 	}
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -211,7 +236,7 @@ func written(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &exitError{gc.ExitFailed, fmt.Errorf("write the result: %w", err)}
+	return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("write the result: %w", err)}
 }
 
 // show writes a result to stdout: exactly one JSON document, or a table; and the page, if one is wanted. That
@@ -228,8 +253,13 @@ func (a *app) show(d gc.Document) error {
 	if err := cmp.Or(written(err), page); err != nil {
 		return err
 	}
-	if d.ExitCode != gc.ExitDone {
-		return &exitError{code: d.ExitCode}
+	return exitWith(d.ExitCode)
+}
+
+// exitWith ends a command with an exit code where everything has been said already.
+func exitWith(code int) error {
+	if code == gc.ExitDone {
+		return nil
 	}
-	return nil
+	return &sweep.Error{Code: code}
 }

@@ -6,6 +6,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/lab"
+	"bosgc/internal/progress"
 )
 
 func TestTimingsSayWhereTheTimeWent(t *testing.T) {
@@ -15,7 +16,7 @@ func TestTimingsSayWhereTheTimeWent(t *testing.T) {
 		t.Errorf("nobody asked for %+v", d.Timings)
 	}
 	d, _ := s.document([]string{"sweep", "--timings"})
-	phases := map[string]gc.Timing{}
+	phases := map[string]progress.Timing{}
 	for _, f := range d.Timings {
 		if f.Seconds < 0 || f.Busy < 0 || f.Begun < 0 || f.Count < 0 {
 			t.Errorf("%+v", f)

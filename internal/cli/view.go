@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"bosgc/gc"
+	"bosgc/internal/progress"
 	"bosgc/internal/report"
+	"bosgc/internal/sweep"
 )
 
 // view is how a plan or report is shown, besides as what.
@@ -17,19 +19,19 @@ type view struct {
 	filter     report.Filter
 	html       string // file to write a page to; empty: none
 	timed      bool
-	timings    *gc.Timings // nil: none are wanted
+	timings    *progress.Timings // nil: none are wanted
 }
 
-// viewed gives a command the flags for how its result is shown. A mistake in them is found before anything is
+// addViewFlags gives a command the flags for how its result is shown. A mistake in them is found before anything is
 // contacted: after a sweep it would be too late.
-func (a *app) viewed(cmd *cobra.Command) {
+func (a *app) addViewFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&a.view.conditions, "filter", nil, "show only some objects, whatever is done: kind=Job, verdict=delete, reason=too-young, template=golden-*, age>14d, age<2d; repeatable")
 	flags.StringVar(&a.view.html, "html", "", "also write a page to look at to this file")
 	flags.BoolVar(&a.view.timed, "timings", false, "also show where the time went, phase by phase")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if a.view.timed {
-			a.view.timings = new(gc.Timings)
+			a.view.timings = new(progress.Timings)
 		}
 		return a.view.check(a.output)
 	}
@@ -57,7 +59,7 @@ func (v *view) page(d gc.Document) error {
 		return nil
 	}
 	if err := report.WritePage(v.html, d); err != nil {
-		return &exitError{gc.ExitFailed, fmt.Errorf("--html: the page was not written: %w", err)}
+		return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("--html: the page was not written: %w", err)}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/bos"
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
@@ -108,7 +109,7 @@ func (m *Metrics) zero() {
 		}
 		m.failures.WithLabelValues(kind.String())
 	}
-	for _, source := range gc.SourceNames() {
+	for _, source := range collect.SourceNames() {
 		m.complete.WithLabelValues(source)
 	}
 	for _, system := range Systems {
@@ -191,7 +192,7 @@ func (m *Metrics) Swept(d gc.Document, now time.Time) {
 		m.complete.WithLabelValues(source.Name).Set(number(source.Complete))
 		if source.Name == inventory.SourceSessions {
 			m.listOK.Set(number(source.Listed))
-			if source.Listed || d.List != nil && d.List.From == gc.FromEtcd {
+			if source.Listed || d.List != nil && d.List.From == collect.FromEtcd {
 				m.sessions.Set(float64(source.Count))
 				m.listed = true
 			}
@@ -210,8 +211,8 @@ func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
 	t.verdicts[o.Verdict][o.Reason]++
 	if o.Reason.LooksOrphaned() {
 		t.orphans++
-		if !o.Since().IsZero() { // a ghost has no age
-			t.orphan = max(t.orphan, now.Sub(o.Since()))
+		if !o.OrphanedSince.IsZero() { // a ghost has no age
+			t.orphan = max(t.orphan, now.Sub(o.OrphanedSince))
 		}
 	}
 	switch o.Outcome {

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"time"
 
-	"bosgc/gc"
+	"bosgc/internal/explain"
 	"bosgc/policy"
 )
 
 // Explanation shows what is known of one object.
-func Explanation(e *gc.Explanation) string {
+func Explanation(e *explain.Explanation) string {
 	p := &printer{}
 	o := e.Object
 	p.line("%s %s", o.Kind, o.Name)
@@ -56,7 +56,7 @@ func (p *printer) field(name, value string) {
 	p.b.WriteString(fmt.Sprintf("  %-*s", column-2, Clean(name)) + text[column:])
 }
 
-func (p *printer) rules(title string, rules []gc.Rule) {
+func (p *printer) rules(title string, rules []explain.Rule) {
 	if len(rules) == 0 {
 		return
 	}
@@ -76,7 +76,7 @@ func (p *printer) rules(title string, rules []gc.Rule) {
 	}
 }
 
-func (p *printer) changes(changes []gc.Change) {
+func (p *printer) changes(changes []explain.Change) {
 	if len(changes) == 0 {
 		return
 	}
@@ -89,7 +89,7 @@ func (p *printer) changes(changes []gc.Change) {
 	}
 }
 
-func (p *printer) linked(e *gc.Explanation) {
+func (p *printer) linked(e *explain.Explanation) {
 	if len(e.Linked)+len(e.Links) == 0 && e.LinksError == "" {
 		return
 	}

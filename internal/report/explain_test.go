@@ -6,22 +6,23 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/explain"
 	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 
-func explanation(text string) *gc.Explanation {
+func explanation(text string) *explain.Explanation {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	rules := []gc.Rule{{Name: "age", Verdict: policy.Keep, Reason: policy.TooYoung, Detail: text, EligibleAt: at.UTC().Truncate(time.Second), Decides: true}}
-	return &gc.Explanation{
+	rules := []explain.Rule{{Name: "age", Verdict: policy.Keep, Reason: policy.TooYoung, Detail: text, EligibleAt: at.UTC().Truncate(time.Second), Decides: true}}
+	return &explain.Explanation{
 		Object:   gc.Object{Kind: policy.ConfigMap, Name: text, Session: text, Verdict: policy.Keep, Reason: policy.OwnerKept, Detail: text},
-		Facts:    []gc.Fact{{Name: "created", Value: text}, {Name: "used by", Value: ""}},
-		Linked:   []gc.Tied{{Kind: "Job", Name: text, Evidence: text, Verdict: policy.Keep, Reason: policy.Running}},
+		Facts:    []explain.Fact{{Name: "created", Value: text}, {Name: "used by", Value: ""}},
+		Linked:   []explain.Tied{{Kind: "Job", Name: text, Evidence: text, Verdict: policy.Keep, Reason: policy.Running}},
 		Links:    []inventory.Link{{CFS: text, Sessions: []string{text}, Score: 90, Evidence: []string{text}, Veto: text}},
 		Rules:    rules,
-		Owner:    &gc.Owner{Kind: policy.Session, Name: text, Rules: rules},
+		Owner:    &explain.Owner{Kind: policy.Session, Name: text, Rules: rules},
 		Eligible: text, LinksError: text,
-		Changes: []gc.Change{{Text: text, Command: text}},
+		Changes: []explain.Change{{Text: text, Command: text}},
 		Sources: []inventory.Source{{Name: "kube-pods", Error: text}},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/collect"
 )
 
 var (
@@ -102,7 +103,7 @@ func facts(d gc.Document) []fact {
 	}
 	all = append(all, fact{"Settings", "those with the hash " + Clean(d.PolicyHash)})
 	if d.List != nil && d.List.From != "" {
-		all = append(all, fact{"Sessions known from", map[string]string{gc.FromBOS: "BOS's list", gc.FromEtcd: "BOS's etcd", gc.FromKubernetes: "what names them, one by one"}[d.List.From]})
+		all = append(all, fact{"Sessions known from", map[string]string{collect.FromBOS: "BOS's list", collect.FromEtcd: "BOS's etcd", collect.FromKubernetes: "what names them, one by one"}[d.List.From]})
 	}
 	return all
 }

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"bosgc/gc"
+	"bosgc/internal/progress"
 )
 
 // timings shows where the time went. What goes on at the same time as something else is shown with its own
 // times, so that they do not add up to the whole.
-func (p *printer) timings(phases []gc.Timing) {
+func (p *printer) timings(phases []progress.Timing) {
 	if len(phases) == 0 {
 		return
 	}

@@ -19,7 +19,7 @@ func sweepAgain(m *metrics.Metrics, n int) {
 	d := gc.Document{
 		CreatedAt: now.Add(-42 * time.Second),
 		Sources:   []inventory.Source{{Name: inventory.SourceSessions, Complete: true, Listed: true, Count: 300 + n}, {Name: inventory.SourcePods, Complete: true}},
-		List:      &gc.SessionList{From: gc.FromBOS, Sessions: 300, Bytes: 1 << 20, Limit: 4 << 20},
+		List:      &collect.SessionList{From: collect.FromBOS, Sessions: 300, Bytes: 1 << 20, Limit: 4 << 20},
 		Objects: []gc.Object{
 			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.CompletedExpired, Outcome: gc.Deleted, EligibleAt: gc.MomentOf(eligible)},
 			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: gc.MomentOf(eligible)},

@@ -139,7 +139,7 @@ func TestAnEtcdThatCannotBeRead(t *testing.T) {
 	s := start(t, "1.4", 600)
 	d, code := s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=http://127.0.0.1:1", "BOSGC_REQUEST_TIMEOUT=2s"}, "plan")
 	source := d.Sources[slices.IndexFunc(d.Sources, func(s inventory.Source) bool { return s.Name == inventory.SourceSessions })]
-	if code != gc.ExitIncomplete || d.List.From != gc.FromKubernetes || d.Summary.Delete == 0 || !strings.Contains(source.Error, "BOSGC_BOS_ETCD_ENDPOINTS") {
+	if code != gc.ExitIncomplete || d.List.From != collect.FromKubernetes || d.Summary.Delete == 0 || !strings.Contains(source.Error, "BOSGC_BOS_ETCD_ENDPOINTS") {
 		t.Errorf("exit code %d, %+v, %+v; %s", code, d.List, d.Summary, source.Error)
 	}
 }

@@ -150,14 +150,14 @@ func TestRescue(t *testing.T) {
 			d, code := s.run(t, nil, "sweep", all)
 			guess := d.List.Bytes
 			first := before - len(s.BOS.IDs())
-			if code != gc.ExitIncomplete || d.List.From != gc.FromKubernetes || first == 0 {
+			if code != gc.ExitIncomplete || d.List.From != collect.FromKubernetes || first == 0 {
 				t.Fatalf("exit code %d, %d sessions went, %+v", code, first, d.List)
 			}
 			n := 1
 			for ; code != gc.ExitDone && n < 6; n++ {
 				d, code = s.run(t, nil, "sweep", all)
 			}
-			if code != gc.ExitDone || d.List.From != gc.FromBOS {
+			if code != gc.ExitDone || d.List.From != collect.FromBOS {
 				t.Errorf("exit code %d, %+v", code, d.List)
 			}
 			s.same(t, stays)
@@ -172,12 +172,12 @@ func TestRescue(t *testing.T) {
 			s := start(t, csm, sessions(t))
 			stays, before := s.stays(), len(s.BOS.IDs())
 			d, code := s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=" + s.etcd.URL}, "sweep", all)
-			if code != gc.ExitDone || d.List.From != gc.FromEtcd || d.List.Sessions != before {
+			if code != gc.ExitDone || d.List.From != collect.FromEtcd || d.List.Sessions != before {
 				t.Errorf("exit code %d, %+v", code, d.List)
 			}
 			s.same(t, stays)
 			d, code = s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=" + s.etcd.URL}, "sweep", all)
-			if code != gc.ExitDone || d.List.From != gc.FromBOS || s.lists() != 1 || s.BOS.MaxHung() != 0 {
+			if code != gc.ExitDone || d.List.From != collect.FromBOS || s.lists() != 1 || s.BOS.MaxHung() != 0 {
 				t.Errorf("exit code %d, %+v; the list was asked for %d times, %d workers hung", code, d.List, s.lists(), s.BOS.MaxHung())
 			}
 			s.same(t, stays)

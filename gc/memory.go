@@ -1,0 +1,54 @@
+package gc
+
+import (
+	"time"
+
+	"bosgc/internal/state"
+	"bosgc/policy"
+)
+
+// Sightings returns what is remembered of orphans after this sweep, by UID. An object that looks orphaned has been seen
+// once more. One that has an owner now, or has gone, is forgotten, and is counted from the beginning if it ever looks
+// orphaned again. Of one that could not be judged this sweep says nothing: it stays as it was.
+func (d *Document) Sightings(before map[string]state.Sighting, now time.Time) map[string]state.Sighting {
+	after := map[string]state.Sighting{}
+	seen := map[string]bool{}
+	for _, o := range d.Objects {
+		if o.UID == "" {
+			continue
+		}
+		seen[o.UID] = true
+		s, known := before[o.UID]
+		switch {
+		case o.gone() || o.Outcome == Skipped: // it has gone, or is no orphan any more
+		case o.Reason.LooksOrphaned():
+			if !known {
+				s.First = now.UTC().Truncate(time.Second)
+			}
+			s.Times++
+			after[o.UID] = s
+		case o.Verdict == policy.Unknown && known:
+			after[o.UID] = s
+		}
+	}
+	if d.Complete() {
+		return after
+	}
+	for uid, s := range before {
+		if !seen[uid] {
+			after[uid] = s // perhaps it only was not listed
+		}
+	}
+	return after
+}
+
+// SessionList returns what the next run is to know of BOS's list of sessions, once this one has deleted what it could.
+func (d *Document) SessionList(before state.SessionList) state.SessionList {
+	var deleted []string
+	for i := range d.Objects {
+		if o := &d.Objects[i]; o.Kind == policy.Session && o.gone() {
+			deleted = append(deleted, o.Name)
+		}
+	}
+	return d.List.Remember(before, deleted)
+}

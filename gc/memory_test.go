@@ -1,0 +1,58 @@
+package gc
+
+import (
+	"testing"
+	"time"
+
+	"bosgc/internal/inventory"
+	"bosgc/internal/state"
+	"bosgc/policy"
+)
+
+func TestSightings(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	long := now.Add(-time.Hour)
+	before := map[string]state.Sighting{}
+	for _, uid := range []string{"again", "owned", "unknown", "deleted", "gone", "skipped", "failed", "waiting", "vanished", "guarded"} {
+		before[uid] = state.Sighting{Times: 1, First: long}
+	}
+	orphan := func(uid string, verdict policy.Verdict, reason policy.Reason, outcome Outcome) Object {
+		return Object{Kind: policy.ConfigMap, UID: uid, Verdict: verdict, Reason: reason, Outcome: outcome}
+	}
+	d := Document{Sources: []inventory.Source{{Name: "a", Complete: true}}, Objects: []Object{
+		orphan("again", policy.Keep, policy.AwaitingConfirmation, ""),
+		orphan("new", policy.Keep, policy.AwaitingConfirmation, ""),
+		orphan("guarded", policy.Keep, policy.OrphanGuard, ""),
+		orphan("owned", policy.Keep, policy.OwnerKept, ""),
+		orphan("unknown", policy.Unknown, policy.EvidenceIncomplete, ""),
+		orphan("unknown-new", policy.Unknown, policy.EvidenceIncomplete, ""),
+		orphan("deleted", policy.Delete, policy.Orphaned, Deleted),
+		orphan("gone", policy.Delete, policy.Orphaned, Gone),
+		orphan("skipped", policy.Delete, policy.Orphaned, Skipped), // an owner appeared during the sweep
+		orphan("failed", policy.Delete, policy.Orphaned, Failed),
+		orphan("waiting", policy.Delete, policy.Orphaned, Waiting),
+		orphan("", policy.Keep, policy.OrphanGuard, ""), // a ghost has no UID
+	}}
+	want := map[string]state.Sighting{
+		"again": {Times: 2, First: long}, "new": {Times: 1, First: now}, "guarded": {Times: 2, First: long},
+		"unknown": {Times: 1, First: long}, "failed": {Times: 2, First: long}, "waiting": {Times: 2, First: long},
+	}
+	check := func(got map[string]state.Sighting) {
+		t.Helper()
+		for uid, s := range want {
+			if got[uid] != s {
+				t.Errorf("%s: %+v, want %+v", uid, got[uid], s)
+			}
+		}
+		for uid := range got {
+			if _, ok := want[uid]; !ok {
+				t.Errorf("%s is remembered", uid)
+			}
+		}
+	}
+	check(d.Sightings(before, now))
+	// What was not listed may only not have been read.
+	d.Sources[0].Complete = false
+	want["vanished"] = state.Sighting{Times: 1, First: long}
+	check(d.Sightings(before, now))
+}

@@ -1,0 +1,234 @@
+// Package cleanup takes sessions apart that a person has named: the manual procedure that CSM documents, in phases that
+// another run can go on from.
+package cleanup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/internal/checkpoint"
+	"bosgc/internal/collect"
+	"bosgc/internal/inventory"
+	"bosgc/policy"
+)
+
+// Request is what a person asks for by name.
+type Request struct {
+	Sessions []string // IDs
+	Unset    bool     // also the desired configuration that they set
+	Cancel   bool     // also if they still run; with it the configuration is unset, too
+	Batcher  string   // name of its Deployment
+	// Say tells a person what is being done, while it is being done; nil tells nobody.
+	Say func(string)
+}
+
+// Plan is the procedure for named sessions. It can be carried out once.
+type Plan struct {
+	gc.Document
+
+	run        gc.Run
+	request    Request
+	clients    collect.Clients
+	world      *collect.World
+	procedures []*procedure
+	executed   bool
+}
+
+// procedure is one session's part of a Plan.
+type procedure struct {
+	*gc.Procedure
+
+	checkpoint checkpoint.Checkpoint
+	facts      checkpoint.Facts
+	group      *inventory.Group
+	capped     bool // the rest is left for the next sweep
+}
+
+// MakePlan reads all about the named sessions. Nothing is changed. The error is that of the context: everything else that
+// goes wrong is in the plan.
+func MakePlan(ctx context.Context, clients collect.Clients, run gc.Run, request Request) (*Plan, error) {
+	// A person who names a session means its CFS sessions too, and no age counts.
+	run.Settings.CFS = policy.CFSLinked
+	p := &Plan{run: run, request: request, clients: clients}
+	if request.Say == nil {
+		p.request.Say = func(string) {}
+	}
+	err := p.read(ctx)
+	return p, err
+}
+
+func (p *Plan) read(ctx context.Context) error {
+	procedures := map[string]*procedure{}
+	start := func(g *inventory.Group) (policy.Request, *inventory.Group) {
+		proc := p.startProcedure(g)
+		procedures[g.ID] = proc
+		if proc.checkpoint.Cancel {
+			proc.group = g.WithJobsStopped()
+			return policy.Cancel, proc.group
+		}
+		return policy.Clean, g
+	}
+	w, err := p.clients.Sessions(ctx, p.run.Options, p.request.Sessions, start)
+	if err != nil {
+		return err
+	}
+	p.world = w
+	p.Document = gc.NewPlan(w, p.clients, p.run, p.run.Clock().UTC()).Document
+	for _, g := range w.Snapshot.Groups { // their ConfigMaps have been read since
+		procedures[g.ID].group = g
+	}
+	for _, id := range p.request.Sessions {
+		proc := procedures[id]
+		p.procedures = append(p.procedures, proc)
+		p.Procedures = append(p.Procedures, proc.Procedure)
+		p.judge(proc)
+		for _, source := range w.Sources {
+			if source.Name == inventory.SourceCFSSessions && !source.Complete && proc.Refused == "" {
+				proc.Refused = "which CFS sessions it has is not known: " + source.Error
+			}
+		}
+		p.readFacts(ctx, proc)
+		p.describeSteps(proc)
+	}
+	p.CountVerdicts()
+	p.ExitCode = p.ComputeExitCode()
+	if p.ExitCode == gc.ExitDone && p.Refusal() != nil {
+		p.ExitCode = gc.ExitFailed
+	}
+	return context.Cause(ctx)
+}
+
+// startProcedure begins with what was asked for now, and with what an earlier run has left undone.
+func (p *Plan) startProcedure(g *inventory.Group) *procedure {
+	jobs, _ := g.Jobs()
+	proc := &procedure{group: g, Procedure: &gc.Procedure{
+		Session: g.ID, Operation: g.Record.Operation, Template: g.Record.Template,
+		Started: g.Record.Start.Raw, Stopped: g.Record.Stop.Raw,
+	}}
+	noted, facts, found, err := checkpoint.Read(jobs)
+	if err != nil {
+		proc.Refused = err.Error()
+	}
+	if found {
+		proc.Resumed, proc.facts = noted.Phase, facts
+	}
+	noted.Phase = p.firstPhase(noted, found, jobs)
+	noted.Cancel = noted.Cancel || p.request.Cancel
+	noted.Unset = noted.Unset || p.request.Unset || noted.Cancel
+	proc.checkpoint = noted
+	switch {
+	case noted.Cancel:
+		proc.Mode = "cancel"
+	case noted.Unset:
+		proc.Mode = "unset-config"
+	default:
+		proc.Mode = "clean"
+	}
+	for _, job := range jobs {
+		proc.Template = cmp.Or(job.Template, proc.Template)
+	}
+	return proc
+}
+
+// firstPhase returns the phase from which on a procedure is carried out. Each can be done twice.
+func (p *Plan) firstPhase(noted checkpoint.Checkpoint, found bool, jobs []inventory.Job) checkpoint.Phase {
+	running := slices.ContainsFunc(jobs, func(j inventory.Job) bool { return j.Fault == "" && !j.Terminal && !j.Stopped })
+	switch {
+	case !found, p.request.Cancel && !noted.Cancel, noted.Cancel && running: // somebody has let its Job run again
+		return checkpoint.PhaseStop
+	case p.request.Unset && !noted.Unset && checkpoint.PhaseUnset.Before(noted.Phase):
+		return checkpoint.PhaseUnset
+	case checkpoint.PhaseDelete.Before(noted.Phase):
+		// Something may have come since, and deleting again what has gone costs one read.
+		return checkpoint.PhaseDelete
+	}
+	return noted.Phase
+}
+
+// judge asks the rules about every object of a session, and notes why it cannot be taken apart.
+func (p *Plan) judge(proc *procedure) {
+	proc.Running = p.world.Judge.Running(p.world.Named[proc.Session])
+	for _, d := range sortForDelete(p.world.Judge.Group(proc.group), proc.checkpoint.Cancel) {
+		if d.Kind != policy.Session || p.world.HasBOSv1 { // otherwise there is no BOS v1 to delete it from
+			p.Objects = append(p.Objects, gc.NewObject(d))
+		}
+		if proc.Refused == "" && blocksCleanup(d) {
+			proc.Refused = d.Detail
+			if d.Kind != policy.Session {
+				proc.Refused = fmt.Sprintf("%s %s: %s", d.Kind, d.Name, d.Detail)
+			}
+			if d.Reason == policy.Running && !proc.checkpoint.Cancel {
+				proc.Refused += fmt.Sprintf("; to stop it: bosgc clean --cancel %s", proc.Session)
+			}
+		}
+	}
+}
+
+// blocksCleanup reports whether a session cannot be taken apart because something of it is kept, or is not known. What
+// only has its name, and belongs to somebody else, is no part of it.
+func blocksCleanup(d policy.Decision) bool {
+	if d.Kind == policy.Session && d.Verdict != policy.Delete {
+		return true
+	}
+	return d.Verdict != policy.Delete && d.Reason != policy.NotOurs && d.Reason != policy.Foreign && d.Reason != policy.OwnerKept
+}
+
+// sortForDelete sorts decisions into the order that CSM documents: ConfigMap, session, CFS sessions, Job. In a cancel
+// the CFS sessions go first, because they may be at work.
+func sortForDelete(decisions []policy.Decision, cancel bool) []policy.Decision {
+	rank := map[policy.Kind]int{policy.ConfigMap: 1, policy.Session: 2, policy.CFSSession: 3, policy.Job: 4}
+	if cancel {
+		rank[policy.CFSSession] = 0
+	}
+	slices.SortStableFunc(decisions, func(a, b policy.Decision) int { return cmp.Compare(rank[a.Kind], rank[b.Kind]) })
+	return decisions
+}
+
+// Refusal returns why nothing is done at all; nil if everything can be done. Of several sessions either all are taken
+// apart or none, so that what happens is what was shown.
+func (p *Plan) Refusal() error {
+	var all []error
+	for _, proc := range p.procedures {
+		if proc.Refused != "" {
+			all = append(all, fmt.Errorf("session %s: %s", proc.Session, proc.Refused))
+		}
+	}
+	for _, source := range p.Sources {
+		if !source.Complete && len(all) > 0 {
+			all = append(all, fmt.Errorf("%s: %s", source.Name, source.Error))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// describeSteps says what will be done about a session.
+func (p *Plan) describeSteps(proc *procedure) {
+	add := func(phase checkpoint.Phase, format string, args ...any) {
+		if !phase.Before(proc.checkpoint.Phase) {
+			proc.Steps = append(proc.Steps, gc.Step{Phase: phase, Detail: fmt.Sprintf(format, args...)})
+		}
+	}
+	proc.Steps = []gc.Step{}
+	if proc.checkpoint.Cancel {
+		add(checkpoint.PhaseStop, "stop its Job, and wait until its Pods have gone")
+	}
+	if proc.checkpoint.Unset {
+		add(checkpoint.PhaseUnset, "unset the configuration that it has set, where nobody has set another")
+	}
+	if proc.checkpoint.Cancel {
+		add(checkpoint.PhasePurge, "restart %s, if it may have gathered something of it", p.request.Batcher)
+	}
+	add(checkpoint.PhaseDelete, "delete its ConfigMap, its session in BOS and its CFS sessions")
+	if proc.checkpoint.Cancel {
+		add(checkpoint.PhaseVerify, "verify that no Pod, no CFS session and no ghost of it comes back")
+	}
+	add(checkpoint.PhaseFinish, "delete its Job")
+}
+
+// now returns the time of the run, as an annotation has it.
+func (p *Plan) now() time.Time { return p.run.Clock().UTC().Truncate(time.Second) }

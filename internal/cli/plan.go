@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"bosgc/gc"
+	"bosgc/internal/planfile"
+	"bosgc/internal/report"
+	"bosgc/internal/sweep"
+)
+
+func (a *app) plan() *cobra.Command {
+	save := ""
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what a sweep would delete, and why; delete nothing",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer a.quitMesh()
+			run, err := a.newRun()
+			if err != nil {
+				return err
+			}
+			d, err := run.Plan(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if save != "" {
+				if err := a.savePlan(save, d, run.Settings.PolicyByName()); err != nil {
+					return err
+				}
+			}
+			return a.show(d)
+		},
+	}
+	cmd.Flags().StringVar(&save, "save", "", "file to write the plan to, for bosgc apply")
+	a.addViewFlags(cmd)
+	return cmd
+}
+
+// savePlan writes a plan for apply.
+func (a *app) savePlan(file string, d gc.Document, settings map[string]string) error {
+	if err := planfile.Write(file, d, settings); err != nil {
+		return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("the plan was not saved to %s: %w", file, err)}
+	}
+	name := report.Clean(file)
+	fmt.Fprintf(a.stderr, "Saved to %s; until %s: bosgc apply %s\n", name, d.ExpiresAt.Format("2006-01-02 15:04 UTC"), name)
+	return nil
+}

@@ -1,0 +1,283 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bosgc/internal/inventory"
+	"bosgc/policy"
+)
+
+// addFacts says what the object is.
+func (x *explainer) addFacts() {
+	add := func(name, value string) {
+		if value != "" {
+			x.Facts = append(x.Facts, Fact{name, value})
+		}
+	}
+	add("session", map[bool]string{true: x.Object.Session}[x.Object.Kind != policy.Session])
+	switch x.Object.Kind {
+	case policy.Session:
+		x.sessionFacts(add)
+	case policy.Job:
+		jobs := slices.Clone(x.world.Snapshot.Jobs)
+		if x.group != nil {
+			jobs, _ = x.group.Jobs()
+		}
+		for _, job := range jobs {
+			if job.Name == x.Object.Name {
+				jobFacts(job, add)
+			}
+		}
+	case policy.ConfigMap:
+		cms, _ := x.group.ConfigMaps()
+		for _, cm := range cms {
+			if cm.Name == x.Object.Name {
+				add("created", at(cm.Created))
+				add("shape", cm.Fault)
+				add("content", map[inventory.Body]string{
+					inventory.BodyExact: "a session template, as BOS writes it", inventory.BodyOther: cm.BodyFault, inventory.BodyFailed: cm.BodyFault,
+				}[cm.Body])
+				add("used by", cm.User)
+			}
+		}
+	default:
+		for _, c := range x.world.Seen.CFS {
+			if c.Name == x.Object.Name {
+				cfsFacts(c, add)
+			}
+		}
+	}
+}
+
+func (x *explainer) sessionFacts(add func(name, value string)) {
+	record := x.group.Record
+	add("in BOS's list", map[inventory.Presence]string{inventory.Present: "yes", inventory.Absent: "no", inventory.Unknown: "unknown"}[x.group.Listed])
+	switch {
+	case record.Presence == inventory.Absent:
+		add("record in BOS", "none")
+	case record.Err != "":
+		add("record in BOS", record.Err)
+	case record.Presence == inventory.Unknown && x.group.V1 != inventory.Absent:
+		add("record in BOS", "not asked for: other evidence decides")
+	}
+	add("template", x.Object.Template)
+	add("operation", record.Operation)
+	add("started", record.Start.Raw)
+	add("stopped", record.Stop.Raw)
+	add("runs", x.world.Judge.Running(x.group))
+}
+
+func jobFacts(job inventory.Job, add func(name, value string)) {
+	add("template", job.Template)
+	add("created", at(job.Created))
+	add("finished", at(job.Finished))
+	add("ended as", map[bool]string{true: map[bool]string{true: "failed", false: "complete"}[job.Failed]}[job.Terminal])
+	add("shape", job.Fault)
+	add("bosgc clean", job.Cleaning)
+}
+
+func cfsFacts(c inventory.CFSSession, add func(name, value string)) {
+	add("status", strings.TrimSuffix(c.Status+", succeeded "+c.Succeeded, ", succeeded "))
+	add("configuration", c.Configuration)
+	add("target", c.Definition)
+	if n := len(c.Components()); n > 3 {
+		add("limit", fmt.Sprintf("%d components: %s, …", n, strings.Join(c.Components()[:3], ", ")))
+	} else {
+		add("limit", c.Limit)
+	}
+	add("started", at(c.Start))
+	add("completed", at(c.Completion))
+	add("tag", cmp.Or(c.Tag, "none"))
+}
+
+// at is a time as it is shown: as it is written if it is none.
+func at(s inventory.Stamp) string {
+	if s.Known() {
+		return rfc3339(s.At())
+	}
+	return s.Raw
+}
+
+// keepingRules returns the rules that keep it: its own, and in place of the one that ties it to its owner those of that.
+func (x *explainer) keepingRules() []Rule {
+	var all []Rule
+	for _, r := range x.Rules {
+		switch {
+		case r.Verdict == policy.Delete:
+		case r.Reason == policy.OwnerKept && x.Owner != nil:
+			for _, r := range x.Owner.Rules {
+				if r.Verdict != policy.Delete {
+					all = append(all, r)
+				}
+			}
+		default:
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (x *explainer) setEligible() {
+	var latest time.Time
+	var others []string
+	for _, r := range x.keepingRules() {
+		if !r.EligibleAt.IsZero() {
+			latest = later(latest, r.EligibleAt)
+		} else if !slices.Contains(others, r.Reason.String()) {
+			others = append(others, r.Reason.String())
+		}
+	}
+	switch {
+	case x.Object.Verdict == 0:
+		x.Eligible = "there is nothing of it to delete but what is linked"
+	case x.Object.Verdict == policy.Delete:
+		x.Eligible = "now: the next sweep deletes it"
+	case len(others) == 0 && !latest.IsZero():
+		x.Eligible = "from " + rfc3339(latest)
+	case latest.IsZero():
+		x.Eligible = "time alone does not change that: " + strings.Join(others, ", ")
+	default:
+		x.Eligible = "not before " + rfc3339(latest) + ", and then not while this applies: " + strings.Join(others, ", ")
+	}
+}
+
+// addChanges says what would change the verdict.
+func (x *explainer) addChanges() {
+	add := func(text, command string) {
+		if c := (Change{text, command}); !slices.Contains(x.Changes, c) {
+			x.Changes = append(x.Changes, c)
+		}
+	}
+	if x.Object.Verdict == policy.Delete {
+		x.addProtection(add)
+		return
+	}
+	for _, r := range x.keepingRules() {
+		x.addRemedy(r, add)
+	}
+}
+
+// addProtection says how to keep what is to be deleted.
+func (x *explainer) addProtection(add func(text, command string)) {
+	if x.group != nil {
+		cms, _ := x.group.ConfigMaps()
+		jobs, _ := x.group.Jobs()
+		const all = "to keep it and all of its session"
+		switch {
+		case len(cms) > 0:
+			add(all, x.annotate("configmap", cms[0].Name, "bosgc/keep=true"))
+		case len(jobs) > 0:
+			add(all, x.annotate("job", jobs[0].Name, "bosgc/keep=true"))
+		}
+	}
+	if x.Object.Template != "" {
+		add(fmt.Sprintf("to keep all sessions of its template: %q in %s", x.Object.Template, x.setting("BOSGC_KEEP_TEMPLATES")), "")
+	}
+	decisive := x.Rules
+	if x.Owner != nil {
+		decisive = slices.Concat(decisive, x.Owner.Rules)
+	}
+	for _, r := range decisive {
+		for _, name := range r.Settings {
+			add("to keep such ones longer: another value for "+x.setting(name), "")
+		}
+	}
+}
+
+func (x *explainer) setting(name string) string {
+	return fmt.Sprintf("%s (now %q)", name, x.run.SettingsByName[name])
+}
+
+func (x *explainer) annotate(kind, name, annotation string) string {
+	return fmt.Sprintf("kubectl -n %s annotate %s %s %s", x.Namespace, kind, name, annotation)
+}
+
+// remedies are in words what ends a rule's keeping something.
+var remedies = map[policy.Reason]string{
+	policy.Running:              "it may go some time after it has ended",
+	policy.AwaitingConfirmation: "nothing is to be done: each sweep that sees it so counts",
+	policy.OrphanGuard:          "find out why so many look orphaned: is BOS's database the right one, and whole?",
+	policy.EvidenceIncomplete:   "what could not be read has to answer",
+	policy.ClockSkew:            "the clocks have to agree: of this machine, of the API server, and of whoever wrote the time",
+	policy.InUse:                "it goes once nothing else refers to it",
+	policy.NotOurs:              "nothing does: what cannot be told to be of BOS v1 is not deleted",
+	policy.Foreign:              "nothing does: what cannot be told to be of BOS v1 is not deleted",
+}
+
+// addRemedy says what would end one rule's keeping it.
+func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
+	session := x.Object.Session
+	clean := func(text, command string) {
+		if inventory.IsSessionID(session) {
+			add(text, command+" "+session)
+		}
+	}
+	if text := remedies[r.Reason]; text != "" {
+		add(text, "")
+	}
+	switch r.Reason {
+	case policy.Running:
+		clean("to stop its session, and take it apart", "bosgc clean --cancel")
+	case policy.KeptByRule:
+		x.addUnprotect(add)
+	case policy.OwnerKept:
+		if !x.addUnprotect(add) {
+			add("it goes with what it belongs to", "")
+		}
+	case policy.BadData:
+		if !x.addUnprotect(add) {
+			add("nothing by itself: what cannot be understood stays; look at it, and delete it by hand if that is right", "")
+			clean("to take its session apart all the same", "bosgc clean")
+		}
+	case policy.TooYoung, policy.KeptLast:
+		clean("to take its session apart now, whatever its age", "bosgc clean")
+	case policy.NotOurs, policy.Foreign:
+		return
+	default:
+	}
+	for _, name := range r.Settings {
+		if r.Verdict == policy.Keep && r.Reason != policy.Running {
+			add("another value for "+x.setting(name), "")
+		}
+	}
+}
+
+// addUnprotect adds the commands that take the session's protection away.
+func (x *explainer) addUnprotect(add func(text, command string)) (some bool) {
+	if x.group == nil {
+		return false
+	}
+	one := func(kind, name string, k inventory.Keep) {
+		for _, a := range []struct {
+			name  string
+			value *string
+		}{{"bosgc/keep", k.Keep}, {"bosgc/keep-until", k.Until}} {
+			if a.value != nil {
+				some = true
+				add("to take the protection away", x.annotate(kind, name, a.name+"-"))
+			}
+		}
+	}
+	jobs, _ := x.group.Jobs()
+	for _, job := range jobs {
+		one("job", job.Name, job.Keep)
+	}
+	cms, _ := x.group.ConfigMaps()
+	for _, cm := range cms {
+		one("configmap", cm.Name, cm.Keep)
+	}
+	return some
+}

@@ -1,0 +1,93 @@
+package progress
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+const (
+	// redrawInterval is the shortest time between two changes of the line.
+	redrawInterval = 100 * time.Millisecond
+	// estimateAfter is how long a task must have gone on before the rest of it is estimated.
+	estimateAfter = 3 * time.Second
+
+	eraseLine = "\r\x1b[K"
+)
+
+// Terminal is a terminal whose last line tells how far long work has come. What else is written to it goes above that
+// line.
+type Terminal struct {
+	file *os.File
+
+	mu    sync.Mutex // guards what follows
+	shown string     // the line as it stands; empty: there is none
+	drawn time.Time
+	what  string
+	since time.Time // when this began
+}
+
+// NewTerminal returns a Terminal on a file that is one.
+func NewTerminal(file *os.File) *Terminal { return &Terminal{file: file} }
+
+// File returns the file that it writes to.
+func (t *Terminal) File() *os.File { return t.file }
+
+// Write writes above the line.
+func (t *Terminal) Write(text []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.shown == "" {
+		return t.file.Write(text)
+	}
+	all := eraseLine + string(text)
+	if strings.HasSuffix(all, "\n") {
+		all += t.shown
+	} else {
+		t.shown = ""
+	}
+	if _, err := t.file.WriteString(all); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// Show shows an update, and removes the line after the zero Update.
+func (t *Terminal) Show(update Update) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if update.What != t.what {
+		t.what, t.since, t.drawn = update.What, now, time.Time{}
+	}
+	if update.What == "" {
+		if t.shown != "" {
+			t.shown = ""
+			_, _ = t.file.WriteString(eraseLine)
+		}
+		return
+	}
+	if now.Sub(t.drawn) < redrawInterval && update.Done < update.Of {
+		return
+	}
+	t.drawn = now
+	text := fmt.Sprintf("%s: %d of %d", update.What, update.Done, update.Of)
+	if update.Left > 0 && now.Sub(t.since) >= estimateAfter {
+		text += fmt.Sprintf(", about %s left", update.Left)
+	}
+	t.shown = t.fit(text)
+	_, _ = t.file.WriteString(eraseLine + t.shown) // a terminal that has gone does not stop the run
+}
+
+// fit keeps a line from wrapping: what has wrapped is not erased.
+func (t *Terminal) fit(text string) string {
+	columns, _, err := term.GetSize(int(t.file.Fd()))
+	if err != nil || columns <= 0 {
+		columns = 80
+	}
+	return text[:min(len(text), columns-1)]
+}

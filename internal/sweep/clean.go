@@ -1,0 +1,74 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"bosgc/gc"
+	"bosgc/internal/cleanup"
+	"bosgc/internal/journal"
+	"bosgc/internal/kube"
+)
+
+// PlanCleanup reads all about some sessions. It takes no lease, because nobody knows how long a person thinks.
+func (r *Run) PlanCleanup(ctx context.Context, request cleanup.Request) (*cleanup.Plan, error) {
+	r.WaitForMesh(ctx)
+	r.usesState, r.extra = true, kube.CleanPermissions("")
+	if request.Cancel {
+		r.extra = kube.CleanPermissions(request.Batcher)
+	}
+	if err := r.checkPermissions(ctx); err != nil {
+		return nil, &Error{gc.ExitFailed, err}
+	}
+	ctx, cancel := r.WithDeadline(ctx)
+	defer cancel()
+	return r.readCleanup(ctx, request)
+}
+
+func (r *Run) readCleanup(ctx context.Context, request cleanup.Request) (*cleanup.Plan, error) {
+	plan, err := cleanup.MakePlan(ctx, r.clients, r.gcRun(nil), request)
+	if err != nil {
+		return nil, failed("stopped while reading; nothing was done: %w", err)
+	}
+	return plan, nil
+}
+
+// Refused returns why a procedure cannot be carried out; nil if it can.
+func Refused(plan *cleanup.Plan) error {
+	why := plan.Refusal()
+	if why == nil {
+		return nil
+	}
+	return &Error{plan.ExitCode, fmt.Errorf("nothing was done: %w", why)}
+}
+
+// Cleanup reads everything about some sessions again under the lease, and takes them apart.
+func (r *Run) Cleanup(ctx context.Context, request cleanup.Request) (gc.Document, error) {
+	ctx, cancel := r.WithDeadline(ctx)
+	defer cancel()
+	ctx, missing, err := r.acquireLease(ctx)
+	if err == nil && missing != nil {
+		err = failed("nothing was done: %w", missing)
+	}
+	if err != nil {
+		return gc.Document{}, err
+	}
+	defer r.releaseLease(ctx)
+	plan, err := r.readCleanup(ctx, request)
+	if err == nil {
+		err = Refused(plan)
+	}
+	if err != nil {
+		return gc.Document{}, err
+	}
+	report, err := r.withJournal(ctx, func(j *journal.Journal) (*gc.Report, error) {
+		return plan.Execute(ctx, r.limits(math.MaxInt32, j))
+	})
+	if err != nil {
+		return gc.Document{}, failed("nothing was done: %w", err)
+	}
+	r.logEnd("clean ended", report)
+	r.countDeletes(ctx, report.Document)
+	return report.Document, nil
+}

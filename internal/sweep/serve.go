@@ -1,0 +1,89 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/internal/config"
+	"bosgc/internal/margin"
+	"bosgc/internal/metrics"
+)
+
+// Serve sweeps at once and then every BOSGC_INTERVAL, and serves metrics meanwhile, until the context ends. That is its
+// normal end. load reads the settings again before each sweep: a secret in a file is changed from time to time.
+func (r *Run) Serve(ctx context.Context, load func() (config.Config, error)) error {
+	ledger, err := metrics.NewLedger(r.options.Version, r.options.Commit)
+	if err != nil {
+		return &Error{gc.ExitFailed, err}
+	}
+	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, ledger)
+	if err != nil {
+		return &Error{gc.ExitFailed, err}
+	}
+	r.Log.Info("serving", "address", server.Address(), "interval", r.Settings.Interval.String())
+	r.continueTotals(ctx, ledger)
+
+	// An interval, not a pause: it is counted from start to start. A tick that comes while a sweep still runs is kept,
+	// and a second one is dropped, so that sweeps never pile up.
+	next := time.NewTicker(r.Settings.Interval.D())
+	defer next.Stop()
+	for {
+		sweepOnce(ctx, r.options, load, ledger, r.Log)
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			if err := server.Close(); err != nil {
+				return &Error{gc.ExitFailed, err}
+			}
+			return nil
+		case err := <-server.Failed():
+			return &Error{gc.ExitFailed, err}
+		}
+	}
+}
+
+// continueTotals goes on counting where the last process has ended.
+func (r *Run) continueTotals(ctx context.Context, ledger *metrics.Ledger) {
+	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
+	defer cancel()
+	if err := ledger.Begin(ctx, r.State()); err != nil {
+		r.Log.Warn("what earlier sweeps counted cannot be read", "error", err.Error())
+	}
+}
+
+func sweepOnce(
+	ctx context.Context, options Options, load func() (config.Config, error), ledger *metrics.Ledger, log *slog.Logger,
+) {
+	if ctx.Err() != nil {
+		return
+	}
+	settings, err := load()
+	if err != nil {
+		err = &Error{gc.ExitUsage, err}
+	}
+	var run *Run
+	if err == nil {
+		run, err = New(options, settings, log)
+	}
+	if err == nil {
+		_, err = run.Sweep(ctx, ledger)
+	}
+	if err == nil {
+		return
+	}
+	code := gc.ExitFailed
+	if exit := (*Error)(nil); errors.As(err, &exit) {
+		code = exit.Code
+	}
+	log.Error("sweep failed", "error", err.Error(), "exitCode", code)
+	if code != gc.ExitUsage {
+		return
+	}
+	// Nothing was contacted, not even for the report.
+	if err := ledger.Failed(gc.ExitUsage, time.Now()); err != nil {
+		log.Error("the failure is not counted", "error", err.Error())
+	}
+}

@@ -1,0 +1,150 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bosgc/gc"
+	"bosgc/internal/cleanup"
+	"bosgc/internal/explain"
+	"bosgc/internal/journal"
+	"bosgc/internal/metrics"
+	"bosgc/internal/planfile"
+	"bosgc/policy"
+)
+
+// Sweep does one sweep and reports it wherever it is to be reported, whatever became of it.
+func (r *Run) Sweep(ctx context.Context, ledger *metrics.Ledger) (gc.Document, error) {
+	defer r.releaseLease(ctx)
+	r.usesState = true
+	d, err := r.planAndExecute(ctx, nil)
+	r.tell(ctx, ledger, r.options.Now().UTC(), d, err)
+	return d, err
+}
+
+// Plan returns what a sweep would do. Nobody is told of it but who started it.
+func (r *Run) Plan(ctx context.Context) (gc.Document, error) {
+	r.Settings.DryRun = true
+	return r.planAndExecute(ctx, nil)
+}
+
+// Apply carries out a saved plan: those objects and no others.
+func (r *Run) Apply(ctx context.Context, saved *planfile.Plan, file string) (gc.Document, error) {
+	if err := saved.CheckPlace(r.cluster, r.Settings.Namespace, r.begun); err != nil {
+		return gc.Document{}, &Error{gc.ExitUsage, fmt.Errorf("%s cannot be applied: %w", file, err)}
+	}
+	for _, c := range saved.Differences(r.Settings.PolicyByName()) {
+		r.Log.Warn("a setting differs from the one that the plan was made with; what goes has to go by both",
+			"setting", c.Name, "then", c.Then, "now", c.Now)
+	}
+	defer r.releaseLease(ctx)
+	r.usesState = !r.Settings.DryRun
+	d, err := r.planAndExecute(ctx, saved)
+	if err == nil && !r.Settings.DryRun {
+		// Only the totals of all runs. It is no sweep: it must not hide that those have stopped, it says nothing of
+		// what a sweep would leave, and no orphan is confirmed by applying a plan twice.
+		r.countDeletes(ctx, d)
+	}
+	return d, err
+}
+
+// planAndExecute plans and, unless it is a dry run, carries out. A plan and a sweep differ in one call. saved restricts
+// it to the objects of a saved plan; nil: to nothing.
+func (r *Run) planAndExecute(ctx context.Context, saved *planfile.Plan) (gc.Document, error) {
+	ctx, cancel := r.WithDeadline(ctx)
+	defer cancel()
+	if err := r.prepare(ctx); err != nil {
+		return gc.Document{}, err
+	}
+	begun := time.Now()
+	ctx, missing, err := r.acquireLease(ctx)
+	if err != nil {
+		return gc.Document{}, err
+	}
+	run := r.gcRun(ctx)
+	r.clients.Timings.Add("taking the lock, reading the state", begun, 1)
+	plan, err := gc.MakePlan(ctx, r.clients, run)
+	if err != nil {
+		return gc.Document{}, failed("stopped while reading; nothing was deleted: %w", err)
+	}
+	if saved != nil {
+		saved.Restrict(plan)
+	}
+	if r.Settings.DryRun {
+		return plan.Document, nil
+	}
+	report, err := r.execute(ctx, run, plan, missing)
+	if err != nil {
+		return gc.Document{}, &Error{gc.ExitFailed, err}
+	}
+	what := "sweep ended"
+	if saved != nil {
+		what = "apply ended"
+	}
+	r.logEnd(what, report)
+	return report.Document, nil
+}
+
+// prepare waits for the mesh proxy and checks the permissions.
+func (r *Run) prepare(ctx context.Context) error {
+	r.WaitForMesh(ctx)
+	begun := time.Now()
+	if err := r.checkPermissions(ctx); err != nil {
+		return &Error{gc.ExitFailed, err}
+	}
+	r.clients.Timings.Add("asking for permissions", begun, 1)
+	return nil
+}
+
+func (r *Run) logEnd(what string, report *gc.Report) {
+	r.Log.Info(what, "run", report.Run, "exitCode", report.ExitCode, "outcomes", report.Outcomes, "stopped", report.Stopped)
+}
+
+// execute goes on with interrupted procedures and then carries a plan out, unless something is missing without which
+// nothing may be deleted.
+func (r *Run) execute(ctx context.Context, run gc.Run, plan *gc.Plan, missing error) (*gc.Report, error) {
+	requested := plan.World().Requested
+	carryOut := func(j *journal.Journal) (*gc.Report, error) {
+		limits := r.limits(r.Settings.MaxDeletes, j)
+		report := gc.NewReport(plan.Document)
+		cleanup.Resume(ctx, r.clients, run, requested, limits, report)
+		return report, plan.Execute(ctx, limits, report)
+	}
+	var report *gc.Report
+	err := missing
+	switch {
+	case err != nil:
+	case plan.Summary.Delete == 0 && len(requested) == 0:
+		return carryOut(nil)
+	default:
+		report, err = r.withJournal(ctx, carryOut)
+	}
+	var unopened *journalError
+	if missing != nil || errors.As(err, &unopened) {
+		r.Log.Error("nothing is deleted", "error", err.Error())
+		return gc.Postpone(plan.Document, err), nil
+	}
+	return report, err
+}
+
+// Explain returns everything that is known about one object. The error is an *explain.NotFoundError within an *Error if
+// nothing of that name is known.
+func (r *Run) Explain(ctx context.Context, kind policy.Kind, name string) (*explain.Explanation, error) {
+	r.Settings.DryRun = true
+	ctx, cancel := r.WithDeadline(ctx)
+	defer cancel()
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	e, err := explain.Explain(ctx, r.clients, r.gcRun(ctx), kind, name)
+	var unknown *explain.NotFoundError
+	switch {
+	case errors.As(err, &unknown):
+		return nil, &Error{gc.ExitFailed, err}
+	case err != nil:
+		return nil, failed("stopped while reading: %w", err)
+	}
+	return e, nil
+}
