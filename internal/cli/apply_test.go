@@ -352,7 +352,7 @@ func TestAllSettingsOfTheRulesAreSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved := judging(settings)
+	saved := settings.PolicyByName()
 	if n := reflect.TypeFor[policy.Settings]().NumField(); len(saved) != n {
 		t.Errorf("%d settings are saved, and the rules know %d", len(saved), n)
 	}

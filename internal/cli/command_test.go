@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"bosgc/gc"
 	"bosgc/internal/lab"
@@ -142,19 +140,6 @@ func TestTheMeshProxyIsWaitedForAndToldToQuit(t *testing.T) {
 			t.Errorf("%s: told to quit %d times, asked %d times, a request came too early or too late: %v", command, p.quit, p.asked, early)
 		}
 	}
-}
-
-func TestWithoutAMeshProxyTheRunBeginsAllTheSame(t *testing.T) {
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	var log bytes.Buffer
-	waitForMesh(t.Context(), gone.URL+"/quitquitquit", 300*time.Millisecond, slog.New(slog.NewTextHandler(&log, nil)))
-	(&app{environ: []string{"BOSGC_MESH_QUIT_URL=" + gone.URL + "/quitquitquit"}, stderr: &log}).quitMesh()
-	if !strings.Contains(log.String(), "going on without it") || !strings.Contains(log.String(), "not told to quit") {
-		t.Errorf("log %q", log.String())
-	}
-	waitForMesh(t.Context(), "", time.Hour, nil) // and where none is named, nothing is waited for
-	(&app{}).quitMesh()
 }
 
 func TestTheMeshProxyIsToldToQuitAlsoAfterAMistake(t *testing.T) {

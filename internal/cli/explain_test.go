@@ -280,7 +280,7 @@ func TestKindsInAnySpelling(t *testing.T) {
 		"x": policy.Session, "SESSION/x": policy.Session, "Job/x": policy.Job, "ConfigMap/x": policy.ConfigMap, "configmap/x": policy.ConfigMap,
 		"cfs/x": policy.CFSSession, "CFSSession/x": policy.CFSSession, "cfssession/x": policy.CFSSession,
 	} {
-		if kind, name, err := object(text); err != nil || kind != want || name != "x" {
+		if kind, name, err := parseObject(text); err != nil || kind != want || name != "x" {
 			t.Errorf("%s: %s %s, %v", text, kind, name, err)
 		}
 	}

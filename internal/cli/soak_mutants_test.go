@@ -46,17 +46,19 @@ var mutants = []mutant{
 		"case true:",
 	},
 	{
-		"look", "gc/execute.go", "if x.shared(o) {\n",
-		"if o != nil {\n\t\tx.carryOut(ctx, u, o, policy.Decision{Verdict: policy.Delete}, u.content(o))\n\t\treturn\n\t}\n\tif x.shared(o) {\n",
+		"look", "gc/delete.go", "\tif x.shared(o) {\n",
+		"\tif o != nil {\n\t\tx.deleteIfStillDue(ctx, s, o, policy.Decision{Verdict: policy.Delete}, s.evidence[o].content)\n" +
+			"\t\treturn\n\t}\n\tif x.shared(o) {\n",
 	},
-	{"order", "gc/execute.go", "\tfor i, o := range u.objects {\n\t\tu.finishing", "\tslices.Reverse(u.objects)\n\tfor i, o := range u.objects {\n\t\tu.finishing"},
-	{"cap", "gc/unit.go", "if budget == 0 || together", "if budget == 0 && false || false && together"},
-	{"errors", "gc/delete.go", "case err != nil && x.isGone(ctx, u, o):", "case err != nil:"},
-	{"journal", "gc/record.go", "return x.limits.Journal.Write(ctx, entries)", "return nil"},
+	{"order", "gc/execute.go", "\tfor i, o := range s.objects {\n", "\tslices.Reverse(s.objects)\n\tfor i, o := range s.objects {\n"},
+	{"cap", "gc/batch.go", "if budget == 0 || together", "if budget == 0 && false || false && together"},
+	{"errors", "gc/delete.go", "case err != nil && x.goneAfterError(ctx, s, o):", "case err != nil:"},
+	{"journal", "gc/evidence.go", "return x.limits.Journal.Write(ctx, entries)", "return nil"},
 	{
 		"unread", "gc/delete.go",
-		"if r := u.readings[o]; r != nil && r.err != nil {\n\t\tx.notTried(o, r.err)\n\t\treturn\n\t}\n\tif why := u.unrecorded(o, now); why != \"\" {",
-		"if why := u.unrecorded(o, now); why != \"\" && (u.readings[o] == nil || u.readings[o].err == nil) {",
+		"if e := s.evidence[o]; e != nil && e.err != nil {\n\t\tx.postponeUnchecked(o, e.err)\n\t\treturn\n\t}\n" +
+			"\tif why := s.unjournaled(o, now); why != \"\" {",
+		"if why := s.unjournaled(o, now); why != \"\" && (s.evidence[o] == nil || s.evidence[o].err == nil) {",
 	},
 	{
 		"precondition", "internal/kube/object.go",

@@ -1,0 +1,49 @@
+package progress
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"bosgc/internal/testterm"
+)
+
+func TestWhatIsLoggedGoesAboveTheLine(t *testing.T) {
+	t.Parallel()
+	tty, shown := testterm.Open(t)
+	p := NewTerminal(tty)
+	p.Show(Update{What: "asking", Of: 9})
+	fmt.Fprintln(p, "a line of the log")
+	p.Show(Update{What: "asking", Done: 9, Of: 9})
+	p.Show(Update{})
+	fmt.Fprintln(p, "the last word")
+	text := shown()
+	if got := testterm.Screen(text); got != "a line of the log\nthe last word\n" {
+		t.Errorf("it reads %q (%q)", got, text)
+	}
+	if strings.Count(text, "asking: 0 of 9") != 2 {
+		t.Errorf("the line was not drawn again under the log: %q", text)
+	}
+}
+
+func TestTheLineHoldsWhatIsLeftOfTheTimeAndFits(t *testing.T) {
+	t.Parallel()
+	tty, shown := testterm.Open(t)
+	p := NewTerminal(tty)
+	p.Show(Update{What: "asking", Of: 900})
+	p.Show(Update{What: "asking", Done: 3, Of: 900, Left: time.Hour}) // too soon to estimate, and to redraw
+	p.since, p.drawn = p.since.Add(-estimateAfter), time.Time{}
+	p.Show(Update{What: "asking", Done: 4, Of: 900, Left: 90 * time.Second})
+	p.Show(Update{What: strings.Repeat("long ", 40), Of: 5})
+	p.Show(Update{})
+	text := shown()
+	if !strings.Contains(text, "asking: 4 of 900, about 1m30s left") || strings.Contains(text, "3 of 900") {
+		t.Errorf("shown: %q", text)
+	}
+	for part := range strings.SplitSeq(text, eraseLine) {
+		if len(part) >= 80 {
+			t.Errorf("%d columns wrap, and are not erased then: %q", len(part), part)
+		}
+	}
+}
