@@ -34,8 +34,8 @@ func DecodeRecord(data []byte) (inventory.Record, error) {
 		// Thousands of records share these two.
 		Template:  unique.Make(first(fields, "templateName", "templateUuid")).Value(),
 		Operation: unique.Make(first(fields, "operation")).Value(),
-		Start:     transport.Stamp(fields["start_time"]),
-		Stop:      transport.Stamp(fields["stop_time"]),
+		Start:     transport.DecodeStamp(fields["start_time"]),
+		Stop:      transport.DecodeStamp(fields["stop_time"]),
 	}, nil
 }
 

@@ -53,7 +53,7 @@ func decodeV2Owners(data []byte) ([]inventory.Owner, error) {
 	for _, session := range list {
 		o := inventory.Owner{
 			ID: session.Name, V2: true, NodesKnown: session.Components != "",
-			From: transport.Stamp(session.Status.Start).At(), Until: transport.Stamp(session.Status.End).At(),
+			From: transport.DecodeStamp(session.Status.Start).At(), Until: transport.DecodeStamp(session.Status.End).At(),
 		}
 		if o.NodesKnown {
 			o.Nodes = strings.Split(session.Components, ",")
