@@ -171,7 +171,7 @@ func (l *live) again(ctx context.Context, u *unit, o *Object) (*inventory.Group,
 		return nil, err
 	}
 	if l.world.hasBOSv1 && !u.ended && time.Since(u.recordRead) > recordLife {
-		if u.record, u.recordText, err = l.systems.BOS.Whole(ctx, u.id); err != nil {
+		if u.record, u.recordText, err = l.systems.BOS.GetRaw(ctx, u.id); err != nil {
 			return nil, &unsure{inventory.SourceSessions, err}
 		}
 		u.recordRead = time.Now()

@@ -74,7 +74,7 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) *reading {
 			r.record, r.content, r.presence = u.record, u.recordText, u.record.Presence
 			break
 		}
-		if r.record, r.content, r.err = x.systems.BOS.Whole(ctx, o.Name); r.err != nil {
+		if r.record, r.content, r.err = x.systems.BOS.GetRaw(ctx, o.Name); r.err != nil {
 			r.err = &unsure{inventory.SourceSessions, r.err}
 		}
 		r.presence = r.record.Presence

@@ -94,7 +94,7 @@ func (c *collection) ask(ctx context.Context, groups []*inventory.Group) (broken
 // record asks BOS for one session. What it says of one that has ended is kept: the record does not change any
 // more, it can only go, so that it need not be read again directly before the delete.
 func (c *collection) record(ctx context.Context, id string) (inventory.Record, error) {
-	record, text, err := c.systems.BOS.Whole(ctx, id)
+	record, text, err := c.systems.BOS.GetRaw(ctx, id)
 	if err == nil && record.Presence == inventory.Present && record.Stop.Known() {
 		c.kept.records.put(id, text)
 	}

@@ -115,7 +115,7 @@ func (c *collection) answersAtAll(ctx context.Context, memory state.SessionList)
 	if memory.Hang == nil || !memory.Hang.Silent {
 		return true
 	}
-	err := c.systems.BOS.Well(ctx)
+	err := c.systems.BOS.CheckHealth(ctx)
 	if err != nil {
 		c.withoutList(err.Error())
 	}
@@ -146,7 +146,7 @@ func (c *collection) readKeys(ctx context.Context) {
 // askList asks for the list, and gives back why it hangs; nothing if it was answered, or failed in a way
 // that says nothing about its size.
 func (c *collection) askList(ctx context.Context, before *state.Hang) string {
-	if err := c.systems.BOS.Answers(); err != nil {
+	if err := c.systems.BOS.Err(); err != nil {
 		c.withoutList(err.Error()) // nor is it asked for its list, and there is nothing to remember of that
 		return ""
 	}

@@ -64,7 +64,7 @@ var mutants = []mutant{
 		"opts := metav1.DeleteOptions{}\n\t_ = u",
 	},
 	{"404-kube", "internal/kube/object.go", "apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)", "apierrors.IsNotFound(err)"},
-	{"404-bos", "internal/bos/client.go", "bad == nil && len(fields) == 0 {", "bad == nil || len(fields) == 0 {"},
+	{"404-bos", "internal/bos/client.go", "invalid == nil && len(fields) == 0 {", "invalid == nil || len(fields) == 0 {"},
 }
 
 // mutate returns the mutant's file with the rule broken. A mutant whose old text does not stand exactly once
