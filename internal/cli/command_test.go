@@ -100,7 +100,7 @@ func TestASweepThatMayNotDeleteDoesNotBegin(t *testing.T) {
 	}
 }
 
-// proxy is a mesh proxy that becomes ready at its nth question.
+// proxy is a mesh proxy that becomes ready at the nth request.
 type proxy struct {
 	mu      sync.Mutex
 	readyAt int
@@ -153,7 +153,7 @@ func TestWithoutAMeshProxyTheRunBeginsAllTheSame(t *testing.T) {
 	if !strings.Contains(log.String(), "going on without it") || !strings.Contains(log.String(), "not told to quit") {
 		t.Errorf("log %q", log.String())
 	}
-	waitForMesh(t.Context(), "", time.Hour, nil) // and where none is named, nothing is waited for
+	waitForMesh(t.Context(), "", time.Hour, nil) // without a proxy it does not wait
 	(&app{}).quitMesh()
 }
 
@@ -169,7 +169,7 @@ func TestTheMeshProxyIsToldToQuitAlsoAfterAMistake(t *testing.T) {
 	}
 }
 
-// full is a disk without space.
+// full is a disk without free space.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }

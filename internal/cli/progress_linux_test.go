@@ -17,7 +17,7 @@ import (
 	"bosgc/internal/lab"
 )
 
-// terminal gives a terminal, and what has been shown on it once it is closed.
+// terminal returns a terminal, and a function that returns what was shown on it, once it is closed.
 func terminal(t *testing.T) (tty *os.File, shown func() string) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -51,7 +51,7 @@ func terminal(t *testing.T) (tty *os.File, shown func() string) {
 	}
 }
 
-// after is what stands on a terminal in the end, as far as returns and erased lines go.
+// after returns what a terminal shows in the end, after carriage returns and erased lines.
 func after(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -112,7 +112,7 @@ func TestWhatIsLoggedGoesAboveTheLine(t *testing.T) {
 	fmt.Fprintln(p, "the last word")
 	text := shown()
 	if got := after(text); got != "a line of the log\nthe last word\n" {
-		t.Errorf("it reads %q (%q)", got, text)
+		t.Errorf("the terminal shows %q (%q)", got, text)
 	}
 	if strings.Count(text, "asking: 0 of 9") != 2 {
 		t.Errorf("the line was not drawn again under the log: %q", text)
@@ -124,7 +124,7 @@ func TestTheLineHoldsWhatIsLeftOfTheTimeAndFits(t *testing.T) {
 	tty, shown := terminal(t)
 	p := &progress{file: tty}
 	p.show(gc.Progress{What: "asking", Of: 900})
-	p.show(gc.Progress{What: "asking", Done: 3, Of: 900, Left: time.Hour}) // too soon to estimate, and to redraw
+	p.show(gc.Progress{What: "asking", Done: 3, Of: 900, Left: time.Hour}) // too soon for an estimate and for drawing again
 	p.since, p.drawn = p.since.Add(-estimateAfter), time.Time{}
 	p.show(gc.Progress{What: "asking", Done: 4, Of: 900, Left: 90 * time.Second})
 	p.show(gc.Progress{What: strings.Repeat("long ", 40), Of: 5})
@@ -135,7 +135,7 @@ func TestTheLineHoldsWhatIsLeftOfTheTimeAndFits(t *testing.T) {
 	}
 	for part := range strings.SplitSeq(text, eraseLine) {
 		if len(part) >= 80 {
-			t.Errorf("%d columns wrap, and are not erased then: %q", len(part), part)
+			t.Errorf("%d columns wrap and cannot be erased: %q", len(part), part)
 		}
 	}
 }
