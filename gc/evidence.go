@@ -65,7 +65,7 @@ func (x *executor) readEvidence(ctx context.Context, s *sessionRun, o *Object) *
 			e.record, e.content, e.presence = s.record, s.recordText, s.record.Presence
 			break
 		}
-		if e.record, e.content, e.err = x.clients.BOS.Whole(ctx, o.Name); e.err != nil {
+		if e.record, e.content, e.err = x.clients.BOS.GetRaw(ctx, o.Name); e.err != nil {
 			e.err = &RecheckError{inventory.SourceSessions, e.err}
 		}
 		e.presence = e.record.Presence

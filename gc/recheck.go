@@ -80,7 +80,7 @@ func (r *rechecker) recheck(ctx context.Context, s *sessionRun, o *Object) (*inv
 		return nil, err
 	}
 	if r.hasBOSv1 && !s.ended && time.Since(s.recordRead) > margin.RecordLife {
-		if s.record, s.recordText, err = r.clients.BOS.Whole(ctx, s.id); err != nil {
+		if s.record, s.recordText, err = r.clients.BOS.GetRaw(ctx, s.id); err != nil {
 			return nil, &RecheckError{inventory.SourceSessions, err}
 		}
 		s.recordRead = time.Now()

@@ -20,34 +20,35 @@ import (
 const (
 	id      = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
 	version = `{"major":"2","minor":"10","patch":"28","links":[]}`
-	route   = `{"detail":"The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.","status":404,"title":"Not Found","type":"about:blank"}`
+	route   = `{"detail":"The requested URL was not found on the server. If you entered the URL manually please ` +
+		`check your spelling and try again.","status":404,"title":"Not Found","type":"about:blank"}`
 	page    = "<html><body>Log in</body></html>"
-	noV2One = `{"detail":"Session ` + id + ` could not be found","status":404,"title":"Session could not found.","type":"about:blank"}`
+	noV2One = `{"detail":"Session ` + id + ` could not be found","status":404,` +
+		`"title":"Session could not found.","type":"about:blank"}`
 )
 
-// reply is what the simulated BOS says to one request.
+// reply is the answer to one request.
 type reply struct {
-	status int
-	kind   string // content type
-	body   string
+	status      int
+	contentType string
+	body        string
 }
 
 func jsonReply(status int, body string) reply { return reply{status, "application/json", body} }
 
 func problem(body string) reply { return reply{404, "application/problem+json", body} }
 
-// server answers by "METHOD /escaped/path"; what it does not know is a missing route. A
-// reply with status 0 never comes.
+// server answers by "METHOD /escaped/path", and everything else as a missing route. A reply with status 0 never comes.
 type server struct {
-	mu      sync.Mutex
-	replies map[string]reply
-	asked   []string
+	mu       sync.Mutex
+	replies  map[string]reply
+	received []string
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := r.Method + " " + r.RequestURI
 	s.mu.Lock()
-	s.asked = append(s.asked, key)
+	s.received = append(s.received, key)
 	answer, known := s.replies[key]
 	s.mu.Unlock()
 	if !known {
@@ -57,7 +58,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	}
-	w.Header().Set("Content-Type", answer.kind)
+	w.Header().Set("Content-Type", answer.contentType)
 	w.WriteHeader(answer.status)
 	_, _ = io.WriteString(w, answer.body)
 }
@@ -65,30 +66,27 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
+	return slices.Clone(s.received)
 }
 
 func (s *server) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.asked)
+	return len(s.received)
 }
 
 func start(t *testing.T, replies map[string]reply) (*Client, *server) {
 	t.Helper()
 	s := &server{replies: replies}
-	h := httptest.NewServer(s)
-	t.Cleanup(h.Close)
-	return connect(t, h.URL), s
-}
-
-func connect(t *testing.T, url string) *Client {
-	t.Helper()
-	c, err := transport.New(url, transport.Options{RequestTimeout: 500 * time.Millisecond, Concurrency: 2, RetryWait: time.Millisecond})
+	listener := httptest.NewServer(s)
+	t.Cleanup(listener.Close)
+	c, err := transport.New(listener.URL, transport.Options{
+		RequestTimeout: 500 * time.Millisecond, Concurrency: 2, RetryWait: time.Millisecond,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(c, 100*time.Millisecond)
+	return New(c, 100*time.Millisecond), s
 }
 
 func TestList(t *testing.T) {
@@ -129,93 +127,102 @@ func TestList(t *testing.T) {
 			if errors.Is(err, ErrNoV1) {
 				t.Errorf("BOS v1 was taken for removed: %v", err)
 			}
-			asked := s.count()
-			if asked != 1 {
-				t.Errorf("asked for %q", s.asked)
+			requests := s.count()
+			if requests != 1 {
+				t.Errorf("requested %q", s.received)
 			}
-			if got, err := c.List(t.Context()); !errors.Is(err, ErrListed) || got != nil || s.count() != asked {
-				t.Errorf("a second list: %q, %v, requests %q", got, err, s.asked)
+			if got, err := c.List(t.Context()); !errors.Is(err, ErrAlreadyListed) || got != nil || s.count() != requests {
+				t.Errorf("a second list: %q, %v, requests %q", got, err, s.received)
 			}
 		})
 	}
 }
 
-func TestHangingListLeavesSingleSessionsToAsk(t *testing.T) {
+func TestSessionsAreReadAfterTheListHangs(t *testing.T) {
 	const unknownID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 	hanging := []string{"00000001-0000-4000-8000-000000000000", "00000002-0000-4000-8000-000000000000"}
 	c, s := start(t, map[string]reply{
-		"GET /v1/session": {}, "GET /v1/healthz": jsonReply(200, "{}"), "GET /v1/session/" + id: jsonReply(200, `{"job":""}`),
-		"GET /v1/session/" + hanging[0]: {}, "GET /v1/session/" + hanging[1]: {}, "GET /v1/session/" + unknownID: jsonReply(404, "{}"),
+		"GET /v1/session":               {},
+		"GET /v1/healthz":               jsonReply(200, "{}"),
+		"GET /v1/session/" + id:         jsonReply(200, `{"job":""}`),
+		"GET /v1/session/" + hanging[0]: {},
+		"GET /v1/session/" + hanging[1]: {},
+		"GET /v1/session/" + unknownID:  jsonReply(404, "{}"),
 	})
-	if _, err := c.List(t.Context()); !errors.Is(err, transport.ErrTimeout) || !errors.Is(err, ErrListHangs) || !strings.Contains(err.Error(), "100ms") {
+	_, err := c.List(t.Context())
+	if !errors.Is(err, transport.ErrTimeout) || !errors.Is(err, ErrListHangs) || !strings.Contains(err.Error(), "100ms") {
 		t.Errorf("%v", err)
 	}
 	if got, err := c.Get(t.Context(), id); err != nil || got.Presence != inventory.Present {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if s.count() != 3 {
-		t.Errorf("asked for %q", s.asked)
+		t.Errorf("requested %q", s.received)
 	}
-	// It is no session that hangs: of those it takes three before no others are tried.
+	// The list does not count as a session that hangs: only after three of those no others are asked for.
 	for n := range 2 {
 		if got, err := c.Get(t.Context(), hanging[n]); err != nil || !got.Broken {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
 	if _, err := c.Get(t.Context(), unknownID); err != nil {
-		t.Errorf("after a list and two sessions that hang: %v", err)
+		t.Errorf("after the list and two sessions have hung: %v", err)
 	}
 }
 
-// Whatever is asked about it, a session that hangs costs one worker of BOS, and one of the three after
-// which no others are tried.
-func TestASessionThatHangsIsNotAskedForAgain(t *testing.T) {
+// A session that hangs costs BOS one worker, whichever of its requests hangs. It counts once towards the three after
+// which no others are asked for.
+func TestHangingSessionIsNotAskedForAgain(t *testing.T) {
 	others := []string{"00000001-0000-4000-8000-000000000000", "00000002-0000-4000-8000-000000000000"}
 	c, s := start(t, map[string]reply{
-		"GET /v1/healthz": jsonReply(200, "{}"), "GET /v1/session/" + id: {}, "GET /v1/session/" + id + "/status/compute": {},
-		"GET /v1/session/" + others[0]: {}, "GET /v1/session/" + others[1]: jsonReply(404, "{}"),
+		"GET /v1/healthz":                           jsonReply(200, "{}"),
+		"GET /v1/session/" + id:                     {},
+		"GET /v1/session/" + id + "/status/compute": {},
+		"GET /v1/session/" + others[0]:              {},
+		"GET /v1/session/" + others[1]:              jsonReply(404, "{}"),
 	})
 	if _, err := c.BootSetStatus(t.Context(), id, "compute"); !errors.Is(err, ErrStuck) {
 		t.Fatalf("%v", err)
 	}
-	asked := s.count()
-	if got, err := c.Get(t.Context(), id); err != nil || !got.Broken || s.count() != asked {
-		t.Errorf("%+v, %v, asked for %q", got, err, s.asked)
+	before := s.count()
+	if got, err := c.Get(t.Context(), id); err != nil || !got.Broken || s.count() != before {
+		t.Errorf("%+v, %v, requested %q", got, err, s.received)
 	}
-	if _, _, err := c.Nodes(t.Context(), id, "uan"); !errors.Is(err, ErrStuck) || s.count() != asked {
-		t.Errorf("%v, asked for %q", err, s.asked)
+	if _, _, err := c.Nodes(t.Context(), id, "uan"); !errors.Is(err, ErrStuck) || s.count() != before {
+		t.Errorf("%v, requested %q", err, s.received)
 	}
 	for _, id := range others {
 		if _, err := c.Get(t.Context(), id); err != nil {
-			t.Errorf("after one session that hangs: %v", err)
+			t.Errorf("after one session has hung: %v", err)
 		}
 	}
 }
 
-// With its database down BOS answers nothing: two requests hang in it then, and there is no third.
-func TestAListThatIsSilentLikeAllElse(t *testing.T) {
-	c, s := start(t, map[string]reply{"GET /v1/session": {}, "GET /v1/healthz": {}, "GET /v1/session/" + id: jsonReply(200, `{"job":""}`)})
+// With its database down BOS answers nothing. Two requests hang in it then, and no third is sent.
+func TestListOfASilentBOS(t *testing.T) {
+	c, s := start(t, map[string]reply{
+		"GET /v1/session": {}, "GET /v1/healthz": {}, "GET /v1/session/" + id: jsonReply(200, `{"job":""}`),
+	})
 	if _, err := c.List(t.Context()); !errors.Is(err, ErrSilent) || errors.Is(err, ErrListHangs) {
 		t.Errorf("%v", err)
 	}
 	if _, err := c.Get(t.Context(), id); !errors.Is(err, ErrSilent) || s.count() != 2 {
-		t.Errorf("%v; asked for %q", err, s.asked)
+		t.Errorf("%v; requested %q", err, s.received)
 	}
 }
 
-func TestBOSThatIsNotWellIsAskedOnce(t *testing.T) {
+func TestUnhealthyBOSIsAskedOnce(t *testing.T) {
 	c, s := start(t, map[string]reply{"GET /v1/healthz": {}})
-	if err := c.Well(t.Context()); !errors.Is(err, ErrSilent) {
+	if err := c.CheckHealth(t.Context()); !errors.Is(err, ErrSilent) {
 		t.Errorf("%v", err)
 	}
 	if _, err := c.List(t.Context()); !errors.Is(err, ErrSilent) || s.count() != 1 {
-		t.Errorf("%v; asked for %q", err, s.asked)
+		t.Errorf("%v; requested %q", err, s.received)
 	}
 }
 
-// A worker that is ended after it has worked on the list for long has hung; one that is ended at once
-// was restarted.
-func TestWhatCountsAsAHang(t *testing.T) {
+// A worker that is ended after working on the list for a long time has hung. One that is ended at once was restarted.
+func TestListHung(t *testing.T) {
 	lost := fmt.Errorf("%w", transport.ErrLost)
 	for _, tt := range []struct {
 		err  error
@@ -231,7 +238,7 @@ func TestWhatCountsAsAHang(t *testing.T) {
 		{&transport.StatusError{Status: 503}, time.Second, false},
 		{&transport.StatusError{Status: 500}, time.Minute, false},
 	} {
-		if got := hung(tt.err, tt.took); got != tt.want {
+		if got := listHung(tt.err, tt.took); got != tt.want {
 			t.Errorf("%v after %s: %v", tt.err, tt.took, got)
 		}
 	}
@@ -246,8 +253,12 @@ func TestNoV1IsBelievedOnlyOnProof(t *testing.T) {
 		{"CSM 1.6", map[string]reply{"GET /v2": jsonReply(200, version)}, true},
 		{"CSM 1.6, /v2 alone is not served", map[string]reply{"GET /v2/version": jsonReply(200, version)}, true},
 		{"wrong prefix: 404 everywhere", nil, false},
-		{"the rest of v1 is there", map[string]reply{"GET /v2": jsonReply(200, version), "GET /v1/version": jsonReply(200, version)}, false},
-		{"the rest of v1 fails", map[string]reply{"GET /v2": jsonReply(200, version), "GET /v1/version": jsonReply(503, "")}, false},
+		{"the rest of v1 is there", map[string]reply{
+			"GET /v2": jsonReply(200, version), "GET /v1/version": jsonReply(200, version),
+		}, false},
+		{"the rest of v1 fails", map[string]reply{
+			"GET /v2": jsonReply(200, version), "GET /v1/version": jsonReply(503, ""),
+		}, false},
 		{"v2 is a page", map[string]reply{"GET /v2": {200, "text/html", page}}, false},
 		{"v2 is an empty object", map[string]reply{"GET /v2": jsonReply(200, "{}")}, false},
 		{"v2 is null", map[string]reply{"GET /v2": jsonReply(200, "null")}, false},
@@ -267,7 +278,7 @@ func TestNoV1IsBelievedOnlyOnProof(t *testing.T) {
 	}
 }
 
-func TestGetTellsAbsenceFromEverythingElse(t *testing.T) {
+func TestGetTellsAbsenceFromOtherAnswers(t *testing.T) {
 	tests := []struct {
 		name    string
 		reply   reply
@@ -311,10 +322,13 @@ func TestGetTellsAbsenceFromEverythingElse(t *testing.T) {
 	}
 }
 
-// badNames never reach the server as anything but one escaped element, or at all.
-var badNames = []string{"", ".", "..", "a/b", "/", "?x", "#x", "%2e%2e", "a%2fb", "a\x00b", "a\nb", `a\b`, "a;b", " ", strings.Repeat("a", 254)}
+// badNames must not reach the server.
+var badNames = []string{
+	"", ".", "..", "a/b", "/", "?x", "#x", "%2e%2e", "a%2fb", "a\x00b", "a\nb", `a\b`, "a;b", " ",
+	strings.Repeat("a", 254),
+}
 
-func TestOddIDsAreNotAskedFor(t *testing.T) {
+func TestBadIDsAreNotSent(t *testing.T) {
 	c, s := start(t, nil)
 	ctx := t.Context()
 	for _, name := range badNames {
@@ -324,19 +338,16 @@ func TestOddIDsAreNotAskedFor(t *testing.T) {
 		if existed, err := c.Delete(ctx, name); err == nil || existed {
 			t.Errorf("Delete(%q) = %v, %v", name, existed, err)
 		}
-		if _, err := c.Status(ctx, name); err == nil {
-			t.Errorf("Status(%q) was asked for", name)
-		}
 		if _, err := c.BootSetStatus(ctx, id, name); err == nil {
-			t.Errorf("boot set %q was asked for", name)
+			t.Errorf("BootSetStatus(%q): no error", name)
 		}
 	}
 	if s.count() != 0 {
-		t.Errorf("asked for %q", s.asked)
+		t.Errorf("requested %q", s.received)
 	}
 	_, _ = c.Delete(ctx, `st3-"a:b`)
-	if want := "DELETE /v1/session/st3-%22a:b"; !slices.Equal(s.asked, []string{want}) {
-		t.Errorf("asked for %q, want %q", s.asked, want)
+	if want := "DELETE /v1/session/st3-%22a:b"; !slices.Equal(s.received, []string{want}) {
+		t.Errorf("requested %q, want %q", s.received, want)
 	}
 }
 
@@ -366,7 +377,7 @@ func TestDelete(t *testing.T) {
 			c, s := start(t, map[string]reply{"DELETE /v1/session/" + id: tt.reply})
 			existed, err := c.Delete(t.Context(), id)
 			if existed != tt.existed || (err != nil) != tt.isError || s.count() != 1 {
-				t.Fatalf("%v, %v, requests %q", existed, err, s.asked)
+				t.Fatalf("%v, %v, requests %q", existed, err, s.received)
 			}
 		})
 	}
@@ -378,18 +389,23 @@ func TestV2Session(t *testing.T) {
 		name    string
 		replies map[string]reply
 		want    inventory.Presence
-		asked   int // for two questions: the list is asked for once
+		sent    int // requests for two calls: the list is requested only once
 	}{
-		{"there", map[string]reply{list: jsonReply(200, `[{"name":"x"},{"name":"`+id+`","tenant":"t"}]`)}, inventory.Present, 1},
+		{"there", map[string]reply{
+			list: jsonReply(200, `[{"name":"x"},{"name":"`+id+`","tenant":"t"}]`),
+		}, inventory.Present, 1},
 		{"not there", map[string]reply{list: jsonReply(200, `[{"name":"x"}]`)}, inventory.Absent, 1},
 		{"none at all", map[string]reply{list: jsonReply(200, "[]")}, inventory.Absent, 1},
 		{"no v2 (CSM 1.2)", map[string]reply{"GET /v1/version": jsonReply(200, version)}, inventory.Absent, 3},
 		{"404 everywhere", nil, inventory.Unknown, 2},
-		{"v2 is there, its sessions are not", map[string]reply{"GET /v1/version": jsonReply(200, version), "GET /v2": jsonReply(200, version)}, inventory.Unknown, 3},
+		{"v2 is there, its sessions are not", map[string]reply{
+			"GET /v1/version": jsonReply(200, version), "GET /v2": jsonReply(200, version),
+		}, inventory.Unknown, 3},
 		{"v1 is a page", map[string]reply{"GET /v1/version": {200, "text/html", page}}, inventory.Unknown, 2},
 		{"404 with {}", map[string]reply{list: jsonReply(404, "{}")}, inventory.Unknown, 1},
 		{"404 page", map[string]reply{list: {404, "text/html", page}}, inventory.Unknown, 1},
 		{"500", map[string]reply{list: jsonReply(500, "{}")}, inventory.Unknown, 1},
+		{"204", map[string]reply{list: {204, "", ""}}, inventory.Unknown, 1},
 		{"an object", map[string]reply{list: jsonReply(200, "{}")}, inventory.Unknown, 1},
 		{"null", map[string]reply{list: jsonReply(200, "null")}, inventory.Unknown, 1},
 		{"one without a name", map[string]reply{list: jsonReply(200, `[{"name":"x"},{}]`)}, inventory.Unknown, 1},
@@ -406,15 +422,17 @@ func TestV2Session(t *testing.T) {
 					t.Fatalf("%v, %v", got, err)
 				}
 			}
-			if s.count() != tt.asked {
-				t.Errorf("%d requests, want %d: %q", s.count(), tt.asked, s.asked)
+			if s.count() != tt.sent {
+				t.Errorf("%d requests, want %d: %q", s.count(), tt.sent, s.received)
 			}
 		})
 	}
 }
 
-func TestSilenceEndsTheAsking(t *testing.T) {
-	for name, first := range map[string]reply{"hangs": {}, "gateway gives up": {504, "text/plain", "upstream request timeout"}} {
+func TestSilentBOSIsNotAskedAgain(t *testing.T) {
+	for name, first := range map[string]reply{
+		"hangs": {}, "gateway gives up": {504, "text/plain", "upstream request timeout"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			c, s := start(t, map[string]reply{"GET /v1/session/" + id: first, "GET /v1/healthz": first})
 			ctx := t.Context()
@@ -424,22 +442,21 @@ func TestSilenceEndsTheAsking(t *testing.T) {
 			_, getErr := c.Get(ctx, "other")
 			_, deleteErr := c.Delete(ctx, "other")
 			_, v2Err := c.V2Session(ctx, "other")
-			_, statusErr := c.Status(ctx, "other")
 			_, bootSetErr := c.BootSetStatus(ctx, "other", "compute")
 			_, listErr := c.List(ctx)
-			for _, err := range []error{getErr, deleteErr, v2Err, statusErr, bootSetErr, listErr} {
+			for _, err := range []error{getErr, deleteErr, v2Err, bootSetErr, listErr} {
 				if !errors.Is(err, ErrSilent) {
 					t.Errorf("%v", err)
 				}
 			}
 			if want := []string{"GET /v1/session/" + id, "GET /v1/healthz"}; !slices.Equal(s.requests(), want) {
-				t.Errorf("asked for %q", s.requests())
+				t.Errorf("requested %q", s.requests())
 			}
 		})
 	}
 }
 
-func TestSilenceReachesThoseWhoQueue(t *testing.T) {
+func TestSilenceStopsQueuedRequests(t *testing.T) {
 	c, s := start(t, map[string]reply{"GET /v1/session/" + id: {}, "GET /v1/healthz": {}})
 	var group sync.WaitGroup
 	for range 20 {
@@ -450,14 +467,17 @@ func TestSilenceReachesThoseWhoQueue(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if s.count() > 5 { // the two under way, one that may have got a slot between them, and the look at its health
+	if s.count() > 5 { // two under way, those that may get a slot in between, and the health check
 		t.Errorf("%d of 20 requests were sent to a silent BOS", s.count())
 	}
 }
 
 // One session that BOS cannot read must not keep all others from being read.
-func TestOneSessionThatHangsIsBrokenAlone(t *testing.T) {
-	replies := map[string]reply{"GET /v1/healthz": jsonReply(200, `{"dbStatus":"ok","apiStatus":"ok"}`), "GET /v1/session/other": jsonReply(404, "{}")}
+func TestHangingSessionAloneIsBroken(t *testing.T) {
+	replies := map[string]reply{
+		"GET /v1/healthz":       jsonReply(200, `{"dbStatus":"ok","apiStatus":"ok"}`),
+		"GET /v1/session/other": jsonReply(404, "{}"),
+	}
 	for _, name := range []string{id, "second", "third"} {
 		replies["GET /v1/session/"+name] = reply{}
 	}
@@ -474,7 +494,7 @@ func TestOneSessionThatHangsIsBrokenAlone(t *testing.T) {
 	if got, err := c.Get(ctx, "third"); err != nil || !got.Broken {
 		t.Errorf("the third: %+v, %v", got, err)
 	}
-	// Now no further ones are tried, but those that have answered still are.
+	// Now no further sessions are asked for, except those that have answered.
 	before := s.count()
 	if _, err := c.Get(ctx, "fourth"); err == nil || errors.Is(err, ErrSilent) || s.count() != before {
 		t.Errorf("the fourth: %v", err)
@@ -484,9 +504,13 @@ func TestOneSessionThatHangsIsBrokenAlone(t *testing.T) {
 	}
 }
 
-// That the run's time is up says nothing about BOS.
-func TestTheEndOfTheTimeIsNoSilence(t *testing.T) {
-	c, _ := start(t, map[string]reply{"GET /v1/session/" + id: {504, "text/plain", "timeout"}, "GET /v1/healthz": {}, "GET /v1/session/other": jsonReply(404, "{}")})
+// If the run's time ends during the health check, that says nothing about BOS.
+func TestEndOfTheRunDuringTheHealthCheckIsNotSilence(t *testing.T) {
+	c, _ := start(t, map[string]reply{
+		"GET /v1/session/" + id: {504, "text/plain", "timeout"},
+		"GET /v1/healthz":       {},
+		"GET /v1/session/other": jsonReply(404, "{}"),
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := c.Get(ctx, id); err == nil || errors.Is(err, ErrSilent) {
@@ -497,13 +521,15 @@ func TestTheEndOfTheTimeIsNoSilence(t *testing.T) {
 	}
 }
 
-func TestFailingAgainAndAgainEndsTheAsking(t *testing.T) {
-	c, s := start(t, map[string]reply{"GET /v1/session/" + id: jsonReply(403, "{}"), "GET /v1/session/other": jsonReply(404, "{}")})
+func TestFailingBOSIsNotAskedAgain(t *testing.T) {
+	c, s := start(t, map[string]reply{
+		"GET /v1/session/" + id: jsonReply(403, "{}"), "GET /v1/session/other": jsonReply(404, "{}"),
+	})
 	ctx := t.Context()
 	for range maxFailing - 1 {
 		_, _ = c.Get(ctx, id)
 	}
-	if _, err := c.Get(ctx, "other"); err != nil { // a good answer in between, and all is well
+	if _, err := c.Get(ctx, "other"); err != nil { // a good answer starts the count again
 		t.Fatal(err)
 	}
 	for range maxFailing {

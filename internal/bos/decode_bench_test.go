@@ -29,8 +29,9 @@ func BenchmarkDecodeIDs(b *testing.B) {
 }
 
 func BenchmarkDecodeRecord(b *testing.B) {
-	record := []byte(`{"complete":true,"error_count":0,"in_progress":false,"job":"boa-5a0df9d1-2c3b-4f5e-8a9b-0123456789ab","operation":"boot",` +
-		`"start_time":"2026-01-23T20:57:34.352623Z","status_link":"/v1/session/5a0df9d1-2c3b-4f5e-8a9b-0123456789ab/status","stop_time":"2026-01-23 21:24:14.647779","templateName":"template"}`)
+	record := []byte(`{"complete":true,"error_count":0,"in_progress":false,"job":"boa-` + id + `","operation":"boot",` +
+		`"start_time":"2026-01-23T20:57:34.352623Z","status_link":"/v1/session/` + id + `/status",` +
+		`"stop_time":"2026-01-23 21:24:14.647779","templateName":"template"}`)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(record)))
 	for b.Loop() {

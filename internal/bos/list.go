@@ -13,37 +13,38 @@ import (
 	"bosgc/internal/transport"
 )
 
-// MaxList is how many bytes of keys and values BOS's client of etcd takes in one answer. A list that
-// would take more hangs (docs/csm.md, "The list that hangs").
+// MaxList is how many bytes of keys and values BOS's etcd client accepts in one answer. A list that needs more hangs
+// (docs/csm.md, "The list that hangs").
 const MaxList = 4 << 20
 
 const (
-	listLimit = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and IDs are a part of that
+	listLimit = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and the IDs are a part of that
 
-	// hangsAfter is how long a list was worked on whose connection breaks off because something ended the
-	// worker: late releases of BOS do so after 30 seconds. A BOS that is being restarted, or a
-	// proxy without one behind it, breaks it off at once.
+	// hangsAfter is the age from which a list whose connection breaks counts as one that hung. Late releases of BOS
+	// end a worker that hangs after 30 seconds. A BOS that is being restarted, or a proxy without a BOS behind it,
+	// breaks the connection at once.
 	hangsAfter = 10 * time.Second
 )
 
-// List returns the IDs of all sessions, sorted, each once, exactly as BOS gives them: IDs
-// of older forms, too, and those of sessions that have lost their record (docs/csm.md,
-// "The list that hangs", "Ghosts"). It is complete or an error. It can be called once in a
-// Client's life and is never retried. ErrNoV1 means that there is nothing to list.
+// List returns the IDs of all sessions, sorted and without duplicates. It returns them exactly as BOS does, also IDs of
+// older forms and of sessions that have lost their record (docs/csm.md, "The list that hangs", "Ghosts"). It returns
+// the complete list or an error.
+//
+// List sends one request in a Client's life, and never retries it. ErrNoV1 means that there is nothing to list.
 func (c *Client) List(ctx context.Context) ([]string, error) {
 	if c.listed.Swap(true) {
-		return nil, ErrListed
+		return nil, ErrAlreadyListed
 	}
 	begun := time.Now()
 	answer, err := c.http.Do(ctx, transport.Request{
 		Method: http.MethodGet, Path: listPath,
-		Timeout: c.listTimeout, Limit: listLimit, NoRetry: true, Gate: c.gate,
+		Timeout: c.listTimeout, Limit: listLimit, NoRetry: true, Gate: c.Err,
 	})
-	if status(err) == http.StatusNotFound {
-		return nil, c.whyNoList(ctx, err)
+	if statusCode(err) == http.StatusNotFound {
+		return nil, c.explainMissingList(ctx, err)
 	}
-	if hung(err, time.Since(begun)) {
-		return nil, c.listSilence(ctx, err)
+	if listHung(err, time.Since(begun)) {
+		return nil, c.diagnoseListSilence(ctx, err)
 	}
 	if err != nil {
 		return nil, err
@@ -55,22 +56,22 @@ func (c *Client) List(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// hung says whether a list was worked on and not answered.
-func hung(err error, took time.Duration) bool {
-	code := status(err)
+// listHung reports whether BOS worked on the list and did not answer.
+func listHung(err error, took time.Duration) bool {
+	status := statusCode(err)
 	switch {
-	case errors.Is(err, transport.ErrTimeout), code == http.StatusGatewayTimeout:
+	case errors.Is(err, transport.ErrTimeout), status == http.StatusGatewayTimeout:
 		return true
-	case errors.Is(err, transport.ErrLost), code == http.StatusBadGateway, code == http.StatusServiceUnavailable:
+	case errors.Is(err, transport.ErrLost), status == http.StatusBadGateway, status == http.StatusServiceUnavailable:
 		return took >= hangsAfter
 	}
 	return false
 }
 
-// listSilence finds out whether the list alone hangs, or BOS is silent altogether. It is no session
-// that hangs, so that others are still tried.
-func (c *Client) listSilence(ctx context.Context, err error) error {
-	err = c.silence(ctx, listPath, err)
+// diagnoseListSilence finds out whether only the list hangs, or BOS is silent altogether. The list does not count as a
+// session that hangs, so it does not keep BOS from being asked about sessions.
+func (c *Client) diagnoseListSilence(ctx context.Context, err error) error {
+	err = c.diagnoseSilence(ctx, listPath, err)
 	if !errors.Is(err, ErrStuck) {
 		return err
 	}
@@ -80,36 +81,36 @@ func (c *Client) listSilence(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrListHangs, err)
 }
 
-// whyNoList tells a BOS without v1 from a wrong URL. Both give 404 for everything; read as
-// "no sessions", a wrong URL would make every Job and ConfigMap an orphan. So the removal
-// is believed only if v2 says that it is BOS, and the rest of v1 is missing too.
-func (c *Client) whyNoList(ctx context.Context, list error) error {
+// explainMissingList tells a BOS without v1 from a wrong URL. Both answer 404 to everything. Taken for "no sessions", a
+// wrong URL would make every Job and ConfigMap an orphan. So v1 counts as removed only if v2 identifies itself as BOS,
+// and the rest of v1 is missing too.
+func (c *Client) explainMissingList(ctx context.Context, list error) error {
 	wrong := func(why error) error {
 		return fmt.Errorf("%w; the BOS URL is probably wrong (%w): /v1/session and /v2 are appended to it", list, why)
 	}
 	if !transport.RouteMissing(list) {
 		return wrong(errors.New("this 404 is not BOS's own"))
 	}
-	version := c.isVersion(ctx, "/v2")
+	version := c.checkVersion(ctx, "/v2")
 	if transport.RouteMissing(version) {
-		version = c.isVersion(ctx, "/v2/version")
+		version = c.checkVersion(ctx, "/v2/version")
 	}
 	if version != nil {
 		return wrong(version)
 	}
-	if err := c.isMissing(ctx, "/v1/version"); err != nil {
+	if err := c.checkMissing(ctx, "/v1/version"); err != nil {
 		return wrong(err)
 	}
 	return fmt.Errorf("%w: it answers at /v2, and both /v1/session and /v1/version are unknown to it", ErrNoV1)
 }
 
-// isVersion is nil if BOS describes a version of its API at path.
-func (c *Client) isVersion(ctx context.Context, path string) error {
+// checkVersion returns nil if BOS describes a version of its API at path.
+func (c *Client) checkVersion(ctx context.Context, path string) error {
 	answer, err := c.get(ctx, path)
 	if err != nil {
 		return err
 	}
-	fields, err := object(answer.Body)
+	fields, err := decodeObject(answer.Body)
 	if err != nil {
 		return fmt.Errorf("GET %s: %w", path, err)
 	}
@@ -119,8 +120,8 @@ func (c *Client) isVersion(ctx context.Context, path string) error {
 	return nil
 }
 
-// isMissing is nil if BOS itself says that it has no such path.
-func (c *Client) isMissing(ctx context.Context, path string) error {
+// checkMissing returns nil if BOS itself says that it has no such path.
+func (c *Client) checkMissing(ctx context.Context, path string) error {
 	_, err := c.get(ctx, path)
 	switch {
 	case err == nil:
@@ -131,8 +132,8 @@ func (c *Client) isMissing(ctx context.Context, path string) error {
 	return err
 }
 
-// decodeIDs accepts an array of strings and nothing else: an answer that is something else
-// must not become an empty list, by which every session would be gone.
+// decodeIDs accepts only an array of strings. Any other answer must not become an empty list, which would mean that all
+// sessions are gone.
 func decodeIDs(data []byte) ([]string, error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
 		return nil, fmt.Errorf("the session list is no JSON array but begins %q", transport.Printable(string(data), 80))
@@ -144,7 +145,8 @@ func decodeIDs(data []byte) ([]string, error) {
 	ids := make([]string, 0, len(elements))
 	for i, id := range elements {
 		if id == nil {
-			return nil, fmt.Errorf("the session list has null as element %d of %d, where an ID is expected", i+1, len(elements))
+			return nil, fmt.Errorf("the session list has null as element %d of %d, where an ID is expected",
+				i+1, len(elements))
 		}
 		ids = append(ids, *id)
 	}

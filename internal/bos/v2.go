@@ -11,19 +11,22 @@ import (
 	"bosgc/internal/transport"
 )
 
-const v2Limit = 64 << 20 // bytes; a session of BOS v2 has about 500, and v2 removes its own after a week
+const (
+	v2ListPath  = "/v2/sessions"
+	v2ListLimit = 64 << 20 // bytes; a session has about 500, and BOS v2 removes its own sessions after a week
+)
 
-// V2Session says whether BOS v2 has a session of this name. BOS v2 uses the same tag as v1
-// on CFS sessions, so an ID unknown to v1 may be a live session of v2 (docs/csm.md, "BOS
-// v2"). The answer comes from v2's list, which is asked for once: a single session of a
-// tenant is answered with 404 to whoever does not name the tenant, and the list has them
-// all. Unknown comes with an error.
+// V2Session reports whether BOS v2 has a session of this name. BOS v2 puts the same tag on CFS sessions as v1 does, so
+// an ID unknown to v1 may be a live session of v2 (docs/csm.md, "BOS v2").
+//
+// The answer comes from the list of v2, which is requested only once. The list has the sessions of all tenants, while a
+// request for a tenant's single session is answered with 404 unless it names the tenant. Unknown comes with an error.
 func (c *Client) V2Session(ctx context.Context, name string) (inventory.Presence, error) {
 	c.v2.Lock()
 	defer c.v2.Unlock()
 	if !c.v2Asked {
 		c.v2Asked = true
-		c.v2Names, c.v2Err = c.listV2(ctx)
+		c.v2Names, c.v2Err = c.listV2Names(ctx)
 	}
 	switch {
 	case c.v2Err != nil:
@@ -34,28 +37,39 @@ func (c *Client) V2Session(ctx context.Context, name string) (inventory.Presence
 	return inventory.Absent, nil
 }
 
-func (c *Client) listV2(ctx context.Context) (map[string]bool, error) {
-	const path = "/v2/sessions"
-	answer, err := c.ask(ctx, transport.Request{Method: http.MethodGet, Path: path, Timeout: c.listTimeout, Limit: v2Limit})
+func (c *Client) listV2Names(ctx context.Context) (map[string]bool, error) {
+	list, err := c.getV2List(ctx)
+	if list == nil || err != nil {
+		return nil, err
+	}
+	names, err := decodeV2Names(list)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: %w", v2ListPath, err)
+	}
+	return names, nil
+}
+
+// getV2List returns the body of the list of BOS v2 sessions. It returns nil without an error if BOS certainly has no
+// v2.
+func (c *Client) getV2List(ctx context.Context) ([]byte, error) {
+	answer, err := c.do(ctx, transport.Request{
+		Method: http.MethodGet, Path: v2ListPath, Timeout: c.listTimeout, Limit: v2ListLimit,
+	})
 	if transport.RouteMissing(err) {
-		if why := c.withoutV2(ctx); why != nil {
-			return nil, fmt.Errorf("%w; and it is not certain that this BOS has no v2 API: %w", err, why)
+		if doubt := c.confirmNoV2(ctx); doubt != nil {
+			return nil, fmt.Errorf("%w; and it is not certain that this BOS has no v2 API: %w", err, doubt)
 		}
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	names, err := decodeV2(answer.Body)
-	if err != nil {
-		return nil, fmt.Errorf("GET %s: %w", path, err)
-	}
-	return names, nil
+	return answer.Body, nil
 }
 
-// decodeV2 wants an array in which every element has a name: one that is left out would
-// make a live session look gone.
-func decodeV2(data []byte) (map[string]bool, error) {
+// decodeV2Names accepts only an array in which every session has a name: without the name of one, a live session would
+// look deleted.
+func decodeV2Names(data []byte) (map[string]bool, error) {
 	var list []struct {
 		Name string `json:"name"`
 	}
@@ -75,10 +89,10 @@ func decodeV2(data []byte) (map[string]bool, error) {
 	return names, nil
 }
 
-// withoutV2 is nil if this BOS is positively known to have v1 alone (CSM 1.2 and before).
-func (c *Client) withoutV2(ctx context.Context) error {
-	if err := c.isVersion(ctx, "/v1/version"); err != nil {
+// confirmNoV2 returns nil if this BOS certainly has only v1 (CSM 1.2 and before).
+func (c *Client) confirmNoV2(ctx context.Context) error {
+	if err := c.checkVersion(ctx, "/v1/version"); err != nil {
 		return err
 	}
-	return c.isMissing(ctx, "/v2")
+	return c.checkMissing(ctx, "/v2")
 }

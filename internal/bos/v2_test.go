@@ -7,7 +7,7 @@ func FuzzDecodeV2(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		names, err := decodeV2(data)
+		names, err := decodeV2Names(data)
 		if err == nil && (names == nil || names[""]) {
 			t.Fatalf("%q became %v", data, names)
 		}

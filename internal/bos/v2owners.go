@@ -4,38 +4,29 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"bosgc/internal/inventory"
 	"bosgc/internal/transport"
 )
 
-// V2Owners returns what tells which CFS sessions can be of sessions of BOS v2. Which configuration each
-// set is never known: its template may have been changed since. None, without an error, is a
-// BOS that is known to have no v2.
+// V2Owners returns the sessions of BOS v2 as possible owners of CFS sessions. The configuration that a session set is
+// never known: its template may have changed since. If BOS certainly has no v2, V2Owners returns none and no error.
 func (c *Client) V2Owners(ctx context.Context) ([]inventory.Owner, error) {
-	const path = "/v2/sessions"
-	answer, err := c.ask(ctx, transport.Request{Method: http.MethodGet, Path: path, Timeout: c.listTimeout, Limit: v2Limit})
-	if transport.RouteMissing(err) {
-		if why := c.withoutV2(ctx); why != nil {
-			return nil, fmt.Errorf("%w; and it is not certain that this BOS has no v2 API: %w", err, why)
-		}
-		return nil, nil
-	}
-	if err != nil {
+	list, err := c.getV2List(ctx)
+	if list == nil || err != nil {
 		return nil, err
 	}
-	owners, err := decodeV2Owners(answer.Body)
+	owners, err := decodeV2Owners(list)
 	if err != nil {
-		return nil, fmt.Errorf("GET %s: %w", path, err)
+		return nil, fmt.Errorf("GET %s: %w", v2ListPath, err)
 	}
 	return owners, nil
 }
 
-// decodeV2Owners takes what is missing for not known, so that the session counts as one that may be meant.
+// decodeV2Owners takes a missing field for unknown, so that the session counts as a possible owner.
 func decodeV2Owners(data []byte) ([]inventory.Owner, error) {
-	if _, err := decodeV2(data); err != nil {
+	if _, err := decodeV2Names(data); err != nil {
 		return nil, err
 	}
 	var list []struct {
@@ -51,14 +42,15 @@ func decodeV2Owners(data []byte) ([]inventory.Owner, error) {
 	}
 	owners := make([]inventory.Owner, 0, len(list))
 	for _, session := range list {
-		o := inventory.Owner{
+		owner := inventory.Owner{
 			ID: session.Name, V2: true, NodesKnown: session.Components != "",
-			From: transport.Stamp(session.Status.Start).At(), Until: transport.Stamp(session.Status.End).At(),
+			From:  transport.DecodeStamp(session.Status.Start).At(),
+			Until: transport.DecodeStamp(session.Status.End).At(),
 		}
-		if o.NodesKnown {
-			o.Nodes = strings.Split(session.Components, ",")
+		if owner.NodesKnown {
+			owner.Nodes = strings.Split(session.Components, ",")
 		}
-		owners = append(owners, o)
+		owners = append(owners, owner)
 	}
 	return owners, nil
 }

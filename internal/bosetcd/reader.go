@@ -1,6 +1,5 @@
-// Package bosetcd reads which sessions there are from BOS v1's own etcd, for the days on which BOS cannot
-// list them any more (docs/csm.md, "The list that hangs"). It only ever reads: keys, in pages, and the
-// size of a few values.
+// Package bosetcd reads from BOS v1's own etcd which sessions exist, for when BOS cannot list them any more
+// (docs/csm.md, "The list that hangs"). It only reads: keys, in pages, and the size of a few values.
 package bosetcd
 
 import (
@@ -22,82 +21,87 @@ import (
 )
 
 const (
-	// base is where BOS v1 keeps its sessions. Session templates lie below /sessionTemplate/.
-	base = "/session/"
-	// pageKeys is how many keys are asked for at once: about 200 KB, a twentieth of what has BOS hang.
+	// sessionPrefix is where BOS v1 stores its sessions. Session templates are below /sessionTemplate/.
+	sessionPrefix = "/session/"
+	// pageKeys is the number of keys in a page: about 200 KB, a twentieth of what makes BOS hang.
 	pageKeys = 2000
-	// maxRestarts is how often reading begins anew because etcd has forgotten the revision it began
-	// with. BOS's etcd forgets by number of changes (100,000 of them), so that once is rare.
+	// maxRestarts is how often reading starts again because etcd has compacted the revision that it started with.
+	// BOS's etcd compacts after a number of changes (100,000), so even one restart is rare.
 	maxRestarts = 3
-	// sampled is of how many sessions the values are weighed: enough to meet the few percent of a
-	// machine's sessions that have most of its nodes, and a tenth of what the list would have etcd
-	// send when it begins to hang.
-	sampled = 100
-	// overhead is what an answer has for each key besides key and value, in bytes: three revisions and four
+	// sampleSize is the number of sessions whose values are read. It is enough to meet the few percent of sessions that
+	// have most of a system's nodes, and it is a tenth of what etcd would send for the list when that begins to hang.
+	sampleSize = 100
+	// keyOverhead is what an answer of etcd has for each key besides key and value, in bytes: three revisions, and four
 	// lengths with their tags.
-	overhead = 24
+	keyOverhead = 24
 )
 
-// Options say how etcd is reached.
+// Options configures a Reader.
 type Options struct {
-	Endpoints    []string // URLs
+	Endpoints    []string // URLs; at least one
 	CAFile       string
-	CertFile     string // of this client; with KeyFile
+	CertFile     string // of this client; together with KeyFile
 	KeyFile      string
 	User         string
 	PasswordFile string
-	Timeout      time.Duration // of one page
+	Timeout      time.Duration // of one request
 }
 
 // Reader reads the keys of one etcd.
 type Reader struct {
-	options Options
-	page    int64 // keys asked for at once
+	options  Options
+	pageKeys int64
 }
 
-// New makes a Reader. Nothing is sent and no file read yet: passwords and certificates are changed from time to time.
-func New(o Options) *Reader { return &Reader{options: o, page: pageKeys} }
+// New returns a Reader. It sends nothing and reads no file: passwords and certificates change, and each Read needs the
+// current ones.
+func New(o Options) *Reader { return &Reader{options: o, pageKeys: pageKeys} }
 
-// Keys is what etcd has below /session/, at one moment.
+// Keys describes the keys below /session/ at one revision of etcd.
 type Keys struct {
-	Sessions []string // IDs, sorted, each once: BOS's list is made of the same keys, ghosts and all
-	Count    int      // of keys
-	// Bytes is what BOS's list would have etcd send, at most: keys are counted, values estimated
-	// from some sessions, and three standard deviations added.
+	// Sessions are the IDs, sorted and without duplicates. BOS makes its list from the same keys, so ghosts are among
+	// them.
+	Sessions []string
+	Count    int // number of keys
+	// Bytes is an upper estimate of what etcd would have to send for BOS's list. Keys are counted; the values are
+	// estimated from a sample of sessions, plus three standard deviations.
 	Bytes    int64
-	Requests int
+	Requests int // that were sent to etcd
 }
 
-// Read reads all keys. It is complete or an error. Every page is confirmed by a majority of etcd's members
-// (that is the default of a read), because one that is cut off may have old keys.
+// Read returns all keys or an error. Each page is a linearizable read (etcd's default), which a majority of the members
+// confirms: a member that is cut off from the others may have old keys.
 func (r *Reader) Read(ctx context.Context) (Keys, error) {
 	client, err := r.connect(ctx)
 	if err != nil {
-		return Keys{}, fmt.Errorf("BOS's etcd (BOSGC_BOS_ETCD_ENDPOINTS %s): %w", strings.Join(r.options.Endpoints, ","), err)
+		return Keys{}, fmt.Errorf("BOS's etcd (BOSGC_BOS_ETCD_ENDPOINTS %s): %w", r.endpoints(), err)
 	}
 	defer func() { _ = client.Close() }() // only what was read counts
 	var found Keys
 	for restarts := 0; ; restarts++ {
-		err = r.read(ctx, client, &found)
-		// Half of the pages from before a compaction and half from after it would be no moment at all.
+		err = r.readRevision(ctx, client, &found)
+		// Pages from before and after a compaction do not show the keys of any one moment, so reading starts again.
 		if !errors.Is(err, rpctypes.ErrCompacted) || restarts == maxRestarts {
 			break
 		}
 	}
 	if err != nil {
-		return Keys{Requests: found.Requests}, fmt.Errorf("BOS's etcd (BOSGC_BOS_ETCD_ENDPOINTS %s) could not be read: %w", strings.Join(r.options.Endpoints, ","), err)
+		return Keys{Requests: found.Requests},
+			fmt.Errorf("BOS's etcd (BOSGC_BOS_ETCD_ENDPOINTS %s) could not be read: %w", r.endpoints(), err)
 	}
 	return found, nil
 }
 
+func (r *Reader) endpoints() string { return strings.Join(r.options.Endpoints, ",") }
+
 func (r *Reader) connect(ctx context.Context) (*clientv3.Client, error) {
 	config := clientv3.Config{
 		Endpoints: r.options.Endpoints, DialTimeout: r.options.Timeout, Context: ctx,
-		Logger: zap.NewNop(), // what it would say comes back as an error
+		Logger: zap.NewNop(), // what it would log also comes back as an error
 	}
 	if strings.HasPrefix(r.options.Endpoints[0], "https://") {
 		var err error
-		if config.TLS, err = r.tls(); err != nil {
+		if config.TLS, err = r.tlsConfig(); err != nil {
 			return nil, err
 		}
 	}
@@ -107,14 +111,15 @@ func (r *Reader) connect(ctx context.Context) (*clientv3.Client, error) {
 			return nil, fmt.Errorf("BOSGC_BOS_ETCD_PASSWORD_FILE: %w", err)
 		}
 		config.Username, config.Password = r.options.User, strings.TrimSpace(string(password))
-		if config.Password == "" { // the client would ask without any user
-			return nil, fmt.Errorf("BOSGC_BOS_ETCD_PASSWORD_FILE %s is empty; expected the password of %s", r.options.PasswordFile, r.options.User)
+		if config.Password == "" { // without a password the client would not authenticate at all
+			return nil, fmt.Errorf("BOSGC_BOS_ETCD_PASSWORD_FILE %s is empty; expected the password of %s",
+				r.options.PasswordFile, r.options.User)
 		}
 	}
 	return clientv3.New(config)
 }
 
-func (r *Reader) tls() (*tls.Config, error) {
+func (r *Reader) tlsConfig() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if r.options.CAFile != "" {
 		pem, err := os.ReadFile(r.options.CAFile)
@@ -136,8 +141,10 @@ func (r *Reader) tls() (*tls.Config, error) {
 	return config, nil
 }
 
-// get asks once, with a deadline of its own: the client tries an etcd that is down again and again.
-func (r *Reader) get(ctx context.Context, client *clientv3.Client, found *Keys, key string, options ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+// get sends one request with a deadline of its own: without one, the client retries for ever if etcd is down.
+func (r *Reader) get(
+	ctx context.Context, client *clientv3.Client, found *Keys, key string, options ...clientv3.OpOption,
+) (*clientv3.GetResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
 	defer cancel()
 	found.Requests++
@@ -148,97 +155,108 @@ func (r *Reader) get(ctx context.Context, client *clientv3.Client, found *Keys, 
 	return answer, err
 }
 
-// read reads page after page, all at the revision of the first.
+// readRevision reads page after page, all at the revision of the first.
 //
-// For each page etcd counts all keys from its beginning to the end that was asked for. Where there are half a million, that
-// takes longer than to give the page, so that those after the first ask for no more than a section.
-func (r *Reader) read(ctx context.Context, client *clientv3.Client, found *Keys) error {
+// For each page etcd counts all keys from the page's first key to the end of the requested range. With half a million
+// keys this takes longer than reading the page. So the pages after the first request only the rest of a section.
+func (r *Reader) readRevision(ctx context.Context, client *clientv3.Client, found *Keys) error {
 	*found = Keys{Requests: found.Requests, Sessions: []string{}}
-	from, end := base, clientv3.GetPrefixRangeEnd(base)
-	var revision, all, keyBytes int64
+	from, end := sessionPrefix, clientv3.GetPrefixRangeEnd(sessionPrefix)
+	var revision, total, keyBytes int64
 	for until := end; from < end; {
-		page, err := r.get(ctx, client, found, from,
-			clientv3.WithRange(until), clientv3.WithKeysOnly(), clientv3.WithLimit(r.page), clientv3.WithRev(revision))
+		page, err := r.get(ctx, client, found, from, clientv3.WithRange(until),
+			clientv3.WithKeysOnly(), clientv3.WithLimit(r.pageKeys), clientv3.WithRev(revision))
 		if err != nil {
 			return err
 		}
 		if revision == 0 {
-			revision, all = page.Header.Revision, page.Count
+			revision, total = page.Header.Revision, page.Count
 		}
-		for _, kv := range page.Kvs {
-			found.Count++
-			keyBytes += int64(len(kv.Key)) + overhead
-			// The keys of one session mostly follow each other.
-			if id := session(kv.Key); id != "" && (len(found.Sessions) == 0 || found.Sessions[len(found.Sessions)-1] != id) {
-				found.Sessions = append(found.Sessions, id)
-			}
-		}
+		keyBytes += found.add(page)
 		if page.More && len(page.Kvs) > 0 {
 			from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
 		} else {
 			from = until
 		}
-		if all > int64(len(sections))*r.page {
-			until = section(from, end)
+		if total > int64(len(sectionStarts))*r.pageKeys {
+			until = sectionEnd(from, end)
 		}
 	}
-	if int64(found.Count) != all {
-		return fmt.Errorf("it has %d keys below %s, and gave %d", all, base, found.Count)
+	if int64(found.Count) != total {
+		return fmt.Errorf("it has %d keys below %s, and gave %d", total, sessionPrefix, found.Count)
 	}
-	// Sorted by key is not sorted by ID: the slash behind an ID sorts after a dash.
+	// Keys that are sorted are not sorted by ID: the slash behind an ID sorts after a dash.
 	slices.Sort(found.Sessions)
 	found.Sessions = slices.Compact(found.Sessions)
-	values, err := r.weigh(ctx, client, found, revision)
-	found.Bytes = keyBytes + values
+	valueBytes, err := r.estimateValues(ctx, client, found, revision)
+	found.Bytes = keyBytes + valueBytes
 	return err
 }
 
-// sections are where a section begins, but for the first: IDs begin with each of sixteen digits equally often.
-const sections = "123456789abcdef"
+// add adds the keys of a page and returns their size in an answer of etcd.
+func (k *Keys) add(page *clientv3.GetResponse) (size int64) {
+	for _, kv := range page.Kvs {
+		k.Count++
+		size += int64(len(kv.Key)) + keyOverhead
+		id := sessionID(kv.Key)
+		// Most keys of a session follow each other.
+		repeated := len(k.Sessions) > 0 && k.Sessions[len(k.Sessions)-1] == id
+		if id != "" && !repeated {
+			k.Sessions = append(k.Sessions, id)
+		}
+	}
+	return size
+}
 
-// section gives where the section ends that a key lies in.
-func section(from, end string) string {
-	for _, digit := range sections {
-		if border := base + string(digit); from < border {
+// sectionStarts are the digits with which all sections but the first begin. The first digits of IDs are evenly
+// distributed.
+const sectionStarts = "123456789abcdef"
+
+// sectionEnd returns the end of the section that the key from is in.
+func sectionEnd(from, end string) string {
+	for _, digit := range sectionStarts {
+		if border := sessionPrefix + string(digit); from < border {
 			return border
 		}
 	}
 	return end
 }
 
-// session is the ID in a key, as BOS takes it out.
-func session(key []byte) string {
-	id, _, _ := bytes.Cut(bytes.TrimPrefix(key, []byte(base)), []byte("/"))
+// sessionID returns the ID in a key, cut out of it in the same way as BOS does.
+func sessionID(key []byte) string {
+	id, _, _ := bytes.Cut(bytes.TrimPrefix(key, []byte(sessionPrefix)), []byte("/"))
 	return string(id)
 }
 
-// weigh estimates what the values weigh, from sessions at equal distances: IDs are random, so their order is
-// as good as a draw. A few sessions of many nodes among many small ones make the mean uncertain,
-// and the estimate larger.
-func (r *Reader) weigh(ctx context.Context, client *clientv3.Client, found *Keys, revision int64) (int64, error) {
-	all := len(found.Sessions)
-	n := min(all, sampled)
+// estimateValues estimates the size of all values from a sample of sessions at equal distances. IDs are random, so
+// their order is as good as a random draw. A few sessions with many nodes among many small ones make the mean
+// uncertain, and the estimate larger.
+func (r *Reader) estimateValues(
+	ctx context.Context, client *clientv3.Client, found *Keys, revision int64,
+) (int64, error) {
+	total := len(found.Sessions)
+	n := min(total, sampleSize)
 	if n == 0 {
 		return 0, nil
 	}
 	var sum, squares float64
 	for i := range n {
-		id := found.Sessions[i*all/n]
-		answer, err := r.get(ctx, client, found, base+id+"/", clientv3.WithPrefix(), clientv3.WithRev(revision))
+		prefix := sessionPrefix + found.Sessions[i*total/n] + "/"
+		answer, err := r.get(ctx, client, found, prefix, clientv3.WithPrefix(), clientv3.WithRev(revision))
 		if err != nil {
 			return 0, err
 		}
-		weight := 0.0
+		size := 0.0
 		for _, kv := range answer.Kvs {
-			weight += float64(len(kv.Value))
+			size += float64(len(kv.Value))
 		}
-		sum += weight
-		squares += weight * weight
+		sum += size
+		squares += size * size
 	}
 	mean := sum / float64(n)
-	deviation := 0.0
-	if n < all {
+	deviation := 0.0 // of the mean; none if all sessions were read
+	if n < total {
 		deviation = math.Sqrt(max(0, squares/float64(n)-mean*mean) / float64(n-1))
 	}
-	return int64(float64(all) * (mean + 3*deviation)), nil
+	return int64(float64(total) * (mean + 3*deviation)), nil
 }

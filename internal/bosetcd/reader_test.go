@@ -20,26 +20,26 @@ import (
 	"google.golang.org/grpc"
 )
 
-// server answers ranges as etcd does, and can be told to go wrong. test/rescue has the real one.
+// server answers range requests as etcd does, and can be told to fail. test/rescue uses a real etcd.
 type server struct {
 	etcdserverpb.UnimplementedKVServer
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	keys     map[string]string
 	revision int64
-	oldest   int64 // that is not compacted
-	asked    []*etcdserverpb.RangeRequest
-	counted  int                          // keys, for all of them
-	before   func(s *server, n int) error // of each request, with its number from 1; the lock is held
-	lose     int                          // so many keys of each page that asks for keys only
+	oldest   int64 // revision that is not compacted
+	requests []*etcdserverpb.RangeRequest
+	counted  int                          // keys, over all requests
+	before   func(s *server, n int) error // called with mu held before each request, with its number from 1
+	lose     int                          // number of keys to leave out of each keys-only page
 }
 
 func (s *server) Range(_ context.Context, r *etcdserverpb.RangeRequest) (*etcdserverpb.RangeResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, r)
+	s.requests = append(s.requests, r)
 	if s.before != nil {
-		if err := s.before(s, len(s.asked)); err != nil {
+		if err := s.before(s, len(s.requests)); err != nil {
 			return nil, err
 		}
 	}
@@ -83,122 +83,138 @@ func serve(t *testing.T, s *server) *Reader {
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	r := New(Options{Endpoints: []string{"http://" + listener.Addr().String()}, Timeout: 2 * time.Second})
-	r.page = 7
+	r.pageKeys = 7
 	return r
 }
 
 func id(n int) string { return fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", n) }
 
-// filled has so many sessions of five keys, and what lies beside them.
+// filled returns a server with that many sessions of five keys, and with keys beside the prefix of sessions.
 func filled(sessions int) *server {
-	s := &server{keys: map[string]string{"/sessionTemplate/x": strings.Repeat("x", 1<<20), "/session": "no", "/sessionz/y": "no"}, revision: 10, oldest: 1}
+	s := &server{
+		keys: map[string]string{
+			"/sessionTemplate/x": strings.Repeat("x", 1<<20), "/session": "no", "/sessionz/y": "no",
+		},
+		revision: 10, oldest: 1,
+	}
 	for n := range sessions {
 		for _, attribute := range []string{"job", "operation", "status_link", "status"} {
-			s.keys[base+id(n)+"/"+attribute] = "1234567890"
+			s.keys[sessionPrefix+id(n)+"/"+attribute] = "1234567890"
 		}
-		s.keys[base+id(n)+"/status/compute"] = strings.Repeat("n", 1000)
+		s.keys[sessionPrefix+id(n)+"/status/compute"] = strings.Repeat("n", 1000)
 	}
 	return s
 }
 
 func TestAllSessionsInPages(t *testing.T) {
 	s := filled(30)
-	s.keys[base+"st3-"+id(1)+"/job"] = ""          // of an older form
-	s.keys[base+id(99)+"/status/compute"] = "left" // a ghost
+	s.keys[sessionPrefix+"st3-"+id(1)+"/job"] = ""          // an ID of an older form
+	s.keys[sessionPrefix+id(99)+"/status/compute"] = "left" // a ghost
 	found, err := serve(t, s).Read(t.Context())
 	if err != nil || len(found.Sessions) != 32 || !slices.IsSorted(found.Sessions) || found.Count != 152 {
 		t.Fatalf("%d sessions, %d keys, error %v", len(found.Sessions), found.Count, err)
 	}
 	exact := int64(0)
 	for key, value := range s.keys {
-		if strings.HasPrefix(key, base) {
-			exact += int64(len(key)+len(value)) + overhead
+		if strings.HasPrefix(key, sessionPrefix) {
+			exact += int64(len(key)+len(value)) + keyOverhead
 		}
 	}
 	if found.Bytes != exact {
-		t.Errorf("%d bytes; all of few sessions are weighed, and they have %d", found.Bytes, exact)
+		t.Errorf("%d bytes, want exactly %d: the values of all sessions are read", found.Bytes, exact)
 	}
-	if found.Requests != len(s.asked) || found.Requests != 22+15+32 { // the sections but one have nothing
-		t.Errorf("%d requests, counted %d", len(s.asked), found.Requests)
+	if found.Requests != len(s.requests) || found.Requests != 22+15+32 { // all sections but one are empty
+		t.Errorf("%d requests, counted %d", len(s.requests), found.Requests)
 	}
-	for i, r := range s.asked {
+	for i, r := range s.requests {
 		if r.Serializable || i > 0 && r.Revision != s.revision || i < 22+15 && (!r.KeysOnly || r.Limit != 7) {
 			t.Errorf("request %d: %+v", i, r)
 		}
 	}
 }
 
-// etcd counts all keys of what is asked for, for each page anew. What reading costs grows with the keys, and not with their
-// square.
+// For each page etcd counts all keys of the requested range again. The cost of reading must grow with the number of
+// keys and not with its square.
 func TestManyKeysAreReadInSections(t *testing.T) {
 	s := &server{keys: map[string]string{}, revision: 10, oldest: 1}
 	for n := range 800 {
 		for _, attribute := range []string{"job", "operation"} {
-			s.keys[fmt.Sprintf("%s%08x-2c3b-4f5e-8a9b-0123456789ab/%s", base, uint32(n)*2654435769, attribute)] = ""
+			s.keys[fmt.Sprintf("%s%08x-2c3b-4f5e-8a9b-0123456789ab/%s", sessionPrefix, uint32(n)*2654435769, attribute)] = ""
 		}
 	}
 	found, err := serve(t, s).Read(t.Context())
 	if err != nil || len(found.Sessions) != 800 || found.Count != 1600 {
 		t.Fatalf("%d sessions of 800, %d keys, error %v", len(found.Sessions), found.Count, err)
 	}
-	// In one piece, 1,600 in pages of 7, each would be counted 114 times on average.
+	// In one section, 1,600 keys in pages of 7, each key would be counted 114 times on average.
 	if each := s.counted / 1600; each > 12 {
 		t.Errorf("each key was counted %d times", each)
 	}
 }
 
-// The values of many sessions are not all read, and what they weigh is rather too much than too little.
-func TestManySessionsAreWeighedBySome(t *testing.T) {
+// The values of many sessions are not all read, and their estimated size is too large rather than too small.
+func TestValuesOfManySessionsAreEstimated(t *testing.T) {
 	s := filled(2000)
 	r := serve(t, s)
-	r.page = pageKeys
+	r.pageKeys = pageKeys
 	found, err := r.Read(t.Context())
-	even := int64(2000*(5*(overhead+len(base)+36)+len("/job/operation/status_link/status/status/compute")) + 2000*1040)
-	if err != nil || found.Bytes != even || found.Requests != 5+sampled {
-		t.Errorf("%d bytes, expected %d; %d requests; error %v", found.Bytes, even, found.Requests, err)
+	attributes := "/job/operation/status_link/status/status/compute"
+	even := int64(2000*(5*(keyOverhead+len(sessionPrefix)+36)+len(attributes)) + 2000*1040)
+	if err != nil || found.Bytes != even || found.Requests != 5+sampleSize {
+		t.Errorf("%d bytes, want %d; %d requests; error %v", found.Bytes, even, found.Requests, err)
 	}
 	draw := rand.New(rand.NewPCG(1, 2))
-	for _, n := range draw.Perm(2000)[:200] { // a tenth have many nodes
-		s.keys[base+id(n)+"/status/compute"] = strings.Repeat("n", 50_000)
+	for _, n := range draw.Perm(2000)[:200] { // a tenth of the sessions have many nodes
+		s.keys[sessionPrefix+id(n)+"/status/compute"] = strings.Repeat("n", 50_000)
 	}
 	exact := even + 200*49_000
 	found, err = r.Read(t.Context())
 	if err != nil || found.Bytes < exact || found.Bytes > 6*exact {
-		t.Errorf("%d bytes, and there are %d; error %v", found.Bytes, exact, err)
+		t.Errorf("%d bytes, want between %d and six times that; error %v", found.Bytes, exact, err)
 	}
 }
 
-func TestACompactionInTheMiddle(t *testing.T) {
+func TestCompactionWhileReading(t *testing.T) {
 	s := filled(10)
 	s.before = func(s *server, n int) error {
-		if n == 3 { // a session is made and another one deleted, and then the past forgotten
+		if n == 3 { // a session is created and another one deleted, and then etcd compacts
 			for key := range s.keys {
-				if strings.HasPrefix(key, base+id(0)) {
+				if strings.HasPrefix(key, sessionPrefix+id(0)) {
 					delete(s.keys, key)
 				}
 			}
-			s.keys[base+id(50)+"/job"] = ""
+			s.keys[sessionPrefix+id(50)+"/job"] = ""
 			s.revision, s.oldest = 20, 20
 		}
 		return nil
 	}
 	found, err := serve(t, s).Read(t.Context())
-	if err != nil || len(found.Sessions) != 10 || found.Sessions[0] != id(1) || found.Sessions[9] != id(50) || found.Count != 46 {
+	want := []string{id(50)}
+	for n := range 9 {
+		want = append(want, id(n+1))
+	}
+	slices.Sort(want)
+	if err != nil || !slices.Equal(found.Sessions, want) || found.Count != 46 {
 		t.Errorf("%v, %d keys, error %v", found.Sessions, found.Count, err)
 	}
-	s.before = func(s *server, _ int) error { s.revision++; s.oldest = s.revision; return nil } // all the time
-	if found, err = serve(t, s).Read(t.Context()); !errors.Is(err, rpctypes.ErrCompacted) || found.Sessions != nil {
+	s.before = func(s *server, _ int) error { // etcd compacts before each request
+		s.revision++
+		s.oldest = s.revision
+		return nil
+	}
+	found, err = serve(t, s).Read(t.Context())
+	if !errors.Is(err, rpctypes.ErrCompacted) || found.Sessions != nil {
 		t.Errorf("%v, error %v", found.Sessions, err)
 	}
 }
 
-// Whatever is not all of it is an error, and no list.
-func TestReadingIsCompleteOrAnError(t *testing.T) {
+// An incomplete answer is an error and not a shorter list.
+func TestReadIsCompleteOrAnError(t *testing.T) {
 	for name, harm := range map[string]func(*server){
 		"keys are missing":      func(s *server) { s.lose = 1 },
-		"an error in the midst": func(s *server) { s.before = failing(4) },
-		"values cannot be read": func(s *server) { s.before = failing(10) },
-		"permission denied":     func(s *server) { s.before = failing(1) },
+		"a page cannot be read": func(s *server) { s.before = failingFrom(4) },
+		"values cannot be read": func(s *server) { s.before = failingFrom(10) },
+		"nothing can be read":   func(s *server) { s.before = failingFrom(1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := filled(10)
@@ -211,29 +227,31 @@ func TestReadingIsCompleteOrAnError(t *testing.T) {
 	}
 }
 
-func failing(from int) func(*server, int) error {
+func failingFrom(first int) func(*server, int) error {
 	return func(_ *server, n int) error {
-		if n >= from {
+		if n >= first {
 			return rpctypes.ErrGRPCPermissionDenied
 		}
 		return nil
 	}
 }
 
-func TestAnEtcdThatIsDownIsNotWaitedFor(t *testing.T) {
+func TestSilentEtcdIsNotWaitedFor(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() // it accepts, and never says anything
+	defer listener.Close() // it accepts connections and never answers
 	r := New(Options{Endpoints: []string{"http://" + listener.Addr().String()}, Timeout: 300 * time.Millisecond})
 	begun := time.Now()
-	if _, err := r.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "no answer within 300ms") || time.Since(begun) > 10*time.Second {
-		t.Errorf("%v after %s", err, time.Since(begun))
+	_, err = r.Read(t.Context())
+	took := time.Since(begun)
+	if err == nil || !strings.Contains(err.Error(), "no answer within 300ms") || took > 10*time.Second {
+		t.Errorf("%v after %s", err, took)
 	}
 }
 
-func TestFilesThatCannotBeUsed(t *testing.T) {
+func TestUnusableFiles(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -82,7 +82,7 @@ func either(a, b json.RawMessage) inventory.Stamp {
 	if len(a) == 0 {
 		a = b
 	}
-	stamp := transport.Stamp(a)
+	stamp := transport.DecodeStamp(a)
 	if stamp.Known() {
 		stamp.Raw = "" // nobody is shown it
 	}

@@ -27,7 +27,7 @@ import (
 	"bosgc/policy"
 )
 
-// saved writes a plan to a file.
+// saved saves a plan and returns the file and the plan.
 func (s *system) saved(extra ...string) (file string, d gc.Document) {
 	s.t.Helper()
 	file = filepath.Join(s.t.TempDir(), "plan.json")
@@ -38,7 +38,7 @@ func (s *system) saved(extra ...string) (file string, d gc.Document) {
 	return file, d
 }
 
-// gone is what there was and is no more.
+// gone returns what is in before and not in after.
 func gone(before, after map[string]bool) map[string]bool {
 	left := map[string]bool{}
 	for o := range before {
@@ -75,7 +75,7 @@ func TestASavedPlanIsCarriedOutExactly(t *testing.T) {
 	}
 }
 
-// worked gives the sessions of a plan that have a ConfigMap and a Job which go with them.
+// worked returns the sessions of a plan that are deleted together with a ConfigMap and a Job.
 func worked(d gc.Document) (ids []string) {
 	kinds := map[string]int{}
 	for _, o := range d.Objects {
@@ -91,15 +91,15 @@ func worked(d gc.Document) (ids []string) {
 	return ids
 }
 
-// The world goes on between a plan and its being applied. What has changed stays, what leads to it stays with it, and all the
-// rest goes as it was planned.
+// The system changes between a plan and its apply. What has changed is kept, what leads to it is kept with it, and
+// everything else is deleted as planned.
 func TestWhatHasChangedSinceItWasSavedStays(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 14, Only: []string{"finished-expired", "finished-recently"}}, lab.ServerOptions{})
 	file, plan := s.saved("BOSGC_KEEP_LAST=0")
 	ids := worked(plan)
 	if len(ids) < 7 {
-		t.Fatalf("only %d sessions with all that belongs to one", len(ids))
+		t.Fatalf("only %d sessions with a ConfigMap and a Job", len(ids))
 	}
 	annotated, renewed, started, removed, marked, taken := ids[0], ids[1], ids[2], ids[3], ids[4], ids[5]
 	s.annotate(annotated)
@@ -110,7 +110,7 @@ func TestWhatHasChangedSinceItWasSavedStays(t *testing.T) {
 	s.Annotate(lab.KindJob, "boa-"+taken, "bosgc/clean", fmt.Sprintf(`{"phase":"delete","run":"r","at":"2026-01-01T00:00:00Z","job":%q}`, find(t, plan, policy.Job, "boa-"+taken).UID))
 	before := s.exist()
 
-	// By these settings more would go than was planned.
+	// With these settings a sweep would delete more than was planned.
 	d, code := s.document([]string{"apply", file}, "BOSGC_KEEP_LAST=0", "BOSGC_SESSION_TTL=1s")
 	if code != gc.ExitDone {
 		t.Errorf("exit code %d", code)
@@ -158,7 +158,8 @@ func TestWhatHasChangedSinceItWasSavedStays(t *testing.T) {
 	s.noDanger()
 }
 
-// A ConfigMap that the plan does not know, because it came back after it, is not orphaned by it either.
+// A ConfigMap that is not in the plan, because it was created again afterwards, must not become an orphan through the
+// plan either.
 func TestAnObjectThatThePlanDoesNotKnowHoldsBackWhatLeadsToIt(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 6, Only: []string{"finished-expired"}}, lab.ServerOptions{})
@@ -186,7 +187,7 @@ func TestAnObjectThatThePlanDoesNotKnowHoldsBackWhatLeadsToIt(t *testing.T) {
 	}
 }
 
-// edit changes a saved plan as a person does with an editor.
+// edit changes a saved plan the way a person with an editor does.
 func edit(t *testing.T, file string, change func(text string) string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -195,7 +196,7 @@ func edit(t *testing.T, file string, change func(text string) string) string {
 	}
 	changed := change(string(text))
 	if changed == string(text) {
-		t.Fatal("the edit changes nothing")
+		t.Fatal("the edit changed nothing")
 	}
 	other := filepath.Join(t.TempDir(), "edited.json")
 	if err := os.WriteFile(other, []byte(changed), 0o600); err != nil {
@@ -204,7 +205,7 @@ func edit(t *testing.T, file string, change func(text string) string) string {
 	return other
 }
 
-// objects changes the list of objects of a plan, and leaves the rest as it was.
+// objects changes only the list of objects in a plan.
 func objects(change func(all []map[string]any) []map[string]any) func(string) string {
 	return func(text string) string {
 		var d map[string]any
@@ -218,7 +219,7 @@ func objects(change func(all []map[string]any) []map[string]any) func(string) st
 	}
 }
 
-// toDelete finds an object of a plan that goes.
+// toDelete returns an object of a plan that is to be deleted.
 func toDelete(all []map[string]any) map[string]any {
 	return all[slices.IndexFunc(all, func(o map[string]any) bool { return o["verdict"] == "delete" })]
 }
@@ -307,7 +308,7 @@ func TestAPlanThatIsRefused(t *testing.T) {
 			s.same("afterwards", s.exist(), before)
 		})
 	}
-	// That somebody has laid it out in another way is no change.
+	// Another layout of the same JSON is not a change.
 	spaced := edit(t, file, func(text string) string {
 		var b bytes.Buffer
 		_ = json.Indent(&b, []byte(text), "\t", "\t")
@@ -321,7 +322,7 @@ func TestAPlanThatIsRefused(t *testing.T) {
 func TestSettingsThatDifferAreNamedAndThoseOfNowDecide(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 30}, lab.ServerOptions{})
-	file, plan := s.saved("BOSGC_SESSION_TTL=168h") // the same as the default
+	file, plan := s.saved("BOSGC_SESSION_TTL=168h") // the default
 	code, _, stderr := s.run([]string{"apply", file}, "BOSGC_DRY_RUN=true", "BOSGC_LOG_LEVEL=warn")
 	if code != gc.ExitDone || strings.Contains(stderr, "differs") {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
@@ -335,18 +336,18 @@ func TestSettingsThatDifferAreNamedAndThoseOfNowDecide(t *testing.T) {
 		}
 	}
 	if strings.Contains(stderr, "BOSGC_CFS_TTL") {
-		t.Errorf("a setting is named that is the same:\n%s", stderr)
+		t.Errorf("a setting is named that does not differ:\n%s", stderr)
 	}
 	ghosts := count(plan, func(o gc.Object) bool { return o.Reason == policy.Ghost })
 	if code != gc.ExitDone || d.Outcomes[gc.Skipped]+ghosts < plan.Summary.Delete || d.Outcomes[gc.Deleted] > ghosts {
 		t.Errorf("exit code %d, %v of %d, of which %d ghosts", code, d.Outcomes, plan.Summary.Delete, ghosts)
 	}
 	if n := len(gone(before, s.exist())); n > ghosts {
-		t.Errorf("%d objects went", n)
+		t.Errorf("%d objects were deleted", n)
 	}
 }
 
-// Every setting that the rules know is saved with a plan.
+// All settings of the policy are saved with a plan.
 func TestAllSettingsOfTheRulesAreSaved(t *testing.T) {
 	settings, err := config.Load(nil)
 	if err != nil {
@@ -354,7 +355,7 @@ func TestAllSettingsOfTheRulesAreSaved(t *testing.T) {
 	}
 	saved := settings.PolicyByName()
 	if n := reflect.TypeFor[policy.Settings]().NumField(); len(saved) != n {
-		t.Errorf("%d settings are saved, and the rules know %d", len(saved), n)
+		t.Errorf("%d settings are saved, the policy has %d", len(saved), n)
 	}
 	for _, s := range settings.Settings(nil) {
 		if value, is := saved[s.Name]; is && value == "" && s.Default != "" {
@@ -363,7 +364,7 @@ func TestAllSettingsOfTheRulesAreSaved(t *testing.T) {
 		delete(saved, s.Name)
 	}
 	if len(saved) > 0 {
-		t.Errorf("these are no settings: %v", saved)
+		t.Errorf("unknown settings are saved: %v", saved)
 	}
 }
 
@@ -421,7 +422,7 @@ func TestApplyTakesTheLockAndKeepsToTheLimit(t *testing.T) {
 	}
 }
 
-// What a source cannot answer for has not gone, and is not deleted either.
+// An object whose source cannot be read is neither reported as gone nor deleted.
 func TestApplyWithASourceAway(t *testing.T) {
 	t.Parallel()
 	for system, kind := range map[string]policy.Kind{"cfs": policy.CFSSession, "bos": policy.Session} {
@@ -439,22 +440,22 @@ func TestApplyWithASourceAway(t *testing.T) {
 			}
 			for _, o := range d.Objects {
 				if o.Kind == kind && (o.Outcome == gc.Gone || o.Outcome == gc.Deleted) {
-					t.Errorf("%s %s is %s, and nobody could say anything of it", o.Kind, o.Name, o.Outcome)
+					t.Errorf("%s %s is %s, although its source could not be read", o.Kind, o.Name, o.Outcome)
 				}
 			}
 			if count(plan, func(o gc.Object) bool { return o.Kind == kind && o.Verdict == policy.Delete }) == 0 {
-				t.Error("there was nothing of it in the plan: this test shows nothing")
+				t.Error("the plan has nothing that depends on it: this test proves nothing")
 			}
 			for o := range gone(before, s.exist()) {
 				if strings.HasPrefix(o, kind.String()+" ") {
-					t.Errorf("%s went", o)
+					t.Errorf("%s was deleted", o)
 				}
 			}
 		})
 	}
 }
 
-// An orphan goes once sweeps have confirmed it, and applying a plan is no sweep.
+// An orphan is deleted only after sweeps have confirmed it, and applying a plan is not a sweep.
 func TestAnOrphanInASavedPlanHasToBeConfirmedAllTheSame(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 6, Only: []string{"orphan-configmap", "running"}}, lab.ServerOptions{})
@@ -479,7 +480,7 @@ func TestAnOrphanInASavedPlanHasToBeConfirmedAllTheSame(t *testing.T) {
 	}
 }
 
-// What was applied is counted. The last sweep remains the last sweep.
+// An apply counts its deletes. It does not become the last sweep.
 func TestApplyCountsWhatItDeletesAndIsNoSweep(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 20}, lab.ServerOptions{})
@@ -525,7 +526,7 @@ func TestTwoPlansOfOneWorldReadTheSame(t *testing.T) {
 	}
 	first := body()
 	if first != body() || strings.Count(first, "\n    {\n") < 100 {
-		t.Error("they differ, or have no object a block")
+		t.Error("they differ, or an object is not a block of its own")
 	}
 }
 
@@ -533,7 +534,7 @@ func TestAPlanThatCannotBeSaved(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 5}, lab.ServerOptions{})
 	dir := t.TempDir()
-	pipe := filepath.Join(t.TempDir(), "pipe") // stands for a device, which a rename would replace
+	pipe := filepath.Join(t.TempDir(), "pipe") // stands for a device, which must not be replaced by a rename
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -552,7 +553,7 @@ func TestAPlanThatCannotBeSaved(t *testing.T) {
 	}
 }
 
-// The guard of now decides, and not the one of then.
+// The orphan guard decides when the plan is applied, not when it was saved.
 func TestTheOrphanGuardHoldsForASavedPlan(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 40, Only: []string{"orphan-configmap", "running"}}, lab.ServerOptions{})
@@ -561,7 +562,7 @@ func TestTheOrphanGuardHoldsForASavedPlan(t *testing.T) {
 	file, plan := s.saved(loose, sighted)
 	guarded := filepath.Join(t.TempDir(), "guarded.json")
 	if d, code := s.document([]string{"plan", "--save", guarded}, strict, sighted); code != gc.ExitRefused || plan.Summary.Delete == 0 || d.Summary.Delete != 0 {
-		t.Fatalf("exit code %d; %d of %d to delete: this test shows nothing", code, d.Summary.Delete, plan.Summary.Delete)
+		t.Fatalf("exit code %d; %d of %d to delete: this test proves nothing", code, d.Summary.Delete, plan.Summary.Delete)
 	}
 	before := s.exist()
 	d, code := s.document([]string{"apply", file}, strict, sighted)
@@ -569,7 +570,7 @@ func TestTheOrphanGuardHoldsForASavedPlan(t *testing.T) {
 		t.Errorf("exit code %d, %v", code, d.Outcomes)
 	}
 	if d, code := s.document([]string{"apply", guarded}, loose, sighted); code != gc.ExitDone || d.Outcomes[gc.Deleted] != 0 {
-		t.Errorf("what the guard had kept in the plan: exit code %d, %v", code, d.Outcomes)
+		t.Errorf("a plan in which the guard kept objects: exit code %d, %v", code, d.Outcomes)
 	}
 	s.untouched(before)
 }

@@ -21,7 +21,7 @@ import (
 	"bosgc/policy"
 )
 
-// working gives a system on which a session configures some nodes, and CFS is at it.
+// working returns a system on which a session configures some nodes and CFS has begun.
 func working(t *testing.T, csm string, nodes int, serve lab.ServerOptions) (s *living, id string) {
 	t.Helper()
 	slow := lab.Quick()
@@ -50,7 +50,7 @@ func (s *living) scale(replicas int) {
 	s.until("the batcher is scaled", func() bool { return len(s.life.Batcher().Pods) == replicas })
 }
 
-// batcherIs fails unless the Deployment is as it was.
+// batcherIs fails unless the batcher has that many replicas and bosgc has left nothing on its Deployment.
 func (s *living) batcherIs(replicas int32) {
 	s.t.Helper()
 	d, err := s.deployments().Get(s.t.Context(), lab.Batcher, metav1.GetOptions{})
@@ -84,7 +84,7 @@ func TestLiveCancelOfALargeReboot(t *testing.T) {
 				t.Errorf("%d of the neighbour's nodes want its configuration, want 40", len(wants))
 			}
 			if left := s.traces(neighbour); len(left) < 4 {
-				t.Errorf("of the neighbour there is only %v", left)
+				t.Errorf("only %v is left of the neighbour", left)
 			}
 			s.noDanger()
 		})
@@ -126,7 +126,8 @@ func TestLiveSeveralSessionsCancelledTogetherRestartTheBatcherOnce(t *testing.T)
 	}
 }
 
-// What of CFS would end the batcher when it starts keeps it from being restarted, unless it goes anyway.
+// If a CFS session would make the batcher exit at its start, the batcher is not restarted. The exception is a CFS
+// session that is deleted anyway.
 func TestLiveABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
 	t.Parallel()
 	t.Run("somebody else's", func(t *testing.T) {
@@ -144,9 +145,9 @@ func TestLiveABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
 			t.Error("the batcher does not work")
 		}
 		if len(s.life.Wants(id)) > 0 || s.life.Runs(id) {
-			t.Error("it was not stopped before")
+			t.Error("the session was not stopped before")
 		}
-		// Once the cause is out of the way, it goes on from there.
+		// Without the cause, the procedure continues where it stopped.
 		s.CFS.Remove("batcher-00000000-0000-4000-8000-00000000000a")
 		s.clean(id)
 		s.cancelled(id, time.Now())
@@ -160,7 +161,7 @@ func TestLiveABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
 	})
 }
 
-// A procedure that was begun by a person and interrupted is gone on with by whoever comes next.
+// Any later run continues a procedure that a person started and that was interrupted.
 func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 	t.Parallel()
 	var down atomic.Bool
@@ -177,7 +178,7 @@ func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 	down.Store(false)
 	s.batcherIs(1)
 	if len(s.traces(id)) == 0 {
-		t.Fatal("it was over already: this test shows nothing")
+		t.Fatal("the procedure was already complete: this test proves nothing")
 	}
 	plan, _ := s.document([]string{"plan"})
 	if o := find(t, plan, policy.Job, "boa-"+id); o.Verdict != policy.Delete || o.Reason != policy.OwnerCollected {
@@ -185,7 +186,7 @@ func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 	}
 	before := s.traces(id)
 	if code, _, _ := s.run([]string{"sweep"}, "BOSGC_DRY_RUN=true"); code != gc.ExitDone || !slices.Equal(before, s.traces(id)) {
-		t.Errorf("a dry run went on with it: exit code %d, %v", code, s.traces(id))
+		t.Errorf("a dry run continued the procedure: exit code %d, %v", code, s.traces(id))
 	}
 	d, code := s.document([]string{"sweep"})
 	if code != gc.ExitDone {
@@ -193,12 +194,12 @@ func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 	}
 	s.cancelled(id, time.Now())
 	if o := find(t, d, policy.Job, "boa-"+id); o.Outcome != gc.Deleted {
-		t.Errorf("the report says %s of the Job", o.Outcome)
+		t.Errorf("the report says that the Job is %s", o.Outcome)
 	}
 }
 
-// A change can be carried out and its answer lost. What is tried again then finds what it has done itself, and must not
-// take it for somebody else's.
+// A change can be made and its answer be lost. The next try finds its own change, and must not take it for somebody
+// else's.
 func TestLiveLostAnswersDoNotLeaveTheBatcherDown(t *testing.T) {
 	t.Parallel()
 	for skip, what := range []string{"the note", "down", "up"} {
@@ -215,7 +216,7 @@ func TestLiveLostAnswersDoNotLeaveTheBatcherDown(t *testing.T) {
 	}
 }
 
-// A run that died while the batcher was down: the next one brings it up before it does anything else.
+// A run died while the batcher was scaled down. The next run scales it up before it does anything else.
 func TestLiveTheNextRunBringsTheBatcherUp(t *testing.T) {
 	t.Parallel()
 	s, _ := working(t, "1.4", 2, lab.ServerOptions{})
@@ -237,7 +238,7 @@ func TestLiveTheNextRunBringsTheBatcherUp(t *testing.T) {
 	s.until("it is up", func() bool { return s.life.Batcher().Works() })
 }
 
-// A run that died between the note and the scaling has not scaled anything: a 0 that is found then is somebody's own.
+// A run that died between its note and the scaling has not scaled anything. A 0 found then was set by somebody else.
 func TestLiveANoteAloneDoesNotBringTheBatcherUp(t *testing.T) {
 	t.Parallel()
 	s, _ := working(t, "1.4", 2, lab.ServerOptions{})

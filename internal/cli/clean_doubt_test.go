@@ -17,7 +17,7 @@ import (
 	"bosgc/internal/lab/simcfs"
 )
 
-// noted makes a session one that a run has begun to take apart, and left.
+// noted marks a session as one whose cleanup another run has started and not finished.
 func (s *living) noted(id, phase string, cancel bool) {
 	s.t.Helper()
 	job, err := s.batch().Jobs(lab.Namespace).Get(s.t.Context(), "boa-"+id, metav1.GetOptions{})
@@ -30,7 +30,7 @@ func (s *living) noted(id, phase string, cancel bool) {
 	}
 }
 
-// Sessions of BOS v2 have IDs of the same form, and the same tag.
+// Sessions of BOS v2 have IDs of the same form and the same tag.
 func TestLiveASessionOfBOSv2IsNotTakenApart(t *testing.T) {
 	t.Parallel()
 	for _, csm := range []string{"1.5", "1.6"} {
@@ -54,7 +54,7 @@ func TestLiveASessionOfBOSv2IsNotTakenApart(t *testing.T) {
 	}
 }
 
-// In a namespace without anything of BOS there is no Job to say that a session runs.
+// In a namespace without any BOS objects there is no Job to show that a session runs.
 func TestLiveAWrongNamespaceProvesNothing(t *testing.T) {
 	t.Parallel()
 	s, id := working(t, "1.2", 6, lab.ServerOptions{})
@@ -67,7 +67,7 @@ func TestLiveAWrongNamespaceProvesNothing(t *testing.T) {
 	}
 }
 
-// Once the configuration is unset, nothing of a component shows any more that the batcher has gathered it.
+// Once the configuration is unset, a component no longer shows that the batcher has it in a batch.
 func TestLiveACancelThatIsGoneOnWithStillRestartsTheBatcher(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -84,7 +84,7 @@ func TestLiveACancelThatIsGoneOnWithStillRestartsTheBatcher(t *testing.T) {
 	s.CFS.SetBatcher(simcfs.BatcherOptions{BatchWindow: 10, CheckInterval: 1})
 	id := s.life.Start(lab.SessionSpec{Operation: "configure", Configuration: "cos-config-2.4", Nodes: nodes})
 	s.until("the next configuration is wanted", func() bool { return len(s.life.Wants(id)) == len(nodes) })
-	time.Sleep(2 * time.Second) // the batcher has looked, and gathers
+	time.Sleep(2 * time.Second) // by now the batcher is filling a batch
 	begun.Store(true)
 	if code, _, _ := s.runContext(ctx, []string{"clean", id, "--yes", "--cancel"}); code != gc.ExitFailed {
 		t.Fatalf("it was not interrupted: exit code %d", code)
@@ -93,7 +93,7 @@ func TestLiveACancelThatIsGoneOnWithStillRestartsTheBatcher(t *testing.T) {
 	ended := time.Now()
 	s.cancelled(id, ended)
 	if made := s.life.MadeOf(id); len(made) > 0 {
-		t.Errorf("CFS session %s of it has started: %+v", made[0].Name, d.Procedures[0].Steps)
+		t.Errorf("its CFS session %s has started: %+v", made[0].Name, d.Procedures[0].Steps)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestLiveWhatASweepCannotGoOnWithIsNoSuccess(t *testing.T) {
 	}
 }
 
-// Who makes a Job again from its manifest makes the note again too. It is about another Job.
+// If somebody creates a Job again from its manifest, the note is created again too. But it is about another Job.
 func TestLiveANoteIsOfOneJob(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.2", operations[1].spec)
@@ -158,11 +158,11 @@ func TestLiveANoteIsOfOneJob(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	if now, err := jobs.Get(t.Context(), job.Name, metav1.GetOptions{}); err != nil || now.Spec.Parallelism != nil && *now.Spec.Parallelism == 0 {
-		t.Errorf("somebody's own Job was taken for the one that was noted: %v", err)
+		t.Errorf("a Job that somebody created was taken for the one in the note: %v", err)
 	}
 }
 
-// What is asked for the second time counts too, and what has come since the first time goes.
+// Another clean may ask for more. It also deletes what was created since the first one.
 func TestLiveCleanAgainWithMoreToDo(t *testing.T) {
 	t.Parallel()
 	t.Run("the configuration too", func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestLiveWhatItHasConfiguredMustBeKnown(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.4", operations[1].spec)
 	s.Kube.Remove("configmaps", lab.Namespace, id)
-	for _, c := range s.CFS.Sessions() { // their time is over
+	for _, c := range s.CFS.Sessions() { // CFS has deleted them by age
 		if c.Tags["bos_session"] == id {
 			s.CFS.Remove(c.Name)
 		}
@@ -237,7 +237,7 @@ func TestLiveAnAdministratorsZeroIsNotUndone(t *testing.T) {
 		if r.Method != http.MethodPatch || !strings.Contains(r.URL.Path, "/deployments/") || r.UserAgent() != "bosgc" || patches.Add(1) != 2 {
 			return
 		}
-		// Its number is noted, and it is about to be scaled.
+		// The number of replicas is noted, and the batcher is about to be scaled.
 		zero := []byte(`{"spec":{"replicas":0}}`)
 		if _, err := s.deployments().Patch(context.Background(), lab.Batcher, types.MergePatchType, zero, metav1.PatchOptions{}); err != nil {
 			t.Error(err)
@@ -251,7 +251,7 @@ func TestLiveAnAdministratorsZeroIsNotUndone(t *testing.T) {
 	s.batcherIs(0)
 }
 
-// What only looks like the batcher's stays, and would end the batcher all the same.
+// A CFS session that only looks like one of the batcher's is kept, and would still make the batcher exit.
 func TestLiveAFatalCFSSessionThatStaysKeepsTheBatcherRunning(t *testing.T) {
 	t.Parallel()
 	s, id := working(t, "1.2", 6, lab.ServerOptions{})
@@ -264,7 +264,7 @@ func TestLiveAFatalCFSSessionThatStaysKeepsTheBatcherRunning(t *testing.T) {
 	}
 }
 
-// A batch that mixes nodes of several sessions names none of them, and is left to its end.
+// A batch with nodes of several sessions is tagged with none of them, and is left to finish.
 func TestLiveWhatIsSharedWithOthersIsSaid(t *testing.T) {
 	t.Parallel()
 	slow := lab.Quick()
@@ -285,10 +285,10 @@ func TestLiveWhatIsSharedWithOthersIsSaid(t *testing.T) {
 		}
 		return
 	}
-	t.Log("NOT SHOWN: the two did not come into one batch this time")
+	t.Log("NOT TESTED: the nodes of the two sessions were in different batches this time")
 }
 
-// CSM 1.6 has no BOS v1 any more, and what it has left can be named all the same.
+// CSM 1.6 has no BOS v1 any more. What BOS v1 left behind can still be cleaned up by name.
 func TestLiveCleanWithoutBOSv1(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.6", Sessions: 30}, lab.ServerOptions{})
@@ -299,7 +299,7 @@ func TestLiveCleanWithoutBOSv1(t *testing.T) {
 		}
 	}
 	if id == "" {
-		t.Fatal("the world has no leftover ConfigMap")
+		t.Fatal("the world has no ConfigMap without an owner")
 	}
 	want := s.exist()
 	delete(want, name(lab.KindConfigMap, id))

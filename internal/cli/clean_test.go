@@ -20,7 +20,7 @@ import (
 	"bosgc/policy"
 )
 
-// living is a CSM on which sessions run, with a batcher that works.
+// living is a CSM on which sessions run, with a working batcher.
 type living struct {
 	*system
 
@@ -34,7 +34,7 @@ func startLiving(t *testing.T, csm string, nodes int, quick lab.LifeOptions, ser
 	return &living{s, s.Live(quick)}
 }
 
-// clean takes a session apart, which has to work.
+// clean runs "bosgc clean" for a session, which must succeed.
 func (s *living) clean(id string, flags ...string) gc.Document {
 	s.t.Helper()
 	code, stdout, stderr := s.run(append([]string{"clean", id, "--yes", "-o", "json"}, flags...), "BOSGC_LOG_LEVEL=info")
@@ -52,7 +52,7 @@ func (s *living) batch() *batchv1client.BatchV1Client {
 	return batchv1client.NewForConfigOrDie(config)
 }
 
-// until waits for what the system does by itself.
+// until waits until the system has reached a state by itself.
 func (s *living) until(what string, is func() bool) {
 	s.t.Helper()
 	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
@@ -62,10 +62,10 @@ func (s *living) until(what string, is func() bool) {
 	}
 }
 
-// byHand is what a person has a node configured with, on which the tag of a session was left.
+// byHand is a configuration that a person sets on a node that still has a session's tag.
 const byHand = "site-config"
 
-// traces is everything that is still there of a session, by kind.
+// traces returns the kinds of what is left of a session.
 func (s *living) traces(id string) []string {
 	var left []string
 	for _, o := range s.Objects() {
@@ -87,7 +87,7 @@ func (s *living) traces(id string) []string {
 	return left
 }
 
-// others is everything that is there and not of a session.
+// others returns everything that does not belong to the session.
 func (s *living) others(id string) map[string]bool {
 	all := s.exist()
 	for _, trace := range s.traces(id) {
@@ -96,7 +96,7 @@ func (s *living) others(id string) map[string]bool {
 	return all
 }
 
-// kindsDeleted lists the kinds of what was deleted of a session, in the order in which it went.
+// kindsDeleted returns the kinds of the deleted objects, in the order of the deletes.
 func (s *living) kindsDeleted(from int) []string {
 	var kinds []string
 	for _, request := range s.Requests()[from:] {
@@ -137,8 +137,8 @@ func withBOSv1() []string {
 	return slices.DeleteFunc(lab.Profiles(), func(csm string) bool { return csm == "1.6" })
 }
 
-// onEvery plays something on every release and with every operation. All of it waits far more than it works, so
-// that many are under way at once, however few cores there are.
+// onEvery runs play on every release with every operation. The runs mostly wait, so many run at once, however few cores
+// there are.
 func onEvery(t *testing.T, play func(*testing.T, string, operation)) {
 	t.Helper()
 	var all errgroup.Group
@@ -154,12 +154,12 @@ func onEvery(t *testing.T, play func(*testing.T, string, operation)) {
 	_ = all.Wait() // each subtest reports for itself
 }
 
-// The documentation of CSM has three cases for what a session leaves behind. Case 1: it has completed, and only the
-// clutter is to go.
+// CSM's documentation has three cases for what a session leaves behind. Case 1: the session has completed, and only its
+// leftovers are to be deleted.
 func TestLiveProcedureForACompletedSession(t *testing.T) {
 	t.Parallel()
 	onEvery(t, func(t *testing.T, csm string, operation operation) {
-		// Given a session that has run to its end,
+		// Given a session that has completed,
 		s, id := completed(t, csm, operation.spec)
 		wanted, rest, from := s.life.Wants(id), s.others(id), len(s.Requests())
 		nodes := s.components()
@@ -167,37 +167,37 @@ func TestLiveProcedureForACompletedSession(t *testing.T) {
 		// when an administrator cleans up after it,
 		s.clean(id)
 
-		// then its ConfigMap goes, its session, its CFS sessions, its Job last,
+		// then its ConfigMap is deleted, its session, its CFS sessions, and last its Job,
 		order := []string{"ConfigMap", "Session", "CFSSession", "Job"}
 		if len(wanted) == 0 {
 			order = slices.Delete(order, 2, 3)
 		}
 		if got := s.kindsDeleted(from); !slices.Equal(got, order) {
-			t.Errorf("it went in the order %v, want %v", got, order)
+			t.Errorf("the order of deletes was %v, want %v", got, order)
 		}
 		if left := s.traces(id); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
-		// nothing else does,
-		now := s.exist() // the batcher may have begun something new
+		// nothing else is deleted,
+		now := s.exist() // the batcher may have started something new
 		for _, other := range slices.Sorted(maps.Keys(rest)) {
 			if !now[other] {
 				t.Errorf("%s is gone too", other)
 			}
 		}
-		// and the nodes go on wanting the configuration that they have.
+		// and the nodes keep their desired configuration.
 		if after := s.components(); !maps.Equal(nodes, after) {
-			t.Errorf("the desired configurations were %v, and are %v", nodes, after)
+			t.Errorf("the desired configurations were %v and now are %v", nodes, after)
 		}
 		s.noDanger()
 	})
 }
 
-// Case 2: it has completed, and its configuration is not to run again when the nodes boot the next time.
+// Case 2: the session has completed, and its configuration must not run again at the next boot of the nodes.
 func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 	t.Parallel()
 	onEvery(t, func(t *testing.T, csm string, operation operation) {
-		// Given a session that has run to its end, and two nodes that somebody has configured since,
+		// Given a session that has completed, and two nodes that somebody has configured since,
 		s, id := completed(t, csm, operation.spec)
 		wanted := s.life.Wants(id)
 		if (len(wanted) == 0) != (operation.name == "shutdown" || operation.spec.DisableCFS) {
@@ -205,7 +205,7 @@ func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 		}
 		want := s.components()
 		if len(wanted) > 0 {
-			s.CFS.SetBatcher(simcfs.BatcherOptions{Disable: true}) // it would start at once what is set here
+			s.CFS.SetBatcher(simcfs.BatcherOptions{Disable: true}) // it would start at once with the configurations that are set here
 			s.CFS.SetByHand(wanted[0], byHand, false)
 			s.CFS.SetByHand(wanted[1], operation.spec.Configuration, true)
 			want = s.components()
@@ -214,10 +214,10 @@ func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 			}
 		}
 
-		// when an administrator cleans up after it, configuration and all,
+		// when an administrator cleans up after it with --unset-config,
 		d := s.clean(id, "--unset-config")
 
-		// then exactly the nodes that still have it from this session have none,
+		// then exactly the nodes that still have the session's configuration have none,
 		if after := s.components(); !maps.Equal(want, after) {
 			t.Errorf("the desired configurations are\n%v, want\n%v", after, want)
 		}
@@ -226,7 +226,7 @@ func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 		}
 		s.noDanger() // such as a PATCH of tags, of enabled, or of every component
 
-		// and they can have it back.
+		// and a restore puts it back.
 		if len(wanted) == 0 {
 			return
 		}
@@ -242,13 +242,13 @@ func TestLiveProcedureForACompletedSessionWhoseConfigurationGoes(t *testing.T) {
 	})
 }
 
-// Case 3: it runs, and must stop.
+// Case 3: the session runs and must be stopped.
 func TestLiveProcedureForACancelledSession(t *testing.T) {
 	t.Parallel()
 	onEvery(t, func(t *testing.T, csm string, operation operation) {
-		// Given a session that runs, a neighbour on other nodes with the same configuration,
+		// Given a session that runs, and a neighbour on other nodes with the same configuration,
 		slow := lab.Quick()
-		slow.Configure = 8 * time.Second // on a machine that is busy, bosgc has to be done before that
+		slow.Configure = 8 * time.Second // bosgc must finish before that, on a busy machine too
 		slow.Boot, slow.Shutdown = 30*time.Second, 30*time.Second
 		s := startLiving(t, csm, 64, slow, lab.ServerOptions{})
 		s.CFS.AllowKills(true)
@@ -263,18 +263,18 @@ func TestLiveProcedureForACancelledSession(t *testing.T) {
 			s.until("a CFS session runs", func() bool { return len(s.life.MadeOf(id)) > 0 })
 		}
 
-		// which is refused as long as nobody says "cancel",
+		// when an administrator cleans up after it without "--cancel", it is refused,
 		code, _, stderr := s.run([]string{"clean", id, "--yes"})
 		if code != gc.ExitFailed || !strings.Contains(stderr, "bosgc clean --cancel "+id) || !s.life.Runs(id) {
 			t.Fatalf("exit code %d, %s", code, stderr)
 		}
 
-		// when an administrator cancels it,
+		// and when the administrator cancels it,
 		s.clean(id, "--cancel")
 
 		// then nothing of it is left, and nothing of it starts again,
 		s.cancelled(id, time.Now())
-		// and the neighbour comes to its end.
+		// and the neighbour completes.
 		s.until("the neighbour ends", func() bool { return s.BOS.Stop(other) != nil })
 		if wants := s.life.Wants(other); len(wants) != len(neighbour.Nodes) {
 			t.Errorf("the neighbour's nodes want its configuration: %v", wants)
@@ -303,7 +303,7 @@ func (s *living) cancelled(id string, at time.Time) {
 	}
 }
 
-// completed gives a system on which a session has run to its end.
+// completed returns a system on which a session has completed.
 func completed(t *testing.T, csm string, spec lab.SessionSpec) (s *living, id string) {
 	t.Helper()
 	return completedOn(t, csm, spec, lab.ServerOptions{})
@@ -326,7 +326,7 @@ func completedOn(t *testing.T, csm string, spec lab.SessionSpec, serve lab.Serve
 	return s, id
 }
 
-// components gives the desired configuration of each node.
+// components returns the desired configuration of each node.
 func (s *living) components() map[string]string {
 	wanted := map[string]string{}
 	for _, component := range s.CFS.Components() {
@@ -355,7 +355,7 @@ func TestLiveCleanSaysWhatItWouldDo(t *testing.T) {
 	code, stdout, _ := s.run([]string{"clean", id, "--cancel", "--dry-run"})
 	for _, text := range []string{"reboot", "cos-config-2.4", "8 nodes", "ConfigMap", "boa-" + id} {
 		if !strings.Contains(stdout, text) {
-			t.Errorf("%q is not in what is shown, exit code %d:\n%s", text, code, stdout)
+			t.Errorf("%q is not in the output, exit code %d:\n%s", text, code, stdout)
 		}
 	}
 	for i, line := range strings.Split(stdout, "\n") {
@@ -384,7 +384,7 @@ func TestLiveCleanRefuses(t *testing.T) {
 		}
 	}
 	if d, code := s.document([]string{"clean", nobody, "--yes"}); code != gc.ExitDone || count(d, outcome(gc.Gone)) != len(d.Objects) {
-		t.Errorf("of nothing, nothing is left: exit code %d, %+v", code, d.Objects)
+		t.Errorf("a session of which nothing is left: exit code %d, %+v", code, d.Objects)
 	}
 	s.annotate(id)
 	before := s.exist()

@@ -98,7 +98,7 @@ func TestASweepThatMayNotDeleteDoesNotBegin(t *testing.T) {
 	}
 }
 
-// proxy is a mesh proxy that becomes ready at its nth question.
+// proxy is a mesh proxy that becomes ready at the nth request.
 type proxy struct {
 	mu      sync.Mutex
 	readyAt int
@@ -154,7 +154,7 @@ func TestTheMeshProxyIsToldToQuitAlsoAfterAMistake(t *testing.T) {
 	}
 }
 
-// full is a disk without space.
+// full is a disk without free space.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }

@@ -26,7 +26,7 @@ func (s *system) explained(object string, extra ...string) (e explain.Explanatio
 	return e, code
 }
 
-// oneOfEach gives the first object of every kind, verdict and reason.
+// oneOfEach returns the first object of every kind, verdict and reason.
 func oneOfEach(d gc.Document) (all []gc.Object) {
 	seen := map[[2]string]bool{}
 	for _, o := range d.Objects {
@@ -40,7 +40,7 @@ func oneOfEach(d gc.Document) (all []gc.Object) {
 
 var command = regexp.MustCompile(`^    (kubectl|bosgc) `)
 
-// An explanation says what a plan says, names the rule that decides, and changes nothing.
+// An explanation agrees with the plan, names the rule that decides, and changes nothing.
 func TestAnExplanationAgreesWithThePlan(t *testing.T) {
 	t.Parallel()
 	for _, csm := range []string{"1.2", "1.4", "1.6"} {
@@ -82,7 +82,7 @@ func TestAnExplanationAgreesWithThePlan(t *testing.T) {
 	}
 }
 
-// Everything of a session is found from each part of it.
+// Everything that belongs to a session is found from each of its parts.
 func TestAllThatIsLinkedIsNamedWithItsEvidence(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 8, Only: []string{"running-with-cfs"}}, lab.ServerOptions{})
@@ -108,7 +108,7 @@ func TestAllThatIsLinkedIsNamedWithItsEvidence(t *testing.T) {
 		linked := []string{part}
 		for _, l := range e.Linked {
 			if l.Evidence == "" {
-				t.Errorf("%s: nothing says how %s %s is linked", part, l.Kind, l.Name)
+				t.Errorf("%s: no evidence for the link to %s %s", part, l.Kind, l.Name)
 			}
 			if l.Kind == "Pod" {
 				pods++
@@ -123,7 +123,8 @@ func TestAllThatIsLinkedIsNamedWithItsEvidence(t *testing.T) {
 	}
 }
 
-// Whose a CFS session without a tag is, is said whether that is acted on or not, and BOS's list is asked for once.
+// The owner of a CFS session without a tag is explained whether bosgc acts on it or not, and BOS's list is requested
+// once.
 func TestLinksOfCFSSessionsWithoutATagAreExplained(t *testing.T) {
 	t.Parallel()
 	world, err := lab.NewHistory(lab.HistoryOptions{CSM: "1.4", Seed: 7})
@@ -152,17 +153,17 @@ func TestLinksOfCFSSessionsWithoutATagAreExplained(t *testing.T) {
 		}
 		other, _ := s.explained(e.Links[0].Sessions[0])
 		if !slices.ContainsFunc(other.Links, func(l inventory.Link) bool { return l.CFS == o.Name && l.Strong() }) {
-			t.Errorf("%s is of session %s, and the session does not say so: %+v", o.Name, other.Object.Name, other.Links)
+			t.Errorf("%s belongs to session %s, but the session does not link to it: %+v", o.Name, other.Object.Name, other.Links)
 		}
 		both++
 	}
 	if linked == 0 || both == 0 {
-		t.Errorf("%d without a tag, %d strong links: this test shows nothing", linked, both)
+		t.Errorf("%d without a tag, %d strong links: this test proves nothing", linked, both)
 	}
 	s.noDanger()
 }
 
-// What an explanation says would change the verdict, does.
+// The command that an explanation offers really changes the verdict.
 func TestTheCommandThatAnExplanationGivesHelps(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 4, Only: []string{"keep-on-configmap", "finished-expired", "keep-on-job"}}, lab.ServerOptions{})
@@ -191,7 +192,7 @@ func TestTheCommandThatAnExplanationGivesHelps(t *testing.T) {
 		switch follow(e); o.Reason {
 		case policy.KeptByRule:
 			if e, _ := s.explained(o.Name, "BOSGC_KEEP_LAST=0"); e.Object.Reason == policy.KeptByRule {
-				t.Errorf("%s is kept by a rule all the same", o.Name)
+				t.Errorf("%s is still kept by a rule", o.Name)
 			}
 			there++
 		default:
@@ -286,7 +287,7 @@ func TestKindsInAnySpelling(t *testing.T) {
 	}
 }
 
-// A session that BOS does not list any more is what leads a person to what is left of it.
+// A session that BOS does not list any more still leads a person to what is left of it.
 func TestWhatIsLeftOfASessionThatIsGoneIsExplained(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 4, Only: []string{"orphan-configmap"}}, lab.ServerOptions{})

@@ -38,7 +38,7 @@ func TestAsPluginOfKubectlHelpSaysHowItIsCalled(t *testing.T) {
 		for _, command := range []string{"", "plan", "clean", "config", "explain", "completion"} {
 			_, stdout, _ := runAs(program, nil, strings.Fields(command+" --help")...)
 			if !strings.Contains(stdout, strings.TrimSpace("\n  kubectl bosgc "+command)) {
-				t.Errorf("%s %s: help does not say how it is called:\n%s", program, command, stdout)
+				t.Errorf("%s %s: help does not name the program:\n%s", program, command, stdout)
 			}
 			for line := range strings.Lines(stdout) {
 				if strings.HasPrefix(line, "  bosgc ") || strings.Contains(line, `"bosgc `) {
@@ -88,10 +88,10 @@ func TestNamespaceIsThatOfTheFlagForOneRun(t *testing.T) {
 		}
 	}})
 	if d, _ := s.document([]string{"plan", "-n", "vault"}); slices.ContainsFunc(d.Objects, func(o gc.Object) bool { return o.Kind == policy.Job }) {
-		t.Errorf("there are Jobs of BOA in a namespace without: %+v", d.Objects)
+		t.Errorf("Jobs of BOA in a namespace that has none: %+v", d.Objects)
 	}
 	if len(asked) == 0 || slices.ContainsFunc(asked, func(namespace string) bool { return namespace != "vault" }) {
-		t.Errorf("namespaces %v were asked for", asked)
+		t.Errorf("namespaces %v were requested", asked)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestMisspelledSettingsAreRefusedBeforeAnythingIsContacted(t *testing.T) {
 }
 
 func TestConfigExplain(t *testing.T) {
-	bad := []string{"BOSGC_SESSION_TTL=7"} // when people ask
+	bad := []string{"BOSGC_SESSION_TTL=7"} // a person's mistake
 	code, stdout, stderr := run(bad, "config", "--explain", "BOSGC_SESSION_TTL")
 	if code != gc.ExitDone || stderr != "" || !strings.Contains(stdout, "has no unit") || !strings.Contains(stdout, "kept this long") {
 		t.Errorf("exit code %d, stderr %q:\n%s", code, stderr, stdout)
@@ -124,11 +124,11 @@ func TestConfigExplain(t *testing.T) {
 	}
 	_, stdout, _ = run([]string{"BOSGC_BATCHER=\x1b[31mred"}, "config", "--explain", "BOSGC_BATCHER")
 	if strings.Contains(stdout, "\x1b") {
-		t.Errorf("a value speaks to the terminal: %q", stdout)
+		t.Errorf("a value reaches the terminal unescaped: %q", stdout)
 	}
 }
 
-// complete asks as a shell does, and gives the words and what the shell is to do with them.
+// complete asks for completions the way a shell does, and returns the words and the shell's directive.
 func complete(s *system, args ...string) (words []string, directive string) {
 	s.t.Helper()
 	var out, log bytes.Buffer
@@ -201,7 +201,7 @@ func TestCompletion(t *testing.T) {
 		if test.wantNever != "" && slices.Contains(words, test.wantNever) {
 			t.Errorf("%v: %q is among %q", test.args, test.wantNever, words)
 		}
-		if directive != ":4" && directive != ":6" { // no files; with kinds, no space after them
+		if directive != ":4" && directive != ":6" { // no file names; after a kind, no space
 			t.Errorf("%v: directive %s", test.args, directive)
 		}
 	}
@@ -238,7 +238,7 @@ func TestCompletionIsSilentAndShortWhereNothingAnswers(t *testing.T) {
 		if took := time.Since(begun); took > 10*completionPatience {
 			t.Errorf("%s: it took %s", name, took)
 		}
-		// What cobra itself says on stderr is for who tries it by hand; its scripts throw it away.
+		// cobra's own text on stderr is for a person who tries this by hand. Its scripts discard it.
 		if code != gc.ExitDone || out.String() != ":4\n" || strings.Contains(log.String(), "bosgc:") {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q", name, code, out.String(), log.String())
 		}
@@ -263,12 +263,12 @@ func TestCompletionScripts(t *testing.T) {
 		}
 	}
 	if _, stdout, _ := run(nil, "--help"); !strings.Contains(stdout, "\n  completion ") {
-		t.Errorf("help does not show it:\n%s", stdout)
+		t.Errorf("help does not show the command:\n%s", stdout)
 	}
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("bash is not here")
+			t.Fatal("bash is not installed")
 		}
 		t.Skip("NOT RUN: the script for bash was not checked, because bash is not here")
 	}
@@ -311,11 +311,11 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 		}
 	}
 	if code, _, stderr := run(nil, "man", os.DevNull); code != gc.ExitFailed || !strings.Contains(stderr, "folder") {
-		t.Errorf("into no folder: exit code %d, stderr %q", code, stderr)
+		t.Errorf("missing folder: exit code %d, stderr %q", code, stderr)
 	}
 }
 
-// Who meets bosgc first meets one of these.
+// These are the first errors of a new user.
 func TestFirstErrorsSayWhatToDo(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()

@@ -19,13 +19,13 @@ import (
 	"bosgc/internal/lab"
 )
 
-// nasty are names that no system should give, and that one could.
+// nasty are names that no system should return, but could.
 var nasty = []string{
 	"\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "a\rb", "a\nb\nFAKE LINE", "\u202eright-to-left", "\u0000", "", " ", ".", "..", "../session",
 	"a/b", "%2e%2e%2f", "?x=y", "#", strings.Repeat("long", 10000), "\ufffd", "a b", "' OR 1=1", "<script>alert(1)</script>", "{{.}}",
 }
 
-// onlyText fails if a text holds what a terminal would act on.
+// onlyText fails if a text has characters that a terminal would act on.
 func onlyText(t *testing.T, what, text string) {
 	t.Helper()
 	for i, r := range text {
@@ -43,8 +43,8 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// Names and texts from the systems are data: they neither reach a terminal as commands, nor a path
-// as a part of it, nor a log as a line.
+// Names and texts from other systems are data. They must not reach a terminal as commands, a path as an element, or a
+// log as a line.
 func TestNastyNames(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 30}, lab.ServerOptions{})
@@ -82,7 +82,7 @@ func TestNastyNames(t *testing.T) {
 			onlyText(t, command+" stdout", stdout)
 			onlyText(t, command+" stderr", stderr)
 			if strings.Contains(stdout+stderr, "\nFAKE LINE") {
-				t.Error("a name makes a line of its own")
+				t.Error("a name begins a new line")
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func TestNastyNames(t *testing.T) {
 	s.noDanger()
 }
 
-// What a server says in an error is text too.
+// A server's error message is such a text, too.
 func TestNastyErrors(t *testing.T) {
 	t.Parallel()
 	for _, system := range []string{"bos", "cfs", "kube"} {
@@ -120,7 +120,7 @@ func TestNastyErrors(t *testing.T) {
 	}
 }
 
-// Bodies that are huge, deep or without an end cost neither the memory nor the deadline.
+// Bodies that are huge, deep or endless must not use up the memory or the run's time.
 func TestBodiesWithoutMeasure(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]lab.Fault{
@@ -129,7 +129,7 @@ func TestBodiesWithoutMeasure(t *testing.T) {
 		"endless": {Kind: lab.FaultEndless},
 	} {
 		for _, system := range []string{"bos", "cfs", "kube"} {
-			t.Run(name+" "+system, func(t *testing.T) { // one after the other, for the memory's sake
+			t.Run(name+" "+system, func(t *testing.T) { // one after the other, to use less memory
 				s := start(t, lab.Options{CSM: "1.2", Sessions: 5}, lab.ServerOptions{})
 				fault.System = system
 				if err := s.AddFault(fault); err != nil {
@@ -146,7 +146,7 @@ func TestBodiesWithoutMeasure(t *testing.T) {
 				}
 				var m runtime.MemStats
 				if runtime.ReadMemStats(&m); m.Sys > 1500<<20 {
-					t.Errorf("the process has %d MiB", m.Sys>>20)
+					t.Errorf("the process uses %d MiB", m.Sys>>20)
 				}
 				s.ClearFaults()
 				left := s.exist()

@@ -25,15 +25,15 @@ import (
 	"bosgc/policy"
 )
 
-// system is a simulated CSM that a test runs bosgc against, from the outside: environment
-// in, documents and exit codes out.
+// system is a simulated CSM against which a test runs bosgc from the outside: environment in, documents and exit codes
+// out.
 type system struct {
 	*lab.Server
 	t       *testing.T
 	environ []string
 }
 
-// manySightings keeps orphans out of tests of something else, however often they sweep.
+// manySightings keeps orphans from being deleted in tests of something else, however often they sweep.
 const manySightings = "BOSGC_ORPHAN_SIGHTINGS=99"
 
 func start(t *testing.T, options lab.Options, serve lab.ServerOptions) *system {
@@ -62,8 +62,8 @@ func startWorld(t *testing.T, world *lab.World, serve lab.ServerOptions) *system
 	return &system{Server: server, t: t, environ: append(server.Env(), "BOSGC_LOG_LEVEL=error", manySightings)}
 }
 
-// run runs a command. The kubeconfig is given as a flag, because client-go reads the
-// variable from the process and not from what Run was given.
+// run runs a command. The kubeconfig is a flag because client-go reads the variable from the process, not from the
+// environment that Run is given.
 func (s *system) run(args []string, extra ...string) (code int, stdout, stderr string) {
 	s.t.Helper()
 	return s.runContext(context.Background(), args, extra...)
@@ -88,7 +88,7 @@ func (s *system) decode(stdout, stderr string) gc.Document {
 	var d gc.Document
 	decoder := json.NewDecoder(bytes.NewReader([]byte(stdout)))
 	if err := decoder.Decode(&d); err != nil {
-		s.t.Fatalf("stdout is no document: %v\n%s\n%s", err, stdout, stderr)
+		s.t.Fatalf("stdout is not a document: %v\n%s\n%s", err, stdout, stderr)
 	}
 	if decoder.More() {
 		s.t.Fatalf("stdout holds more than one document:\n%s", stdout)
@@ -96,12 +96,12 @@ func (s *system) decode(stdout, stderr string) gc.Document {
 	return d
 }
 
-// readsBody says whether a request is for the content of a ConfigMap of a session.
+// readsBody reports whether a request reads the content of a session's ConfigMap.
 func readsBody(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/configmaps/") && !strings.Contains(r.URL.Path, "/bosgc-")
 }
 
-// name is an object as a test compares it.
+// name returns the text by which tests compare objects.
 func name(kind, name string) string { return kind + " " + name }
 
 func (s *system) exist() map[string]bool {
@@ -112,7 +112,7 @@ func (s *system) exist() map[string]bool {
 	return set
 }
 
-// stays is what must be left when everything has been swept.
+// stays returns what must be left after a sweep that deletes everything that is due.
 func (s *system) stays() map[string]bool {
 	set := s.exist()
 	for _, o := range s.World.Truth() {
@@ -123,7 +123,7 @@ func (s *system) stays() map[string]bool {
 	return set
 }
 
-// staysConfirmed is what must be left when orphans were confirmed too.
+// staysConfirmed returns what must be left after a sweep that also deletes confirmed orphans.
 func (s *system) staysConfirmed() map[string]bool {
 	set := s.exist()
 	for _, o := range s.World.Truth() {
@@ -152,8 +152,8 @@ func (s *system) same(what string, got, want map[string]bool) {
 	}
 }
 
-// noDanger fails if bosgc has sent anything that no careful client sends: the delete of a
-// collection, a delete without preconditions, a list of sessions asked twice.
+// noDanger fails if bosgc has sent something that no careful client sends: a delete of a collection, a delete without
+// preconditions, or a second request for the list of sessions.
 func (s *system) noDanger() {
 	s.t.Helper()
 	for _, request := range s.Danger() {
@@ -161,7 +161,7 @@ func (s *system) noDanger() {
 	}
 }
 
-// agree holds a plan against what the makers of the world know of each object.
+// agree compares a plan with what the world's stories say about each object.
 func (s *system) agree(d gc.Document) {
 	s.t.Helper()
 	got := map[string]string{}
@@ -176,7 +176,7 @@ func (s *system) agree(d gc.Document) {
 		delete(got, key)
 	}
 	for key, verdict := range got {
-		s.t.Errorf("%s: plan says %q, and it should not be listed", key, verdict)
+		s.t.Errorf("%s: plan says %q, want it not listed", key, verdict)
 	}
 }
 
@@ -205,7 +205,7 @@ func find(t *testing.T, d gc.Document, kind policy.Kind, name string) gc.Object 
 	return gc.Object{}
 }
 
-// person is how somebody reaches Kubernetes.
+// person returns a client configuration for somebody other than bosgc.
 func (s *system) person() *rest.Config {
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig())
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *system) startPod(session string) {
 	}
 }
 
-// sessionOf gives the tag of a CFS session.
+// sessionOf returns the session in the tag of a CFS session.
 func (s *system) sessionOf(cfsSession string) string {
 	text, err := fetch(s.URL("cfs") + "/v2/sessions/" + cfsSession)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"bosgc/policy"
 )
 
-// A limit that ends within a session does not part it from the ConfigMap that could not be deleted: the
-// session, which leads to that, waits.
+// If the limit is reached within a session whose ConfigMap could not be deleted, the session is left for the next
+// sweep: it leads to the ConfigMap.
 func TestALimitWithinASessionLosesNothing(t *testing.T) {
 	t.Parallel()
 	var s *system
@@ -32,13 +32,13 @@ func TestALimitWithinASessionLosesNothing(t *testing.T) {
 	for _, kind := range []policy.Kind{policy.Session, policy.Job} {
 		for _, o := range d.Objects {
 			if o.Kind == kind && o.Session == victim && o.Outcome != gc.Waiting {
-				t.Errorf("%s %s is %s, and its ConfigMap is still there", o.Kind, o.Name, o.Outcome)
+				t.Errorf("%s %s is %s, but its ConfigMap is still there", o.Kind, o.Name, o.Outcome)
 			}
 		}
 	}
 }
 
-// A delete that was carried out counts against the limit also where nobody says so.
+// A delete that was carried out counts towards the limit even if its answer is lost.
 func TestALimitCountsWhatNobodyAnswers(t *testing.T) {
 	t.Parallel()
 	for story, fault := range map[string]lab.Fault{
@@ -53,7 +53,7 @@ func TestALimitCountsWhatNobodyAnswers(t *testing.T) {
 			})
 			d, _ := s.document([]string{"sweep", "--max-deletes", "3"})
 			if n := gone.Load(); n != 3 {
-				t.Errorf("%d objects went, and 3 may: %v", n, d.Outcomes)
+				t.Errorf("%d objects were deleted, want at most 3: %v", n, d.Outcomes)
 			}
 		})
 	}

@@ -20,15 +20,15 @@ import (
 	"bosgc/internal/lab"
 )
 
-// ofLock says whether a request is for the lock.
+// ofLock reports whether a request is about the lock.
 func ofLock(r lab.Request) bool { return strings.Contains(r.Path, "/leases") }
 
-// takesAway says whether a request deletes something that is swept, and not something of bosgc's own.
+// takesAway reports whether a request deletes a judged object, and not one of bosgc's own.
 func takesAway(method, path string) bool {
 	return method == http.MethodDelete && !strings.Contains(path, "/bosgc-")
 }
 
-// takenAway lists the deletes of what is swept, in the order in which they came.
+// takenAway returns the deletes of judged objects in the order in which they arrived.
 func (s *system) takenAway() (all []lab.Request) {
 	for _, r := range s.Requests() {
 		if takesAway(r.Method, r.Path) {
@@ -47,7 +47,7 @@ func (s *system) leaseRequests() (n int) {
 	return n
 }
 
-// holdLease writes the Lease as somebody who has just taken it.
+// holdLease writes the Lease as a holder that has just taken it.
 func (s *system) holdLease(holder string) {
 	now, lasts := metav1.NewMicroTime(time.Now()), int32(30)
 	s.Kube.Add("leases", &coordinationv1.Lease{
@@ -56,7 +56,7 @@ func (s *system) holdLease(holder string) {
 	})
 }
 
-// holder says who holds the lock; empty is nobody.
+// holder returns who holds the lock, or "".
 func (s *system) holder() string {
 	s.t.Helper()
 	lease, _, err := s.ownStore().Lease(context.Background(), "bosgc")
@@ -66,7 +66,7 @@ func (s *system) holder() string {
 	return lease.Holder
 }
 
-// untouched fails if anything of what is swept was deleted, or only tried to be.
+// untouched fails if a judged object was deleted, or a delete of one was tried.
 func (s *system) untouched(before map[string]bool) {
 	s.t.Helper()
 	for _, r := range s.takenAway() {
@@ -81,7 +81,7 @@ func TestOfTwoSweepsAtOnceOneIsLocked(t *testing.T) {
 	others := make(chan struct{})
 	s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
 		if takesAway(r.Method, r.URL.Path) {
-			<-others // whoever is the first to delete waits until all others have come to their end
+			<-others // the first one to delete waits until all others have ended
 		}
 	}})
 	want := s.stays()
@@ -97,7 +97,7 @@ func TestOfTwoSweepsAtOnceOneIsLocked(t *testing.T) {
 			}
 		})
 	}
-	// In the middle of a sweep, a plan needs no lock.
+	// While a sweep runs, a plan does not need the lock.
 	eventually(t, func() error {
 		if len(s.takenAway()) == 0 {
 			return fmt.Errorf("nothing is being deleted yet")
@@ -106,7 +106,7 @@ func TestOfTwoSweepsAtOnceOneIsLocked(t *testing.T) {
 	})
 	holder := s.holder()
 	if d, code := s.document([]string{"plan"}); code != gc.ExitDone || d.Kind != "Plan" || d.Summary.Delete == 0 {
-		t.Errorf("a plan meanwhile: exit code %d, %s, %+v", code, d.Kind, d.Summary)
+		t.Errorf("a plan during the sweep: exit code %d, %s, %+v", code, d.Kind, d.Summary)
 	}
 	all.Wait()
 	swept := 0
@@ -127,7 +127,7 @@ func TestOfTwoSweepsAtOnceOneIsLocked(t *testing.T) {
 		}
 	}
 	if swept != 1 {
-		t.Errorf("%d have swept", swept)
+		t.Errorf("%d runs have swept", swept)
 	}
 	times := map[string]int{}
 	for _, r := range s.takenAway() {
@@ -169,7 +169,7 @@ func TestWhoOnlyLooksNeedsNoLock(t *testing.T) {
 	}
 }
 
-// Once a run knows that somebody else has the lock, nothing but what is under way is deleted.
+// Once a run knows that somebody else has the lock, it starts no further delete.
 func TestASweepThatLosesItsLockStops(t *testing.T) {
 	t.Parallel()
 	const atOnce = 2 // in each of the three systems
@@ -187,8 +187,8 @@ func TestASweepThatLosesItsLockStops(t *testing.T) {
 				s.holdLease("a-thief")
 			}
 		case deletes.Load() >= 5 && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/leases/"):
-			if known.CompareAndSwap(0, int32(n)) { // its renewal was refused, and now it is told why
-				time.AfterFunc(200*time.Millisecond, func() { knows.Store(true) }) // the machine may be slow
+			if known.CompareAndSwap(0, int32(n)) { // its renewal was refused, and this answer says why
+				time.AfterFunc(200*time.Millisecond, func() { knows.Store(true) }) // for slow machines
 			}
 		}
 	}, Faults: []lab.Fault{{Kind: lab.FaultDelay, Delay: lab.Duration(150 * time.Millisecond), Method: "DELETE"}}})
@@ -203,9 +203,9 @@ func TestASweepThatLosesItsLockStops(t *testing.T) {
 	if known.Load() == 0 || d.Outcomes[gc.Waiting] == 0 || d.Outcomes[gc.Deleted] < 5 || d.Outcomes[gc.Deleted]+d.Outcomes[gc.Waiting] != d.Summary.Delete {
 		t.Errorf("outcomes %v of %d", d.Outcomes, d.Summary.Delete)
 	}
-	// Of each of them one delete may have been on its way.
+	// In each system as many deletes as run at once may have been under way.
 	if n := late.Load(); n > 3*atOnce {
-		t.Errorf("%d deletes began after it knew", n)
+		t.Errorf("%d deletes began after the run knew that it had lost the lock", n)
 	}
 	left := s.exist()
 	for _, o := range d.Objects {
@@ -214,14 +214,14 @@ func TestASweepThatLosesItsLockStops(t *testing.T) {
 		}
 	}
 	if holder := s.holder(); holder != "a-thief" {
-		t.Errorf("%q holds the lock, and nobody has taken it from the thief", holder)
+		t.Errorf("%q holds the lock, want a-thief", holder)
 	}
 	if _, code := s.document([]string{"plan"}); code != gc.ExitDone {
 		t.Errorf("a plan afterwards: exit code %d", code)
 	}
 }
 
-// refusal is what the API server says to who has no permission.
+// refusal is the API server's answer to a request without permission.
 func refusal(method, path string) lab.Fault {
 	return lab.Fault{
 		Kind: lab.FaultStatus, Status: http.StatusForbidden, System: "kube", Method: method, Path: path,
@@ -230,7 +230,7 @@ func refusal(method, path string) lab.Fault {
 	}
 }
 
-// outOfSpace is what it says when a quota, or etcd, has no room.
+// outOfSpace is the API server's answer when a quota is used up or etcd is full.
 func outOfSpace(method, path string) lab.Fault {
 	f := refusal(method, path)
 	f.Status = http.StatusInsufficientStorage
@@ -247,7 +247,7 @@ func TestWithoutLockOrJournalNothingGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
-		deny    string // what an access review says no to
+		deny    string // what an access review denies
 		faults  []lab.Fault
 		environ []string
 		says    string
@@ -272,7 +272,7 @@ func TestWithoutLockOrJournalNothingGoes(t *testing.T) {
 			t.Parallel()
 			s := start(t, lab.Options{CSM: "1.4", Sessions: 30}, lab.ServerOptions{})
 			before := s.exist()
-			// So that there is a state already, and the first ConfigMap that is made is the journal's.
+			// This creates the state, so that the next ConfigMap that is created is the journal.
 			if d, code := s.document([]string{"sweep"}, "BOSGC_DRY_RUN=true"); code != gc.ExitDone || d.Summary.Delete == 0 {
 				t.Fatalf("exit code %d, %+v", code, d.Summary)
 			}
@@ -286,7 +286,7 @@ func TestWithoutLockOrJournalNothingGoes(t *testing.T) {
 			}
 			code, stdout, stderr := s.run([]string{"sweep", "-o", "json"}, tt.environ...)
 			if code != gc.ExitFailed || !strings.Contains(stdout, tt.says) {
-				t.Errorf("exit code %d, and it does not say %q:\n%s\n%s", code, tt.says, stdout, stderr)
+				t.Errorf("exit code %d, or no %q in the output:\n%s\n%s", code, tt.says, stdout, stderr)
 			}
 			if d := s.decode(stdout, stderr); d.Kind == "Report" && (d.Outcomes[gc.Waiting] != d.Summary.Delete || d.Stopped == "") {
 				t.Errorf("%d to delete, outcomes %v, stopped %q", d.Summary.Delete, d.Outcomes, d.Stopped)
@@ -300,7 +300,7 @@ func TestWithoutLockOrJournalNothingGoes(t *testing.T) {
 	}
 }
 
-// When the journal cannot be written any more, nothing that it lacks is deleted.
+// When the journal cannot be written any more, nothing is deleted that it does not have.
 func TestAJournalThatFailsInTheMiddleStopsTheSweep(t *testing.T) {
 	t.Parallel()
 	for _, atOnce := range []int{1, 4} {
@@ -339,7 +339,7 @@ func TestAJournalThatFailsInTheMiddleStopsTheSweep(t *testing.T) {
 					t.Errorf("outcomes %v", d.Outcomes)
 				}
 				if n := late.Load(); atOnce == 1 && n > 0 {
-					t.Errorf("%d deletes began after it failed", n)
+					t.Errorf("%d deletes began after the journal failed", n)
 				}
 				s.ClearFaults()
 				entries, err := journal.Read(context.Background(), s.ownStore(), "bosgc", d.Run)
@@ -352,7 +352,7 @@ func TestAJournalThatFailsInTheMiddleStopsTheSweep(t *testing.T) {
 				}
 				for _, o := range d.Objects {
 					if o.Outcome == gc.Deleted && !has[name(o.Kind.String(), o.Name)] {
-						t.Errorf("%s %s was deleted, and the journal lacks it", o.Kind, o.Name)
+						t.Errorf("%s %s was deleted but is not in the journal", o.Kind, o.Name)
 					}
 				}
 			})

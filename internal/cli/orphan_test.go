@@ -17,7 +17,7 @@ import (
 	"bosgc/policy"
 )
 
-// moving is a clock that a test moves.
+// moving is a clock that a test advances.
 type moving struct {
 	begin time.Time
 	by    atomic.Int64
@@ -30,7 +30,7 @@ func (m *moving) now() time.Time {
 }
 func (m *moving) advance(d time.Duration) { m.by.Add(int64(d)) }
 
-// timeline is a system whose time passes as the test says, for the servers and for bosgc.
+// timeline is a system whose clocks, the servers' and bosgc's, a test advances.
 type timeline struct {
 	*system
 	server, here *moving
@@ -43,7 +43,7 @@ func startTimeline(t *testing.T, options lab.Options) *timeline {
 	return &timeline{start(t, options, lab.ServerOptions{Clock: clock.now}), clock, clock}
 }
 
-// sweepAt sweeps with the present time of this machine.
+// sweepAt runs a sweep at the time of bosgc's clock.
 func (l *timeline) sweepAt(extra ...string) (gc.Document, int) {
 	l.t.Helper()
 	var out, errors strings.Builder
@@ -52,7 +52,7 @@ func (l *timeline) sweepAt(extra ...string) (gc.Document, int) {
 	return l.decode(out.String(), errors.String()), code
 }
 
-// abandonedConfigMap makes one of the form of BOS's that belongs to nobody.
+// abandonedConfigMap creates a ConfigMap of the form of BOS's without an owner.
 func (s *system) abandonedConfigMap(id string) {
 	s.t.Helper()
 	cm := &corev1.ConfigMap{
@@ -72,7 +72,7 @@ func (l *timeline) is(d gc.Document, reason policy.Reason) {
 		l.t.Errorf("%s %s (%s), want %s", o.Verdict, o.Reason, o.Detail, reason)
 	}
 	if there := l.Kube.Has("configmaps", lab.Namespace, orphan); there == (reason == policy.Orphaned) {
-		l.t.Errorf("reason %s, and there: %v", reason, there)
+		l.t.Errorf("reason %s, still there: %v", reason, there)
 	}
 }
 
@@ -110,7 +110,7 @@ func (l *timeline) advanceBoth(d time.Duration) {
 	}
 }
 
-// Whoever has been seen and then had an owner begins anew.
+// An object that was seen as an orphan and then had an owner starts again.
 func TestAnOwnerThatAppearsClearsTheMark(t *testing.T) {
 	t.Parallel()
 	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
@@ -134,7 +134,7 @@ func TestAnOwnerThatAppearsClearsTheMark(t *testing.T) {
 	l.is(d, policy.Orphaned)
 }
 
-// Another object of the same name has never been seen.
+// Another object of the same name has not been seen before.
 func TestASightingIsOfOneObject(t *testing.T) {
 	t.Parallel()
 	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
@@ -151,7 +151,7 @@ func TestASightingIsOfOneObject(t *testing.T) {
 	l.is(d, policy.Orphaned)
 }
 
-// A sweep that could not see everything neither confirms nor forgets.
+// A sweep that could not see everything neither confirms orphans nor forgets them.
 func TestAnIncompleteSweepIsNoSighting(t *testing.T) {
 	t.Parallel()
 	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
@@ -180,7 +180,7 @@ func TestAnIncompleteSweepIsNoSighting(t *testing.T) {
 	l.is(d, policy.Orphaned)
 }
 
-// Without the state nothing counts as seen before.
+// Without the state no object counts as seen before.
 func TestALostStateBeginsAnew(t *testing.T) {
 	t.Parallel()
 	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
@@ -205,13 +205,13 @@ func TestALostStateBeginsAnew(t *testing.T) {
 		t.Error("the unreadable state is lost")
 	}
 	if value(t, l.exported(), "bosgc_state_set_aside_timestamp_seconds", "") == 0 {
-		t.Error("nobody is told that the state was unreadable")
+		t.Error("the unreadable state is not reported")
 	}
 	d, _ = l.sweepAt()
 	l.is(d, policy.Orphaned)
 }
 
-// With clocks that differ by more than a minute nothing goes for its age.
+// If clocks differ by more than a minute, nothing is deleted because of its age.
 func TestClockSkew(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -230,10 +230,10 @@ func TestClockSkew(t *testing.T) {
 			})
 			skewed := count(d, func(o gc.Object) bool { return o.Reason == policy.ClockSkew })
 			if tt.known == (aged == 0) || code != gc.ExitDone {
-				t.Errorf("%d sessions go for their age, exit code %d", aged, code)
+				t.Errorf("%d sessions to delete because of their age, exit code %d", aged, code)
 			}
 			if !tt.known && skewed < 10 {
-				t.Errorf("only %d objects are unknown because of it", skewed)
+				t.Errorf("only %d objects are unknown because of the clocks", skewed)
 			}
 			left := l.exist()
 			for _, o := range l.World.Truth() {
@@ -246,7 +246,7 @@ func TestClockSkew(t *testing.T) {
 	}
 }
 
-// Too large a share of orphans is more likely a mistake of whoever knows the owners.
+// If too large a share of a kind looks orphaned, a mistake about the owners is more likely than that many orphans.
 func TestTheGuardRefuses(t *testing.T) {
 	t.Parallel()
 	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 20, Only: []string{"finished-expired"}})
@@ -262,7 +262,8 @@ func TestTheGuardRefuses(t *testing.T) {
 			t.Errorf("exit code %d, %d guarded, %d ConfigMaps before", code, guarded, before)
 		}
 	}
-	// It was seen all the time: whoever has looked and raises the share need not wait.
+	// The guard does not stop the confirmation: after somebody has looked and raised the share, the orphans are deleted at
+	// once.
 	d, code := l.sweepAt("BOSGC_MAX_ORPHAN_PERCENT=100")
 	if n := count(d, func(o gc.Object) bool { return o.Reason == policy.Orphaned && o.Outcome == gc.Deleted }); code != gc.ExitDone || n != 30 {
 		t.Errorf("exit code %d, %d deleted", code, n)

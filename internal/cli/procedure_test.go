@@ -11,31 +11,31 @@ import (
 	"bosgc/policy"
 )
 
-// The documentation of CSM tells administrators how to clean up after a completed session
-// by hand: find its Job and through it the ConfigMap; delete the ConfigMap, the session, the
-// session's CFS sessions, and the Job with its Pods. This test reads like that procedure.
+// CSM's documentation tells administrators how to clean up after a completed session by hand: find its Job, and through
+// it the ConfigMap; delete the ConfigMap, the session, the session's CFS sessions, and the Job with its Pods. This test
+// reads like that procedure.
 func TestManualProcedureForACompletedSession(t *testing.T) {
 	for _, csm := range lab.Profiles() {
 		if csm == "1.6" {
-			continue // there are no sessions of BOS v1 any more
+			continue // it has no sessions of BOS v1
 		}
 		t.Run("CSM "+csm, func(t *testing.T) {
 			t.Parallel()
-			// Given sessions that completed, with all that they leave behind,
+			// Given completed sessions with everything that they leave behind,
 			story := "finished-expired"
 			if csm == "1.4" || csm == "1.5" {
 				story = "finished-before-upgrade" // elsewhere Kyverno has removed the Jobs by now
 			}
 			s := start(t, lab.Options{CSM: csm, Sessions: 8, Only: []string{story}}, lab.ServerOptions{})
 			plan, _ := s.document([]string{"plan"})
-			collected := map[string][]string{} // session → what is planned to go with it
+			collected := map[string][]string{} // by session: what is to be deleted with it
 			for _, o := range plan.Objects {
 				if o.Verdict == policy.Delete && o.Session != "" {
 					collected[o.Session] = append(collected[o.Session], o.Kind.String())
 				}
 			}
 			if len(collected) == 0 {
-				t.Fatal("the world has no completed session: this test shows nothing")
+				t.Fatal("the world has no completed session: this test proves nothing")
 			}
 
 			// when bosgc sweeps,
@@ -49,7 +49,7 @@ func TestManualProcedureForACompletedSession(t *testing.T) {
 			for id, kinds := range collected {
 				job, configMap := "boa-"+id, id
 				if strings.Join(kinds, " ") != "ConfigMap "+strings.Repeat("CFSSession ", len(kinds)-3)+"Session Job" {
-					t.Errorf("session %s: %v go, want ConfigMap, CFS sessions, session and Job", id, kinds)
+					t.Errorf("session %s: %v to delete, want ConfigMap, CFS sessions, session and Job", id, kinds)
 				}
 				// the ConfigMap is gone,
 				if left[name(lab.KindConfigMap, configMap)] {
@@ -65,7 +65,7 @@ func TestManualProcedureForACompletedSession(t *testing.T) {
 						t.Errorf("CFS session %s is left", o.Name)
 					}
 				}
-				// the Job is gone, and with it its Pods,
+				// the Job is gone, and its Pods with it,
 				if left[name(lab.KindJob, job)] {
 					t.Errorf("Job %s is left", job)
 				}
@@ -74,7 +74,7 @@ func TestManualProcedureForACompletedSession(t *testing.T) {
 						t.Errorf("Pod %s is left", pod)
 					}
 				}
-				// and it happened in an order that a crash could not have spoilt.
+				// and the order was one that a crash at any point cannot spoil.
 				if deletes[configMap] >= deletes["session/"+id] || deletes["session/"+id] >= deletes[job] {
 					t.Errorf("session %s: ConfigMap, session and Job were deleted as requests %d, %d and %d",
 						id, deletes[configMap], deletes["session/"+id], deletes[job])
@@ -84,7 +84,7 @@ func TestManualProcedureForACompletedSession(t *testing.T) {
 	}
 }
 
-// deletes gives the number of the request that deleted each object.
+// deletes returns the number of the request that deleted each object.
 func (s *system) deletes() map[string]int {
 	numbers := map[string]int{}
 	for _, r := range s.Requests() {

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// TestProfile is "make profile": it writes into the folder BOSGC_PROFILE what one run of BOSGC_PROFILE_ARGS costs, as
-// cpu.pprof, allocs.pprof (all that was allocated) and peak.pprof (what was alive when most was). The lab is the
-// process BOSGC_PROFILE_LAB, so that nothing of it is in the profiles; BOSGC_PROFILE_ENV is what else is to be set.
+// TestProfile is "make profile". It profiles one run with the arguments BOSGC_PROFILE_ARGS, and writes into the folder
+// BOSGC_PROFILE the files cpu.pprof, allocs.pprof (all allocations) and peak.pprof (the heap at its largest). The lab
+// is a process of its own, BOSGC_PROFILE_LAB, and so not in the profiles. BOSGC_PROFILE_ENV has further settings.
 func TestProfile(t *testing.T) {
 	dir := os.Getenv("BOSGC_PROFILE")
 	if dir == "" {
@@ -47,7 +47,7 @@ func TestProfile(t *testing.T) {
 	t.Logf("exit code %d; at most %d KiB were alive after a collection", code, most.live>>10)
 }
 
-// labProcess starts the lab, and gives the environment of who asks it.
+// labProcess starts the lab and returns the environment for its clients.
 func labProcess(t *testing.T, env string) []string {
 	t.Helper()
 	_ = os.Remove(env)
@@ -72,16 +72,16 @@ func labProcess(t *testing.T, env string) []string {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatal("the lab does not come up")
+	t.Fatal("the lab does not start")
 	return nil
 }
 
 type peakHeap struct {
-	live    uint64 // bytes that a collection has left
+	live    uint64 // bytes left by a garbage collection
 	profile []byte
 }
 
-// watchPeak takes a profile whenever a collection has left more than any before.
+// watchPeak takes a profile whenever a garbage collection has left more than any before.
 func watchPeak(ended <-chan struct{}) <-chan peakHeap {
 	result := make(chan peakHeap)
 	go func() {
@@ -105,6 +105,6 @@ func watchPeak(ended <-chan struct{}) <-chan peakHeap {
 
 func heapProfile() []byte {
 	var b bytes.Buffer
-	_ = pprof.Lookup("heap").WriteTo(&b, 0) // a buffer takes everything
+	_ = pprof.Lookup("heap").WriteTo(&b, 0) // a buffer never fails
 	return b.Bytes()
 }

@@ -23,30 +23,29 @@ import (
 	"bosgc/internal/lab/simcfs"
 )
 
-// life is one boot session as BOS makes it and BOA runs it, step by step (docs/csm.md, "What BOS
-// v1 makes").
+// life is one boot session, step by step as BOS creates it and BOA runs it (docs/csm.md, "What BOS v1 makes").
 type life struct {
 	id, kind    string
-	made, ended time.Time // its ConfigMap; its Job, or zero while it may still come or runs
+	made, ended time.Time // of its ConfigMap; of its Job, or zero while the Job runs or may still be created
 }
 
-// nursery is where sessions are born, run, end and age. Its time passes with the requests that it
-// is asked: so whatever happens there happens between any two of them.
+// nursery is a system in which sessions are created, run, end and age. Its time advances with each request that it
+// receives. So whatever happens may happen between any two requests.
 type nursery struct {
 	*timeline
 	grace time.Duration
 	seen  int // sightings that an orphan needs
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	dice    *rand.Rand
 	coming  moments
 	lives   map[string]*life
 	harmed  []string
-	judged  []time.Time // when each sweep judged, but the one under way
+	judged  []time.Time // when each completed sweep judged
 	deletes int
 }
 
-// moment is what happens at a time.
+// moment is an event and its time.
 type moment struct {
 	at time.Time
 	do func(now time.Time)
@@ -68,14 +67,14 @@ func startNursery(t *testing.T, seed uint64, grace time.Duration, sightings int)
 	t.Helper()
 	clock := newMoving()
 	n := &nursery{grace: grace, seen: sightings, dice: rand.New(rand.NewPCG(seed, 11)), lives: map[string]*life{}}
-	// A few that run keep the world from being empty.
+	// A few running sessions keep the world from being empty.
 	s := start(t, lab.Options{CSM: "1.2", Seed: seed, Sessions: 3, Only: []string{"running"}, Now: clock.now()},
 		lab.ServerOptions{Clock: clock.now, OnRequest: func(_ int, r *http.Request) { n.request(r) }})
 	n.timeline = &timeline{s, clock, clock}
 	return n
 }
 
-// request lets some time pass before each request, and looks at what is about to be deleted.
+// request advances the time before each request, and judges deletes.
 func (n *nursery) request(r *http.Request) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -93,7 +92,7 @@ func (n *nursery) upTo(most time.Duration) time.Duration {
 	return time.Duration(n.dice.Int64N(int64(most)))
 }
 
-// pass lets time pass, and what comes in it.
+// pass advances the time and runs the events that become due.
 func (n *nursery) pass(by time.Duration) {
 	n.server.advance(by)
 	now := n.server.now()
@@ -106,10 +105,10 @@ func (n *nursery) after(wait time.Duration, do func(now time.Time)) {
 	heap.Push(&n.coming, moment{n.server.now().Add(wait), do})
 }
 
-// raceTTL is BOSGC_SESSION_TTL, by default.
+// raceTTL is the default of BOSGC_SESSION_TTL.
 const raceTTL = 7 * 24 * time.Hour
 
-// judge holds a delete against the life of whose it is.
+// judge compares a delete with the life of the object's session.
 func (n *nursery) judge(object string) {
 	now := n.server.now()
 	id := strings.TrimPrefix(strings.TrimPrefix(object, "boa-"), "batcher-")
@@ -117,10 +116,10 @@ func (n *nursery) judge(object string) {
 	harm := func(why string, values ...any) {
 		n.harmed = append(n.harmed, fmt.Sprintf("%s, made %s ago, ended %s ago: ", object, now.Sub(l.made), now.Sub(l.ended))+fmt.Sprintf(why, values...))
 	}
-	// An orphan needs its age, and sweeps that saw it at that age.
+	// An orphan must have its age, and must have been seen at that age by enough sweeps.
 	orphaned := func(since time.Time) {
 		sightings := 0
-		for _, at := range append(n.judged, now) { // the one under way judged before now
+		for _, at := range append(n.judged, now) { // the current sweep has judged before now
 			if at.Sub(since) >= n.grace-time.Second { // Kubernetes keeps seconds
 				sightings++
 			}
@@ -131,7 +130,7 @@ func (n *nursery) judge(object string) {
 	}
 	switch {
 	case l == nil:
-		n.harmed = append(n.harmed, object+" is none of those that end")
+		n.harmed = append(n.harmed, object+" belongs to no life")
 	case l.kind == "no Job":
 		orphaned(l.made)
 	case l.ended.IsZero():
@@ -144,7 +143,7 @@ func (n *nursery) judge(object string) {
 	}
 }
 
-// born begins a life. Each of BOS's steps can take minutes when its etcd is slow.
+// born starts a life. Each of BOS's steps can take minutes if its etcd is slow.
 func (n *nursery) born(now time.Time) {
 	l := &life{id: uuid.Must(uuid.NewRandomFromReader(bytesOf{n.dice})).String(), kind: "whole", made: now}
 	switch n.dice.IntN(8) {
@@ -164,7 +163,7 @@ func (n *nursery) born(now time.Time) {
 	n.after(n.upTo(15*time.Minute), func(now time.Time) {
 		n.Kube.Add("jobs", l.job(time.Time{}))
 		begun := now
-		// A BOA that fails at once ends before BOS has written its entry.
+		// A BOA that fails at once ends before BOS has written the session's record.
 		n.after(n.upTo(time.Hour)*time.Duration(n.dice.IntN(3))/2, func(now time.Time) { n.end(l, begun, now) })
 		n.after(n.upTo(2*time.Minute), func(now time.Time) { n.configures(l, now) })
 		if l.kind != "no entry" {
@@ -173,7 +172,7 @@ func (n *nursery) born(now time.Time) {
 	})
 }
 
-// listed is BOS's entry: its attributes, and some time later its status.
+// listed writes BOS's record: its attributes, and its status some time later.
 func (n *nursery) listed(l *life, begun time.Time) {
 	n.BOS.Add(simbos.Session{ID: l.id, Template: "t", Operation: "boot", NoStatus: true})
 	n.after(n.upTo(3*time.Minute), func(time.Time) {
@@ -185,7 +184,7 @@ func (n *nursery) listed(l *life, begun time.Time) {
 	})
 }
 
-// configures is a CFS session that BOA asks for.
+// configures creates a CFS session for BOA.
 func (n *nursery) configures(l *life, now time.Time) {
 	c := simcfs.Session{
 		Name: "batcher-" + l.id, Configuration: "c", Limit: "x1000c0s0b0n0", Definition: "dynamic", Status: "pending", Succeeded: "none",
@@ -198,7 +197,7 @@ func (n *nursery) configures(l *life, now time.Time) {
 	})
 }
 
-// end is BOA's end, as far as BOS has heard of the session.
+// end ends BOA, and writes to BOS what BOS hears about it.
 func (n *nursery) end(l *life, begun, now time.Time) {
 	l.ended = now
 	n.Kube.Add("jobs", l.job(now))
@@ -210,7 +209,7 @@ func (n *nursery) end(l *life, begun, now time.Time) {
 	}
 }
 
-// job is BOA's Job: at work, or complete.
+// job returns BOA's Job, running or complete.
 func (l *life) job(ended time.Time) *batchv1.Job {
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: "boa-" + l.id, Namespace: lab.Namespace, CreationTimestamp: metav1.NewTime(l.made)},
@@ -231,7 +230,6 @@ func (l *life) job(ended time.Time) *batchv1.Job {
 	return job
 }
 
-// sweep sweeps once.
 func (n *nursery) sweep() {
 	n.t.Helper()
 	d, code := n.sweepAt("BOSGC_KEEP_LAST=0", "BOSGC_ORPHAN_GRACE="+n.grace.String(), fmt.Sprintf("BOSGC_ORPHAN_SIGHTINGS=%d", n.seen))
@@ -243,7 +241,7 @@ func (n *nursery) sweep() {
 	n.mu.Unlock()
 }
 
-// doze passes the hours in which nothing comes, but for its last minutes.
+// doze advances the time to a few minutes before the next event.
 func (n *nursery) doze() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -256,7 +254,7 @@ func (n *nursery) doze() {
 	}
 }
 
-// run lets sessions come in crowds, and sweeps all the time until each of them is old, or it is enough.
+// run creates sessions in crowds, and sweeps until all of them are old or enough returns true.
 func (n *nursery) run(crowds, each int, enough func() bool) {
 	n.mu.Lock()
 	for range crowds {
@@ -273,8 +271,8 @@ func (n *nursery) run(crowds, each int, enough func() bool) {
 	}
 }
 
-// Sessions are made, slowly, while sweeps run back to back: none that is being made, runs or is too
-// young is ever harmed, and those that are garbage in the end go.
+// Sessions are created, slowly, while sweeps run back to back. No session is harmed that is being created, runs or is
+// too young. In the end all garbage is deleted.
 func TestRaceWithSessionsBeingMade(t *testing.T) {
 	t.Parallel()
 	seed := uint64(0)
@@ -291,7 +289,7 @@ func TestRaceWithSessionsBeingMade(t *testing.T) {
 				}
 				n.same("in the end", n.exist(), before)
 				if len(n.lives) != 12 || n.deletes < 24 || len(n.coming) > 0 {
-					t.Errorf("%d lives, %d deletes, %d events left: this test shows nothing", len(n.lives), n.deletes, len(n.coming))
+					t.Errorf("%d lives, %d deletes, %d events left: this test proves nothing", len(n.lives), n.deletes, len(n.coming))
 				}
 				n.noDanger()
 				t.Logf("%d sweeps, %d requests, %d deletes", len(n.judged), len(n.Requests()), n.deletes)
@@ -300,7 +298,7 @@ func TestRaceWithSessionsBeingMade(t *testing.T) {
 	}
 }
 
-// Without the grace the same world is harmed: so the test above would see it.
+// Without the grace the same world is harmed. So the test above would notice a missing grace.
 func TestRaceIsLostWithoutGrace(t *testing.T) {
 	t.Parallel()
 	n := startNursery(t, 9, 0, 1)

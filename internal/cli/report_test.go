@@ -28,7 +28,7 @@ import (
 	"bosgc/policy"
 )
 
-// metricsOf reads the text format.
+// metricsOf parses the text format.
 func metricsOf(t *testing.T, text string) map[string]*dto.MetricFamily {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.LegacyValidation)
@@ -39,7 +39,7 @@ func metricsOf(t *testing.T, text string) map[string]*dto.MetricFamily {
 	return families
 }
 
-// value gives one series, its labels as in kind="Job",reason="ghost"; they are sorted by name.
+// value returns the value of one series. labels are sorted by name, as in kind="Job",reason="ghost".
 func value(t *testing.T, families map[string]*dto.MetricFamily, name, labels string) float64 {
 	t.Helper()
 	for _, m := range families[name].GetMetric() {
@@ -56,7 +56,7 @@ func value(t *testing.T, families map[string]*dto.MetricFamily, name, labels str
 	return -1
 }
 
-// exported is what an exporter shows at this moment.
+// exported returns what an exporter shows now.
 func (s *system) exported(extra ...string) map[string]*dto.MetricFamily {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -79,7 +79,7 @@ func (s *system) exported(extra ...string) map[string]*dto.MetricFamily {
 	return metricsOf(s.t, text)
 }
 
-// tally adds up what reports say was deleted and failed.
+// tally adds up the deleted and failed objects in reports.
 type tally map[string]float64
 
 func (n tally) add(d gc.Document) {
@@ -116,7 +116,7 @@ func TestTheExporterAddsSweepsUp(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 80}, lab.ServerOptions{})
 	fresh := s.exported()
 	if value(t, fresh, "bosgc_last_sweep_timestamp_seconds", "") != 0 || value(t, fresh, "bosgc_state_ok", "") != 1 {
-		t.Error("before the first sweep it says that there was one, or that the state is bad")
+		t.Error("before the first sweep the exporter shows one, or a bad state")
 	}
 	sum := tally{}
 	if err := s.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 500, System: "cfs", Method: "DELETE", Count: 3}); err != nil {
@@ -153,11 +153,11 @@ func TestTheExporterAddsSweepsUp(t *testing.T) {
 		}
 	}
 	if n := value(t, families, "bosgc_requests_total", `code="204",system="bos",verb="DELETE"`); n == 0 {
-		t.Error("requests are not added up")
+		t.Error("requests are not summed up")
 	}
 }
 
-// A sweep that fails is told of, and what the last good one saw goes on standing.
+// A sweep that fails reports itself, and does not replace what the last good one saw.
 func TestASweepThatFailsReportsItself(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
@@ -190,7 +190,7 @@ func TestASweepThatFailsReportsItself(t *testing.T) {
 	}
 }
 
-// The exporter goes on showing what it knows, and says that it cannot know more.
+// Without the state the exporter still shows what it knows, and reports that it cannot read the state.
 func TestAnExporterWithoutTheState(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 10}, lab.ServerOptions{})
@@ -198,9 +198,9 @@ func TestAnExporterWithoutTheState(t *testing.T) {
 		t.Fatal(err)
 	}
 	if families := s.exported(); value(t, families, "bosgc_state_ok", "") != 0 || len(families["bosgc_deleted_total"].GetMetric()) == 0 {
-		t.Error("it does not say that it knows nothing")
+		t.Error("the exporter does not report that it cannot read the state")
 	}
-	// A sweep that cannot keep the state sweeps all the same, and counts nothing as seen.
+	// A sweep that cannot write the state still sweeps, but counts no object as seen.
 	d, code := s.document([]string{"sweep"}, "BOSGC_ORPHAN_SIGHTINGS=2")
 	if code != gc.ExitDone || count(d, outcome(gc.Deleted)) == 0 {
 		t.Errorf("exit code %d, outcomes %v", code, d.Outcomes)
@@ -215,9 +215,9 @@ func TestPlansAreToldToNobody(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if _, err := os.Stat(file); err == nil || s.Kube.Has("configmaps", lab.Namespace, "bosgc-state") {
-		t.Error("a plan has written something")
+		t.Error("a plan has written the text file or the state")
 	}
-	// A dry run of the CronJob is a run: whoever begins with one wants to see that it works.
+	// A dry run of the CronJob counts as a run: whoever begins with dry runs wants to see that they work.
 	if code, _, _ := s.run([]string{"sweep"}, "BOSGC_TEXTFILE="+file, "BOSGC_DRY_RUN=true"); code != gc.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
@@ -269,7 +269,7 @@ func TestPush(t *testing.T) {
 		{http.StatusOK, "", gc.ExitDone, true},
 		{http.StatusNoContent, "", gc.ExitDone, true}, // VictoriaMetrics
 		{http.StatusOK, "cfs-down", gc.ExitIncomplete, false},
-		{http.StatusInternalServerError, "", gc.ExitDone, true}, // a warning, and no failure of the sweep
+		{http.StatusInternalServerError, "", gc.ExitDone, true}, // a warning; the sweep does not fail
 	} {
 		s.ClearFaults()
 		if tt.fault != "" {
@@ -321,7 +321,7 @@ func TestLingerUntilScraped(t *testing.T) {
 	})
 	eventually(t, func() error { _, err := fetch("http://" + address + "/healthz"); return err })
 	if _, err := fetch("http://" + address + "/nothing"); err == nil {
-		t.Error("/nothing is something")
+		t.Error("/nothing is answered")
 	}
 	text, err := fetch("http://" + address + "/metrics")
 	if err != nil {
@@ -340,11 +340,11 @@ func TestLingerUntilScraped(t *testing.T) {
 	sum.add(d)
 	sum.hold(t, metricsOf(t, text))
 	if code, _, _ = s.run([]string{"sweep"}, "BOSGC_METRICS_LINGER=1s", "BOSGC_METRICS_ADDR="+address); code != gc.ExitDone {
-		t.Errorf("nobody came: exit code %d", code)
+		t.Errorf("without a scrape: exit code %d", code)
 	}
 }
 
-// What went wrong is noted on the CronJob, where "kubectl describe" shows it.
+// Problems are noted as Events of the CronJob, where "kubectl describe" shows them.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	for _, csm := range []string{"1.0", "1.4"} { // CronJobs of batch/v1beta1 and of batch/v1
@@ -371,7 +371,7 @@ func TestEvents(t *testing.T) {
 		s.ClearFaults()
 		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc", "BOSGC_MAX_DELETES=3")
 		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc", "BOSGC_MAX_ORPHAN_PERCENT=0", "BOSGC_MAX_DELETES=100000")
-		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc") // nothing to tell
+		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc") // nothing to report
 		s.run([]string{"sweep"}, "BOSGC_MAX_DELETES=1")
 		want := "Normal SweepCapped, Warning SweepIncomplete, Warning SweepRefused"
 		if got := strings.Join(events(), ", "); got != want {

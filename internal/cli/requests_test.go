@@ -9,8 +9,8 @@ import (
 	"bosgc/internal/lab"
 )
 
-// TestRequestsPerObject counts what a sweep asks for. BOS is fragile, and each request is one that somebody else has to
-// wait for. "make bench" measures the time besides.
+// TestRequestsPerObject limits the requests of a sweep. BOS is fragile, and each request is one that somebody else has
+// to wait for. "make bench" also measures the time.
 func TestRequestsPerObject(t *testing.T) {
 	t.Parallel()
 	world, err := lab.NewBulk(lab.BulkOptions{CSM: "1.4", Seed: 7, Sessions: 300, Garbage: 50, Foreign: 3000, ForeignBytes: 1 << 10, Now: time.Now()})
@@ -38,7 +38,7 @@ func TestRequestsPerObject(t *testing.T) {
 		parts := strings.Split(strings.Trim(r.Path, "/"), "/")
 		last := parts[len(parts)-1]
 		if strings.HasPrefix(last, "bosgc") || strings.Contains(r.Query, "bosgc") {
-			continue // what it keeps for itself
+			continue // bosgc's own objects
 		}
 		switch {
 		case r.System == "bos" && len(parts) == 3 && goes[last]:
@@ -60,20 +60,20 @@ func TestRequestsPerObject(t *testing.T) {
 		{"BOS list", is["BOS list"], 1},
 		{"BOS GET", is["BOS GET"], gone[lab.KindSession]},
 		{"BOS DELETE", is["BOS DELETE"], gone[lab.KindSession]},
-		// Some few that stay as the newest of their templates; and for guessing how large the list is.
+		// For a few that are kept as the newest of their templates, and for estimating the size of the list.
 		{"BOS of one that stays", is["BOS of one that stays"], 20},
 		{"CFS GET", is["CFS GET"], gone[lab.KindCFSSession]},
 		{"CFS DELETE", is["CFS DELETE"], gone[lab.KindCFSSession]},
-		// For the plan, which looks at its content; the journal gets the same.
+		// For the plan, which reads the content; the journal uses the same answer.
 		{"ConfigMap GET", is["configmaps GET"], gone[lab.KindConfigMap]},
 		{"ConfigMap DELETE", is["configmaps DELETE"], gone[lab.KindConfigMap]},
-		{"Job GET", is["jobs GET"], gone[lab.KindJob]}, // for the journal, and the last look
+		{"Job GET", is["jobs GET"], gone[lab.KindJob]}, // for the journal and the recheck
 		{"Job DELETE", is["jobs DELETE"], gone[lab.KindJob]},
 	} {
 		t.Logf("%s: %d, at most %d", tt.what, tt.asked, tt.most)
-		// What is held up for half a second is read again: on a slow machine that is some, but not each.
+		// An object that waited for half a second is read again. On a slow machine these are some, but not all.
 		if tt.asked > tt.most+tt.most/2 || tt.asked > tt.most && strings.HasSuffix(tt.what, "DELETE") {
-			t.Errorf("%s: %d, and %d is the most", tt.what, tt.asked, tt.most)
+			t.Errorf("%s: %d, want at most %d", tt.what, tt.asked, tt.most)
 		}
 	}
 }

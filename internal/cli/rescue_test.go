@@ -14,7 +14,7 @@ import (
 	"bosgc/policy"
 )
 
-// crowded is a machine whose sessions are too many for BOS's list: what they weigh is not scaled.
+// crowded returns a system with too many sessions for BOS's list. The size of the sessions is not scaled.
 func crowded(csm string, sessions int) lab.Options {
 	return lab.Options{CSM: csm, Seed: 3, Sessions: sessions, Nodes: 2000, SessionNodes: 300, ListBytes: -1}
 }
@@ -29,8 +29,8 @@ func (s *system) listed(n int) (count int) {
 	return count
 }
 
-// A sweep of a BOS that cannot list its sessions takes what is finished and nothing else, without hurting it.
-// The next ones bring the list back, and in the end exactly what stays is left.
+// If BOS cannot list its sessions, a sweep deletes what has finished and nothing else, without hurting BOS. The next
+// sweeps bring the list back, and in the end exactly the objects to keep are left.
 func TestRescueWithoutTheList(t *testing.T) {
 	for _, csm := range []string{"1.0", "1.4"} {
 		t.Run(csm, func(t *testing.T) {
@@ -46,15 +46,15 @@ func TestRescueWithoutTheList(t *testing.T) {
 			}
 			for _, o := range d.Objects {
 				if o.Reason == policy.Ghost || o.Reason.LooksOrphaned() {
-					t.Errorf("%s %s is concluded from a list that nobody has seen: %s", o.Kind, o.Name, o.Detail)
+					t.Errorf("%s %s was judged by a list that nobody has read: %s", o.Kind, o.Name, o.Detail)
 				}
 				if o.Kind == policy.Session && (o.FoundIn == "" || !strings.Contains(o.Detail, string(o.FoundIn))) {
-					t.Errorf("where does %s come from? %q, %q", o.Name, o.FoundIn, o.Detail)
+					t.Errorf("%s does not say where it was found: %q, %q", o.Name, o.FoundIn, o.Detail)
 				}
 			}
 			first := all - len(s.BOS.IDs())
 			if first < all/4 {
-				t.Errorf("only %d of %d sessions went", first, all)
+				t.Errorf("only %d of %d sessions were deleted", first, all)
 			}
 			for n := 1; code != gc.ExitDone; n++ {
 				if n > 5 {
@@ -67,13 +67,13 @@ func TestRescueWithoutTheList(t *testing.T) {
 				t.Errorf("%d workers of BOS hung; the last list is from %q", s.BOS.MaxHung(), d.List.From)
 			}
 			s.noDanger()
-			t.Logf("%d sessions: %d went without the list, %d stay; the documented wipe would have lost %d of those, we %d", all, first, len(s.BOS.IDs()), len(s.BOS.IDs()), 0)
+			t.Logf("%d sessions: %d were deleted without the list, %d are kept; the documented wipe would have lost %d of those, bosgc %d", all, first, len(s.BOS.IDs()), len(s.BOS.IDs()), 0)
 		})
 	}
 }
 
-// A ConfigMap of another name than the session whose Job mounts it could be that of a session of its own name,
-// as long as neither the list nor BOS says that there is none: the session waits then.
+// A Job mounts a ConfigMap that does not have its session's name. The ConfigMap could belong to a session of that name,
+// unless the list or BOS says that there is none. Until then the session is kept.
 func TestAConfigMapThatCouldBeAnothersWaits(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 6, Only: []string{"names-differ"}}, lab.ServerOptions{})
 	other := ""
@@ -83,7 +83,7 @@ func TestAConfigMapThatCouldBeAnothersWaits(t *testing.T) {
 		}
 	}
 	if other == "" {
-		t.Fatal("no ConfigMap of another name would go")
+		t.Fatal("no ConfigMap of another name is to be deleted")
 	}
 	fault := lab.Fault{Kind: lab.FaultStatus, Status: 503, System: "bos", Method: "GET", Path: "/v1/session/" + other}
 	for _, f := range []lab.Fault{{Name: "list-hangs"}, fault} {
@@ -103,12 +103,12 @@ func TestAConfigMapThatCouldBeAnothersWaits(t *testing.T) {
 	}
 	d, _ = s.document([]string{"plan"}, patience...)
 	if o := find(t, d, policy.ConfigMap, other); o.Verdict != policy.Delete {
-		t.Errorf("with BOS's word for it: %s %s (%s)", o.Verdict, o.Reason, o.Detail)
+		t.Errorf("after BOS has answered: %s %s (%s)", o.Verdict, o.Reason, o.Detail)
 	}
 }
 
-// A list that is small by every estimate and hangs all the same is asked for once, and not again on the
-// same day, however often one sweeps. A day later it is; or at once, when someone has taken the memory away.
+// A list that should be small and hangs all the same is requested once, and not again on the same day, however often
+// bosgc sweeps. It is requested again a day later, or as soon as somebody removes the memory of it.
 func TestAHangIsRemembered(t *testing.T) {
 	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 40})
 	if err := l.AddFault(lab.Fault{Name: "list-hangs"}); err != nil {
@@ -146,8 +146,8 @@ func TestAHangIsRemembered(t *testing.T) {
 	}
 }
 
-// With its database down BOS answers nothing. The first sweep finds that out by two requests, those after it
-// by one, and as soon as BOS is well again the list is asked for.
+// With its database down BOS answers nothing. The first sweep needs two requests to find that out, the next ones need
+// one. As soon as BOS is well again, the list is requested.
 func TestASilentBOSIsNotTakenForAListThatHangs(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 8}, lab.ServerOptions{})
 	if err := s.AddFault(lab.Fault{Name: "etcd-down"}); err != nil {
@@ -175,7 +175,7 @@ func TestASilentBOSIsNotTakenForAListThatHangs(t *testing.T) {
 	}
 }
 
-// Where BOS v1 has been removed, thousands of ConfigMaps are still there, and there is no list to hang.
+// Where BOS v1 has been removed, thousands of ConfigMaps are left, but there is no list that could hang.
 func TestNoListIsMissedWhereV1IsGone(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.6", Sessions: 1500, Only: []string{"orphan-configmap"}}, lab.ServerOptions{})
 	d, code := s.document([]string{"plan"})
@@ -189,8 +189,8 @@ func TestNoListIsMissedWhereV1IsGone(t *testing.T) {
 	}
 }
 
-// What Kubernetes names and BOS does not have weighs nothing: after a wipe thousands of ConfigMaps are
-// left, and the list is empty.
+// Sessions that only Kubernetes knows do not count towards the size of the list: after a wipe thousands of ConfigMaps
+// are left, and the list is empty.
 func TestManyTracesAreNotManySessions(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Seed: 3, Sessions: 1500, Only: []string{"finished-expired"}, ListBytes: -1}, lab.ServerOptions{})
 	for _, id := range s.BOS.IDs() {

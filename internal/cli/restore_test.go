@@ -30,7 +30,7 @@ import (
 
 const sessionID = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
 
-// ownStore is where bosgc keeps its own things.
+// ownStore returns the store of bosgc's own objects.
 func (s *system) ownStore() *kube.Store {
 	s.t.Helper()
 	config, err := kube.Config(s.Kubeconfig(), "")
@@ -85,7 +85,7 @@ func (s *system) content() map[string]corev1.ConfigMap {
 	return all
 }
 
-// What a sweep deletes a restore puts back: every ConfigMap as it was, and nothing else.
+// A restore puts back every ConfigMap that a sweep has deleted, unchanged, and nothing else.
 func TestRestoreOfASweep(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Seed: 4, Sessions: 40}, lab.ServerOptions{})
 	before := s.content()
@@ -108,7 +108,7 @@ func TestRestoreOfASweep(t *testing.T) {
 		gone[o.Kind.String()]++
 		was, is := before[o.Name], back[o.Name]
 		if o.Kind == policy.ConfigMap && (is.Name == "" || !maps.Equal(was.Data, is.Data) || !maps.EqualFunc(was.BinaryData, is.BinaryData, bytes.Equal) || !maps.Equal(was.Annotations, is.Annotations)) {
-			t.Errorf("%s is %+v, and was %+v", o.Name, is, was)
+			t.Errorf("%s is %+v and was %+v", o.Name, is, was)
 		}
 	}
 	if gone["ConfigMap"] == 0 || gone["Job"] == 0 || gone["Session"] == 0 || gone["CFSSession"] == 0 {
@@ -116,7 +116,7 @@ func TestRestoreOfASweep(t *testing.T) {
 	}
 	for o := range s.exist() {
 		if !after[o] && !strings.HasPrefix(o, "ConfigMap ") {
-			t.Errorf("%s has been made", o)
+			t.Errorf("%s was created", o)
 		}
 	}
 	if n := restored.Outcomes[gc.Restored]; n != gone["ConfigMap"] {
@@ -132,7 +132,7 @@ func TestRestoreOfASweep(t *testing.T) {
 	s.noDanger()
 }
 
-// The journal is not garbage, to any sweep, of whatever age it is.
+// No sweep deletes the journal, however old it is.
 func TestRestoreFindsWhatSweepsLeave(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Seed: 4, Sessions: 20}, lab.ServerOptions{})
 	s.journalled("run-1", configMapEntry(sessionID))
@@ -313,7 +313,7 @@ func TestRestoreThatFailsInPart(t *testing.T) {
 	}
 }
 
-// A journal that is none, or would fill the memory, is refused.
+// A journal that cannot be read, or would fill the memory, is refused.
 func TestRestoreOfAHostileJournal(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 3}, lab.ServerOptions{})
 	var bomb bytes.Buffer
@@ -350,17 +350,17 @@ func TestRestoreAsksOnlyAPerson(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	if a.confirmed(ended, silent, "Put back 3 of them?") {
-		t.Error("silence is no consent")
+		t.Error("no answer was taken for a yes")
 	}
 	if a.asks(strings.NewReader("y\n")) {
-		t.Error("a program is asked")
+		t.Error("a program was asked")
 	}
 	if null, err := os.Open(os.DevNull); err != nil || a.asks(null) {
 		t.Errorf("%v, nobody is asked", err)
 	}
 }
 
-// full, of another test, is a disk without space.
+// full is a disk without free space.
 func TestRestoreThatCannotBeShown(t *testing.T) {
 	a := &app{stdout: full{}, output: "table"}
 	var exit *sweep.Error

@@ -19,10 +19,10 @@ import (
 	"bosgc/internal/lab"
 )
 
-// freeAddress gives an address on loopback that nobody listens at.
+// freeAddress returns a loopback address on which nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	// On a loopback address of its own: on the usual one another test's server may be given the port before it is used.
+	// A random loopback address: the port on 127.0.0.1 could be given to another test's server before it is used.
 	host := netip.AddrFrom4([4]byte{127, byte(1 + rand.IntN(250)), byte(rand.IntN(250)), byte(1 + rand.IntN(250))})
 	l, err := net.Listen("tcp", netip.AddrPortFrom(host, 0).String())
 	if err != nil {
@@ -45,7 +45,7 @@ func fetch(url string) (string, error) {
 	return string(text), err
 }
 
-// eventually asks until check is content.
+// eventually repeats check until it returns nil.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -93,7 +93,7 @@ func TestLiveServeSweepsAgainAndAgain(t *testing.T) {
 			return err
 		}
 	}
-	// The first sweep leaves a part, and the second one, which comes by itself, does the rest.
+	// The first sweep reaches its limit. The second one, which starts by itself, deletes the rest.
 	eventually(t, metric("bosgc_last_exit_code 0"))
 	eventually(t, func() error {
 		if got, left := len(s.exist()), len(want); got != left {
@@ -110,7 +110,7 @@ func TestLiveServeSweepsAgainAndAgain(t *testing.T) {
 		t.Errorf("/healthz: %v", err)
 	}
 
-	// A sweep that fails does not end it.
+	// A failed sweep does not end serve.
 	if err := s.AddFault(lab.Fault{Name: "bos-down"}); err != nil {
 		t.Fatal(err)
 	}

@@ -16,14 +16,14 @@ import (
 
 const (
 	moduleRoot = "../.."
-	// soakEnough is within how many cases a broken rule has to be noticed.
+	// soakEnough is the number of cases within which a broken rule must be noticed.
 	soakEnough = 400
 	// brokenAtOnce is the number of mutants that are built and soaked at the same time.
 	brokenAtOnce = 2
 )
 
-// TestEveryBrokenRuleIsNoticed builds one mutant after the other and demands that the soak ends with a
-// violation. If it does not, what the soak plays is too kind.
+// TestEveryBrokenRuleIsNoticed builds each mutant and requires that the soak ends with a violation. If it does not, the
+// cases of the soak are too harmless.
 func TestEveryBrokenRuleIsNoticed(t *testing.T) {
 	if os.Getenv("BOSGC_SOAK_BROKEN") == "" {
 		t.Skip("NOT RUN: 26 builds take minutes; make soak-broken runs them")
@@ -45,7 +45,7 @@ func TestEveryBrokenRuleIsNoticed(t *testing.T) {
 			output, err := soakMutant(t, m, root, seeds[m.rule])
 			violation := regexp.MustCompile(`VIOLATION with seed (\d+), after (\d+) cases\n[^\n]*\n\s*([^\n]*)`).FindSubmatch(output)
 			if err == nil || violation == nil {
-				t.Errorf("nobody has noticed: %v\n%s", err, output[max(0, len(output)-2000):])
+				t.Errorf("no violation was found: %v\n%s", err, output[max(0, len(output)-2000):])
 				return
 			}
 			mu.Lock()
@@ -59,8 +59,8 @@ func TestEveryBrokenRuleIsNoticed(t *testing.T) {
 	})
 }
 
-// soakMutant compiles this package's tests with the mutant's file in place of the real one, and runs the soak
-// from the given seed.
+// soakMutant compiles this package's tests with the mutant's file in place of the real one, and runs the soak from the
+// given seed.
 func soakMutant(t *testing.T, m mutant, root, seed string) ([]byte, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -86,8 +86,8 @@ func soakMutant(t *testing.T, m mutant, root, seed string) ([]byte, error) {
 	return command.Output()
 }
 
-// documentedRules returns the rules in the table of docs/safety.md, sorted, and for each the seed that has
-// shown it before, where the search begins.
+// documentedRules returns the rules in the table of docs/safety.md, sorted, and for each rule a seed that has found it
+// before. The search begins there.
 func documentedRules(t *testing.T) (rules []string, seeds map[string]string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(moduleRoot, "docs/safety.md"))

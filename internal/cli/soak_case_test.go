@@ -12,12 +12,12 @@ import (
 
 const day = 24 * time.Hour
 
-// soakNow is when every world of the soak begins. Time moves on by at most four hours from there:
-// stories keep six hours away from what they are too young for, so that their truth holds.
+// soakNow is when every world of the soak begins. A case takes at most four hours from there. Objects that are too
+// young in a story have six hours left, so a story stays true.
 var soakNow = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// soakCase is a world, settings, and what happens to both: all of it drawn from one number before
-// anything runs, so that the number replays it.
+// soakCase is a world, settings, and what happens to them. All of it is drawn from one number before anything runs, so
+// that the number replays the case.
 type soakCase struct {
 	seed     uint64
 	world    *lab.World
@@ -26,9 +26,9 @@ type soakCase struct {
 	steps    []*soakStep
 }
 
-// soakSettings are those that stay the same in all runs of a case.
+// soakSettings are the settings that all runs of a case share.
 type soakSettings struct {
-	// tuned says that they change what goes, so that the stories' truth is not enough.
+	// tuned reports whether the settings change which objects are deleted, so that the stories alone cannot tell.
 	tuned                                              bool
 	sessionTTL, failedTTL, abandonedTTL, grace, cfsTTL time.Duration
 	keepLast, sightings, percent                       int
@@ -36,11 +36,11 @@ type soakSettings struct {
 	cfs                                                string
 }
 
-// soakStep is one run and what surrounds it.
+// soakStep is one run and its circumstances.
 type soakStep struct {
 	command    string        // sweep, dry-run or plan
-	wait       time.Duration // that has passed since the run before
-	skew       time.Duration // of this machine's clock against that of the API server
+	wait       time.Duration // since the run before
+	skew       time.Duration // of this machine's clock against the API server's
 	maxDeletes int
 	environ    []string
 	faults     []lab.Fault
@@ -48,14 +48,14 @@ type soakStep struct {
 	crash      *soakCrash
 }
 
-// soakCrash is the end of a process: from some request on nothing of it arrives any more.
+// soakCrash is the death of a process: after some request nothing of it arrives any more.
 type soakCrash struct {
 	of     string // which requests are counted: any, write or delete
 	n      int
-	served bool // the last one is carried out, and its answer lost
+	served bool // the last request is carried out, but its answer is lost
 }
 
-// soakChange is something that somebody else does meanwhile.
+// soakChange is something that somebody else does at the same time.
 type soakChange struct {
 	what   string // keep, until, garbage, touch, pod, use, renew, cfs
 	kind   string
@@ -70,7 +70,7 @@ func drawCase(seed uint64) (*soakCase, error) {
 	profiles := lab.Profiles()
 	options := lab.Options{CSM: profiles[int(seed)%len(profiles)], Seed: seed, Sessions: 4 + r.IntN(12), Now: soakNow}
 	if chance(r, 20) {
-		options.Sessions = 20 + r.IntN(16) // so many that a share of a kind means something
+		options.Sessions = 20 + r.IntN(16) // enough for the guard to apply
 	}
 	if stories, err := lab.Stories(options.CSM); err == nil && chance(r, 35) {
 		r.Shuffle(len(stories), func(a, b int) { stories[a], stories[b] = stories[b], stories[a] })
@@ -78,7 +78,7 @@ func drawCase(seed uint64) (*soakCase, error) {
 	}
 	c := &soakCase{seed: seed, settings: drawSettings(r)}
 	if options.Sessions >= 20 {
-		// So soon is an orphan one, and so few may be, that the guard alone holds them back.
+		// Sightings and share are so low that only the guard holds orphans back.
 		c.settings.sightings, c.settings.percent = oneOf(r, 1, 1, 1, 2), oneOf(r, 0, 0, 10, 50)
 	}
 	var err error
@@ -95,8 +95,8 @@ func drawCase(seed uint64) (*soakCase, error) {
 	return c, nil
 }
 
-// emptied says whether so much is left in Kubernetes, once no session is left in BOS, that the empty list
-// is not believed (docs/policy.md): such a world never comes to its truth.
+// emptied reports whether BOS would end up with an empty list beside so many objects in Kubernetes that bosgc does not
+// believe it (docs/policy.md). Such a world never converges.
 func emptied(w *lab.World) bool {
 	traces := 0
 	for _, f := range w.Facts() {
@@ -110,8 +110,8 @@ func emptied(w *lab.World) bool {
 	return w.Profile.BOSv1 && traces >= 20
 }
 
-// untraced says whether there is a time at which not one of the sessions in BOS has left anything in Kubernetes: then they
-// are taken for those of another system (docs/policy.md), and nothing of a session goes.
+// untraced reports whether at some time no session in BOS has an object in Kubernetes. bosgc then takes the sessions
+// for those of another system (docs/policy.md), and deletes nothing of a session.
 func untraced(w *lab.World) bool {
 	listed := false
 	for _, f := range w.Facts() {
@@ -134,8 +134,8 @@ func drawSettings(r *rand.Rand) soakSettings {
 		return s
 	}
 	s.tuned = true
-	// The grace is never above another age: what is left of a session whose other half a killed run
-	// has taken would otherwise wait for it, longer than a soak lasts.
+	// The grace is never longer than another age. If a killed run has deleted one half of a session, the other half would
+	// have to wait for the grace, longer than a soak lasts.
 	s.grace = oneOf(r, 12*time.Hour, day)
 	s.sessionTTL = oneOf(r, day, 3*day, 10*day, 30*day)
 	s.failedTTL = oneOf(r, day, 5*day, 20*day)
@@ -186,7 +186,7 @@ func drawStep(r *rand.Rand, c *soakCase) *soakStep {
 	if chance(r, 30) {
 		drawAlone(r, s)
 	}
-	// A second is the least that can be set. Three let requests be tried again.
+	// One second is the minimum. Three seconds leave time for retries.
 	timeout := oneOf(r, 1, 1, 1, 3)
 	s.environ = []string{
 		fmt.Sprint("BOSGC_MAX_DELETES=", s.maxDeletes),
@@ -196,13 +196,13 @@ func drawStep(r *rand.Rand, c *soakCase) *soakStep {
 		"BOSGC_DEADLINE=" + oneOf(r, "15m", "15m", "15m", "4s"),
 	}
 	if chance(r, 4) {
-		// Nothing listens there: the connection is refused.
+		// Nothing listens there, so the connection is refused.
 		s.environ = append(s.environ, oneOf(r, "BOSGC_BOS_URL=", "BOSGC_CFS_URL=")+"http://127.0.0.1:1")
 	}
 	return s
 }
 
-// drawChange draws a victim among what would go: for all others a change changes nothing.
+// drawChange draws a victim among the objects to be deleted: for all others a change makes no difference.
 func drawChange(r *rand.Rand, c *soakCase) (soakChange, bool) {
 	truth := c.world.Truth()
 	change := soakChange{what: oneOf(r, "keep", "keep", "until", "garbage", "touch", "touch", "pod", "pod", "use", "renew", "cfs")}
@@ -221,11 +221,11 @@ func drawChange(r *rand.Rand, c *soakCase) (soakChange, bool) {
 		case "use":
 			fits = o.Kind == lab.KindConfigMap
 		case "renew":
-			// It is young then. Only where another witness tells the age of its session does it go all the same.
+			// The new ConfigMap is young. It is still deleted only if another witness shows the age of its session.
 			fits = o.Kind == lab.KindConfigMap && fact.Listed && !fact.End.IsZero()
 		case "cfs":
 			fits = o.Kind == lab.KindCFSSession
-			change.when = oneOf(r, "before", "journal") // CFS has no conditions: what comes between look and delete is lost
+			change.when = oneOf(r, "before", "journal") // CFS has no preconditions: a change between recheck and delete is lost
 		}
 		if fits && o.GoesConfirmed() && !c.changed(change) {
 			return change, true
@@ -234,8 +234,8 @@ func drawChange(r *rand.Rand, c *soakCase) (soakChange, bool) {
 	return change, false
 }
 
-// changed says whether something happens to a session already. What two changes of one do together
-// would be hard to tell.
+// changed reports whether a session already has a change. The effect of two changes on one session would be hard to
+// predict.
 func (c *soakCase) changed(to soakChange) bool {
 	for _, step := range c.steps {
 		for _, change := range step.changes {
@@ -251,7 +251,7 @@ func chance(r *rand.Rand, percent int) bool { return r.IntN(100) < percent }
 
 func oneOf[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// String is the case as a person reads it who has to find out what went wrong.
+// String describes the case to a person who has to find out what went wrong.
 func (c *soakCase) String() string {
 	var b strings.Builder
 	o := c.world.Options

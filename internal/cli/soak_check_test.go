@@ -12,7 +12,7 @@ import (
 	"bosgc/internal/lab"
 )
 
-// soakCensus counts what there was before a run, by kind.
+// soakCensus counts the objects before a run, by kind.
 type soakCensus map[string]int
 
 func (s *soakWorld) census() soakCensus {
@@ -26,7 +26,7 @@ func (s *soakWorld) census() soakCensus {
 	return c
 }
 
-// check looks at what one run has done, crashed or not.
+// check examines what one run has done, crashed or not.
 func (s *soakWorld) check(step *soakStep, run soakRun, before soakCensus) error {
 	if limit := step.maxDeletes; len(s.deletions) > limit {
 		s.violate("%d objects were deleted, and BOSGC_MAX_DELETES is %d", len(s.deletions), limit)
@@ -39,12 +39,12 @@ func (s *soakWorld) check(step *soakStep, run soakRun, before soakCensus) error 
 	left := s.exist()
 	for key := range left {
 		if !s.begun[key] {
-			s.violate("%s was made", key)
+			s.violate("%s was created", key)
 		}
 	}
 	for _, id := range s.newest() {
 		if !left[name(lab.KindSession, id)] {
-			s.violate("session %s is gone, and was among the newest of its template", id)
+			s.violate("session %s is gone although it was among the newest of its template", id)
 		}
 	}
 	for _, danger := range s.server.Danger() {
@@ -53,16 +53,16 @@ func (s *soakWorld) check(step *soakStep, run soakRun, before soakCensus) error 
 	return s.checkJournal(context.Background())
 }
 
-// checkGuard counts the orphans that went. Where a share of a kind says anything, no more of it
-// may go than the guard allows to look orphaned.
+// checkGuard counts the deleted orphans. For a kind with enough objects, no more may be deleted than the guard lets
+// look orphaned.
 func (s *soakWorld) checkGuard(step *soakStep, before soakCensus) {
 	for _, f := range step.faults {
 		if f.Kind == lab.FaultStale {
-			return // the run has counted what was there, and not what is
+			return // the run has counted what was there earlier
 		}
 	}
 	if !s.world.Profile.BOSv1 {
-		return // everything is an orphan there, and the guard is off
+		return // everything is an orphan, and the guard is off
 	}
 	orphans := map[string]int{}
 	for _, d := range s.deletions {
@@ -72,7 +72,7 @@ func (s *soakWorld) checkGuard(step *soakStep, before soakCensus) {
 	}
 	for kind, n := range orphans {
 		if all := before[kind]; all >= 20 && n*100 > s.settings.percent*all {
-			s.violate("%d of %d objects of kind %s went as orphans, more than %d %%", n, all, kind, s.settings.percent)
+			s.violate("%d of %d objects of kind %s were deleted as orphans, more than %d %%", n, all, kind, s.settings.percent)
 		}
 	}
 }
@@ -81,7 +81,7 @@ var ownWrites = regexp.MustCompile(`^(POST|PUT) /(api/v1|apis/coordination\.k8s\
 
 var noteWrites = regexp.MustCompile(`^(POST|PUT) /api/v1/namespaces/services/configmaps(/bosgc-state)?$`)
 
-// checkRequests looks at everything that is no question.
+// checkRequests examines every request that is not a read.
 func (s *soakWorld) checkRequests(step *soakStep, run soakRun) {
 	hung := slices.ContainsFunc(run.requests, func(r lab.Request) bool { return r.Path == "/v1/session" && r.Status == 0 })
 	for _, r := range run.requests {
@@ -89,12 +89,12 @@ func (s *soakWorld) checkRequests(step *soakStep, run soakRun) {
 		switch {
 		case r.Method == http.MethodGet, r.System == "token", strings.HasSuffix(r.Path, "/selfsubjectaccessreviews"):
 		case step.command == "plan" && hung && noteWrites.MatchString(what):
-			// That BOS's list hangs has to be remembered by whoever finds it out: each who asks costs BOS a worker.
+			// A plan that finds the list hanging must remember it, because each further request costs BOS a worker.
 		case step.command == "plan":
 			s.violate("a plan sent %s", what)
 		case r.Method == http.MethodDelete && step.command == "sweep":
 			if parts := strings.Split(r.Path, "/"); parts[len(parts)-1] == "" || strings.HasSuffix(r.Path, "s") && !strings.Contains(r.Path, "bosgc-") {
-				s.violate("a collection was to be deleted: %s", what)
+				s.violate("a collection was deleted: %s", what)
 			}
 		case ownWrites.MatchString(what):
 		default:
@@ -103,16 +103,16 @@ func (s *soakWorld) checkRequests(step *soakStep, run soakRun) {
 	}
 }
 
-// checkReport holds what a run says of itself against what is there.
+// checkReport compares a run's report with what is there.
 func (s *soakWorld) checkReport(run soakRun) {
 	if run.code != run.document.ExitCode {
-		s.violate("exit code %d, and %d in the document", run.code, run.document.ExitCode)
+		s.violate("exit code %d, but %d in the document", run.code, run.document.ExitCode)
 	}
 	left := s.exist()
 	for _, o := range run.document.Objects {
 		gone := o.Outcome == gc.Deleted || o.Outcome == gc.Gone
 		if key := name(o.Kind.String(), o.Name); gone && left[key] {
-			s.violate("%s is said to be %s, and is there", key, o.Outcome)
+			s.violate("%s is reported as %s but is still there", key, o.Outcome)
 		}
 	}
 }
@@ -125,7 +125,6 @@ func (s *soakWorld) exist() map[string]bool {
 	return left
 }
 
-// String is for a person.
 func (r soakRun) String() string {
 	return fmt.Sprintf("exit code %d, crashed %v, %d requests, outcomes %v, %s", r.code, r.crashed, len(r.requests), r.document.Outcomes, strings.TrimSpace(r.stderr))
 }

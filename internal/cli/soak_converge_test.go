@@ -17,15 +17,15 @@ import (
 	"bosgc/internal/lab"
 )
 
-// converge lets undisturbed runs have what the disturbed ones have left, and demands the truth:
+// converge runs undisturbed sweeps after the disturbed runs, and requires that the end is the expected one:
 //
-//  1. One sweep takes everything that goes by the evidence of its own session, without a single orphan
-//     being confirmed: wherever a run was killed, what it has left leads to the rest.
-//  2. As many sweeps as orphans need leave exactly what stays.
-//  3. One more does nothing, and a plan says so.
+//  1. One sweep deletes everything that the evidence of its own session allows, without confirming any orphan:
+//     wherever a run was killed, what it has left leads to the rest.
+//  2. As many sweeps as orphans need leave exactly the objects to keep.
+//  3. One more sweep does nothing, and a plan has nothing to delete.
 //
-// The clock stands still meanwhile, so that nothing comes of age on the way. The share of orphans is
-// not limited: the truth has none of that.
+// The clock stands still, so that no object comes of age on the way. The share of orphans is not limited, because
+// the stories do not consider it.
 func (s *soakWorld) converge() error {
 	s.undo()
 	s.passTime()
@@ -34,7 +34,7 @@ func (s *soakWorld) converge() error {
 	}
 	var twin *soakWorld
 	if s.settings.tuned {
-		// By settings of its own the truth is what an undisturbed twin comes to.
+		// With tuned settings the expected end is that of an undisturbed twin.
 		var err error
 		if twin, err = s.twin(); err != nil {
 			return err
@@ -50,7 +50,7 @@ func (s *soakWorld) converge() error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.exist())) {
 		if !expected[key] && !s.leadsNowhere(key) && !s.renewed(key) {
-			s.violate("one undisturbed sweep has left %s", s.told(key))
+			s.violate("after one undisturbed sweep %s is left", s.told(key))
 		}
 	}
 	if err := s.sweepsUndisturbed(max(1, s.settings.sightings-1)); err != nil {
@@ -63,8 +63,8 @@ func (s *soakWorld) converge() error {
 	return s.sameTwice()
 }
 
-// forgetHang takes away what is remembered of a list that hung, as who has mended BOS does (docs/rescue.md):
-// by itself it is asked for again a day later, and so long no soak lasts.
+// forgetHang removes the memory of a list that hung, as an administrator does after repairing BOS (docs/rescue.md).
+// Otherwise the list would be requested again a day later, and no soak lasts that long.
 func (s *soakWorld) forgetHang() error {
 	config, err := clientcmd.BuildConfigFromFlags("", s.server.Kubeconfig())
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *soakWorld) forgetHang() error {
 	return err
 }
 
-// twin is the same world at the same time, to which nothing has happened.
+// twin returns the same world at the same time without any disturbance.
 func (s *soakWorld) twin() (*soakWorld, error) {
 	fresh, err := drawCase(s.seed)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *soakWorld) twin() (*soakWorld, error) {
 
 var undisturbed = soakStep{command: "sweep", maxDeletes: 1000}
 
-// sweepsUndisturbed runs so many sweeps, each of which must come to its end without any complaint.
+// sweepsUndisturbed runs n sweeps, each of which must end without any problem.
 func (s *soakWorld) sweepsUndisturbed(n int, extra ...string) error {
 	extra = append(extra, "BOSGC_MAX_ORPHAN_PERCENT=100")
 	for range n {
@@ -122,7 +122,7 @@ func (s *soakWorld) sweepsUndisturbed(n int, extra ...string) error {
 	return nil
 }
 
-// expected is what must be left: with orphans confirmed, or without.
+// expected returns what must be left, with confirmed orphans or without.
 func (s *soakWorld) expected(twin *soakWorld, confirmed bool) (map[string]bool, error) {
 	if twin != nil {
 		var err error
@@ -146,9 +146,9 @@ func (s *soakWorld) expected(twin *soakWorld, confirmed bool) (map[string]bool, 
 	return stays, nil
 }
 
-// leadsNowhere are the ConfigMaps that may have become orphans, so that they take more sweeps than one:
-// those that something else used while their session went, and those that alone tell how old their
-// session is, which go after it (docs/policy.md, "Order").
+// leadsNowhere reports whether an object is a ConfigMap that may have become an orphan, and so takes more than one
+// sweep: one that was in use while its session was deleted, or one that alone shows the age of its session and is
+// deleted after it (docs/policy.md, "Order").
 func (s *soakWorld) leadsNowhere(key string) bool {
 	f := s.world.Facts()[key]
 	if f.Kind != lab.KindConfigMap {
@@ -164,8 +164,8 @@ func (s *soakWorld) leadsNowhere(key string) bool {
 	return strings.HasPrefix(f.Story, "metadata-empty")
 }
 
-// renewed are the objects of sessions that have no Job, and whose ConfigMap somebody has made anew: as far as anybody can
-// tell they are as young as that, and whether something of them had gone before is chance.
+// renewed reports whether an object belongs to a session without a Job whose ConfigMap somebody has created again. By
+// all evidence the session is as young as that ConfigMap. Whether other objects were deleted before is chance.
 func (s *soakWorld) renewed(key string) bool {
 	f := s.world.Facts()[key]
 	for _, step := range s.steps {
@@ -178,7 +178,7 @@ func (s *soakWorld) renewed(key string) bool {
 	return false
 }
 
-// same demands that exactly the expected is left.
+// same requires that exactly the expected objects are left.
 func (s *soakWorld) same(expected map[string]bool) {
 	left := s.exist()
 	for _, key := range slices.Sorted(maps.Keys(expected)) {
@@ -193,14 +193,14 @@ func (s *soakWorld) same(expected map[string]bool) {
 	}
 }
 
-// sameTwice demands that one more sweep does nothing.
+// sameTwice requires that one more sweep does nothing.
 func (s *soakWorld) sameTwice() error {
 	before := s.exist()
 	if err := s.sweepsUndisturbed(1); err != nil {
 		return err
 	}
 	if n := len(s.deletions); n > 0 {
-		s.violate("a sweep after the last one has deleted %d objects more, such as %s", n, s.deletions[0].Name)
+		s.violate("one more sweep has deleted %d more objects, such as %s", n, s.deletions[0].Name)
 	}
 	if s.seed%4 > 0 {
 		return nil

@@ -45,8 +45,7 @@ var soakTargets = []soakTarget{
 	{"kube", "", ``, false},
 }
 
-// drawGateway draws a gateway that has lost its way to something, and says so in its own words: what it
-// is asked for is not found.
+// drawGateway draws a gateway that has lost its route to a service, and answers "not found" in its own words.
 func drawGateway(r *rand.Rand) lab.Fault {
 	f := oneOf(r,
 		lab.Fault{System: "bos", Path: `^/v1/session/`},
@@ -57,14 +56,13 @@ func drawGateway(r *rand.Rand) lab.Fault {
 	)
 	f.Kind, f.Status, f.Method, f.Count = lab.FaultStatus, http.StatusNotFound, oneOf(r, "", "GET", "GET", "DELETE"), oneOf(r, 0, 0, 0, 1, 3)
 	f.Header, f.Body = map[string]string{"Content-Type": "text/html"}, "<h1>404 Not Found</h1>"
-	if chance(r, 25) { // it has found something else
+	if chance(r, 25) { // it has found another service
 		f.Status, f.Body, f.Header = http.StatusOK, oneOf(r, "{}", `{"status":"ok"}`), map[string]string{"Content-Type": "application/json"}
 	}
 	return f
 }
 
-// drawAlone lets one thing be wrong and all else be well: where several are, one of them often ends a run
-// before another has done any harm.
+// drawAlone draws a single fault. With several faults, one of them often ends the run before another can do harm.
 func drawAlone(r *rand.Rand, s *soakStep) {
 	s.command, s.skew, s.maxDeletes, s.faults, s.crash = "sweep", 0, 1000, nil, nil
 	var f lab.Fault
@@ -76,8 +74,8 @@ func drawAlone(r *rand.Rand, s *soakStep) {
 		f = drawGateway(r)
 		f.Method, f.Count = http.MethodGet, 0
 	case 2:
-		// A list is refused at first, and given when it is asked for again directly before the deletes. Who
-		// takes what he has not seen for what is not there has everything that he needs.
+		// A list is refused first, and answered when it is requested again directly before the deletes. A collector that
+		// takes unseen objects for absent ones would then delete.
 		f = oneOf(r,
 			lab.Fault{System: "bos", Path: `^/v1/session$`},
 			lab.Fault{System: "bos", Path: `^/v1/session$`},
@@ -89,7 +87,7 @@ func drawAlone(r *rand.Rand, s *soakStep) {
 		)
 		f.Kind, f.Status, f.Method, f.Count = lab.FaultStatus, http.StatusForbidden, http.MethodGet, 1
 	case 3:
-		// The same for what is read for the journal, and again before its delete.
+		// The same for what is read for the journal, and read again before its delete.
 		f = oneOf(r, lab.Fault{System: "kube", Path: `/jobs/`}, lab.Fault{System: "kube", Path: `/configmaps/[0-9a-f]{8}-`})
 		f.Kind, f.Status, f.Method, f.Count, f.Skip = lab.FaultStatus, http.StatusForbidden, http.MethodGet, 1, r.IntN(6)
 	}
@@ -116,7 +114,7 @@ func drawFault(r *rand.Rand, c *soakCase) lab.Fault {
 		lab.FaultLoseAnswer, lab.FaultReset,
 	}
 	if target.list {
-		f.Skip = oneOf(r, 0, 0, 0, 1) // each is read twice in a run, or three times
+		f.Skip = oneOf(r, 0, 0, 0, 1) // a run reads each list two or three times
 		for range 3 {
 			kinds = append(kinds, lab.FaultDuplicate, lab.FaultReorder, lab.FaultStale, lab.FaultRepeat)
 		}
@@ -126,12 +124,12 @@ func drawFault(r *rand.Rand, c *soakCase) lab.Fault {
 	case lab.FaultStatus:
 		drawStatus(r, target, &f)
 	case lab.FaultHang:
-		f.Count = max(1, f.Count) // each takes a second
+		f.Count = max(1, f.Count) // each one takes a second
 	case lab.FaultDelay:
 		f.Delay, f.Count = lab.Duration(time.Duration(50+r.IntN(1500))*time.Millisecond), max(1, f.Count)
 	case lab.FaultStale:
-		// Only the first list of a run is an old one. Were the second look, directly before the deletes,
-		// as old, nobody could know better.
+		// Only the first list of a run is stale. If the recheck directly before the deletes were as stale, nobody could know
+		// better.
 		f.Count, f.Skip = 1, 0
 		c.serve.Remember = true
 	case lab.FaultRepeat:
@@ -141,8 +139,8 @@ func drawFault(r *rand.Rand, c *soakCase) lab.Fault {
 	return f
 }
 
-// drawStatus draws an answer that is none. What is left out are lies: an answer that says in a system's
-// own words what is not true, such as BOS's {} for a session that it has.
+// drawStatus draws an answer that is an error. It leaves out lies: a false answer in a system's own words, such as
+// BOS's {} for a session that it has.
 func drawStatus(r *rand.Rand, target soakTarget, f *lab.Fault) {
 	f.Status = oneOf(r, 400, 401, 403, 403, 403, 404, 404, 404, 404, 409, 410, 429, 429, 500, 500, 502, 503, 504)
 	f.Header, f.Body = map[string]string{"Content-Type": "text/html"}, fmt.Sprintf("<h1>%d</h1>", f.Status)
@@ -162,7 +160,7 @@ func drawStatus(r *rand.Rand, target soakTarget, f *lab.Fault) {
 		f.Header["Content-Type"] = "application/problem+json"
 		f.Body = fmt.Sprintf(`{"type":"about:blank","title":%q,"detail":"none","status":%d}`, word, f.Status)
 	case target.list && f.Status == 404 && target.system == "bos" && chance(r, 60):
-		// One path alone is unknown. Were all of an API's, it would have been removed.
+		// Only this path is unknown. If all paths of an API were, the API would have been removed.
 		f.Header["Content-Type"] = "application/problem+json"
 		f.Body = `{"type":"about:blank","title":"Not Found","detail":"The requested URL was not found on the server.","status":404}`
 	}

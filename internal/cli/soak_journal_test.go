@@ -14,7 +14,8 @@ import (
 	"bosgc/internal/lab"
 )
 
-// checkJournal demands of everything that the run has deleted an entry with what it was when it went.
+// checkJournal requires a journal entry for everything that the run has deleted, with the content at the time of the
+// delete.
 func (s *soakWorld) checkJournal(ctx context.Context) error {
 	if len(s.deletions) == 0 {
 		return nil
@@ -47,13 +48,13 @@ func (s *soakWorld) checkJournal(ctx context.Context) error {
 			}
 		}
 		if why != "" {
-			s.violate("%s was deleted, and %s", key, why)
+			s.violate("%s was deleted, but %s", key, why)
 		}
 	}
 	return nil
 }
 
-// differs says how an entry differs from what was deleted; empty if it does not.
+// differs describes how an entry differs from what was deleted, or returns "".
 func differs(e journal.Entry, d lab.Deletion) string {
 	switch {
 	case !d.Given:
@@ -87,7 +88,7 @@ func differsInKubernetes(e journal.Entry, d lab.Deletion) string {
 	return ""
 }
 
-// content is what of a manifest is not the API server's own, in one order of fields.
+// content returns the part of a manifest that is not the API server's own, with its fields in a fixed order.
 func content(kind string, manifest []byte) []byte {
 	var what any
 	if kind == lab.KindJob {

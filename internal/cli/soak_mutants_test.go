@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// A mutant breaks one rule of docs/safety.md, without a switch in the product: "go test -overlay" compiles
-// the file with the new text in place of the old one.
+// A mutant breaks one rule of docs/safety.md, without a switch in the product: "go test -overlay" compiles the file
+// with the new text in place of the old one.
 type mutant struct {
 	rule     string
-	file     string // from the module's root
+	file     string // relative to the module's root
 	old, new string
 }
 
@@ -66,24 +66,24 @@ var mutants = []mutant{
 		"opts := metav1.DeleteOptions{}\n\t_ = u",
 	},
 	{"404-kube", "internal/kube/object.go", "apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)", "apierrors.IsNotFound(err)"},
-	{"404-bos", "internal/bos/client.go", "bad == nil && len(fields) == 0 {", "bad == nil || len(fields) == 0 {"},
+	{"404-bos", "internal/bos/client.go", "invalid == nil && len(fields) == 0 {", "invalid == nil || len(fields) == 0 {"},
 }
 
-// mutate returns the mutant's file with the rule broken. A mutant whose old text does not stand exactly once
-// is an error: it would break another rule than the one that it names, or none.
+// mutate returns the mutant's file with the rule broken. It is an error if the old text is not in the file exactly
+// once: the mutant would break another rule than it names, or none.
 func (m mutant) mutate(root string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(root, m.file))
 	if err != nil {
 		return nil, err
 	}
 	if n := strings.Count(string(text), m.old); n != 1 {
-		return nil, fmt.Errorf("mutant %s: its old text stands %d times in %s, not once: %q", m.rule, n, m.file, m.old)
+		return nil, fmt.Errorf("mutant %s: its old text is %d times in %s, want once: %q", m.rule, n, m.file, m.old)
 	}
 	return []byte(strings.Replace(string(text), m.old, m.new, 1)), nil
 }
 
-// TestMutantsFit checks without a build that every mutant still breaks the line that it was written for, and
-// that docs/safety.md names the same rules.
+// TestMutantsFit checks without a build that every mutant still breaks the line that it was written for, and that
+// docs/safety.md names the same rules.
 func TestMutantsFit(t *testing.T) {
 	var rules []string
 	for _, m := range mutants {
@@ -95,6 +95,6 @@ func TestMutantsFit(t *testing.T) {
 	slices.Sort(rules)
 	documented, _ := documentedRules(t)
 	if !slices.Equal(documented, rules) {
-		t.Errorf("docs/safety.md has the rules %v, and the mutants break %v", documented, rules)
+		t.Errorf("docs/safety.md has the rules %v, the mutants break %v", documented, rules)
 	}
 }

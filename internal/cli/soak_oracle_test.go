@@ -14,11 +14,11 @@ import (
 	"bosgc/internal/lab"
 )
 
-// What must not go is told by four witnesses, of which none has seen the rules: how the story made an
-// object (forbidden), how old it is by the story's own times (tooYoung), how it was at the very
-// moment at which it went (unfit), and what was still there then (early).
+// Four witnesses tell which objects must not be deleted. None of them knows the rules: how the story made an object
+// (forbidden), how old it is by the story's own times (tooYoung), what it was at the moment of its delete (unfit), and
+// what was still there then (early).
 
-// never are the stories' reasons by which an object stays, whatever the settings.
+// never are the stories' reasons for which an object is kept with any settings.
 var never = []string{"running", "kept-by-rule", "not-ours", "in-use", "foreign", "bad-data", "clock-skew"}
 
 // onDelete is called after each delete that was carried out, while nothing else changes that system.
@@ -33,9 +33,9 @@ func (s *soakWorld) onDelete(d lab.Deletion) {
 	fact, known := s.world.Facts()[key]
 	switch {
 	case s.door == nil || s.step == nil || s.step.command != "sweep":
-		s.violated("%s was deleted, and no sweep is under way", key)
+		s.violated("%s was deleted although no sweep is under way", key)
 	case !known:
-		s.violated("%s was deleted, and is no object that is judged", key)
+		s.violated("%s was deleted although it is not a judged object", key)
 	case s.held[key] != "":
 		s.violated("%s was deleted although it is held: %s", key, s.held[key])
 	default:
@@ -47,8 +47,7 @@ func (s *soakWorld) onDelete(d lab.Deletion) {
 	}
 }
 
-// early says what leads to an object of a session and would have to go before it. The caller holds the
-// lock.
+// early describes what leads to an object of a session and should have been deleted before it. The caller must hold mu.
 func (s *soakWorld) early(f lab.Fact) string {
 	if f.Kind != lab.KindJob && f.Kind != lab.KindSession {
 		return ""
@@ -67,26 +66,26 @@ func (s *soakWorld) early(f lab.Fact) string {
 	return ""
 }
 
-// forbidden holds a delete against the story. The caller holds the lock.
+// forbidden compares a delete with the story. The caller must hold mu.
 func (s *soakWorld) forbidden(f lab.Fact) string {
 	switch {
 	case slices.Contains(never, f.Reason):
-		return "it never goes"
+		return "it must never be deleted"
 	case f.Reason == "owner-kept" && slices.Contains(never, f.Head):
 		return "its session is " + f.Head
 	case f.Kind == lab.KindConfigMap && f.Confirmed == "orphaned" && s.sweeps < s.settings.sightings:
-		return "it is an orphan, and too few sweeps have seen it"
+		return "it is an orphan, but too few sweeps have seen it"
 	case s.settings.tuned:
 		return s.settings.forbidden(f)
 	case !f.GoesConfirmed():
-		return "it stays"
+		return "it is to be kept"
 	case !f.Goes() && s.sweeps < s.settings.sightings:
-		return "it goes with an orphan, and too few sweeps have seen that"
+		return "it is deleted with an orphan, but too few sweeps have seen that"
 	}
 	return ""
 }
 
-// forbidden is what settings forbid besides ages.
+// forbidden checks the settings other than ages.
 func (s soakSettings) forbidden(f lab.Fact) string {
 	switch {
 	case f.Kind == lab.KindCFSSession && s.cfs == "off":
@@ -108,8 +107,8 @@ func (s soakSettings) keeps(template string) bool {
 	return false
 }
 
-// tooYoung holds an object against the least age at which it may go. Where several rules could let it
-// go, the least is that of the most generous.
+// tooYoung compares an object's age with the least age at which it may be deleted. If several rules could allow the
+// delete, the most generous one counts.
 func (s soakSettings) tooYoung(f lab.Fact, now time.Time) string {
 	least, since := time.Duration(0), f.At
 	switch {
@@ -130,14 +129,14 @@ func (s soakSettings) tooYoung(f lab.Fact, now time.Time) string {
 	default:
 		least, since = s.grace, f.Start
 	}
-	// The fractions of seconds that BOS adds are not in the story.
+	// The story does not have the fractions of seconds that BOS adds.
 	if age := now.Sub(since) + 2*time.Second; age < least {
-		return "it is " + age.String() + " old, and stays for " + least.String()
+		return "it is " + age.String() + " old, and is kept for " + least.String()
 	}
 	return ""
 }
 
-// unfit looks at what an object was when it went.
+// unfit examines what an object was at its delete.
 func unfit(d lab.Deletion, now time.Time) string {
 	if !d.Given {
 		return "" // a ghost
@@ -179,7 +178,7 @@ func unfitConfigMap(content []byte, now time.Time) string {
 	_, object := body["boot_sets"].(map[string]any)
 	switch {
 	case err != nil || len(cm.Data) != 1 || len(cm.BinaryData) > 0 || !object:
-		return "its content is none of a session"
+		return "its content is not that of a session"
 	case len(cm.Labels) > 0 || len(cm.OwnerReferences) > 0:
 		return "it had labels or an owner"
 	}
@@ -198,8 +197,7 @@ func protected(annotations map[string]string, now time.Time) string {
 	return ""
 }
 
-// newest says which sessions must be left of each template: as many of those that have ended as
-// BOSGC_KEEP_LAST says.
+// newest returns the sessions of each template that must be left: the BOSGC_KEEP_LAST newest of those that have ended.
 func (s *soakWorld) newest() []string {
 	byTemplate := map[string][]lab.Fact{}
 	for _, f := range s.world.Facts() {

@@ -22,23 +22,23 @@ import (
 type soakWorld struct {
 	*soakCase
 	server *lab.Server
-	store  *kube.Store // read by the soak itself, past all faults
+	store  *kube.Store // read by the soak itself, without any faults
 	begun  map[string]bool
 	counts *soakCounts
 
-	// now has no lock: the API server asks for the time while it holds its own.
+	// now has no lock: the API server asks for the time while it holds its own lock.
 	now atomic.Pointer[time.Time]
 
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the fields below
 	door       *lab.Door  // of the run under way; nil between runs
 	step       *soakStep
 	end        context.CancelFunc // of the run under way
 	requests   map[string]int     // of the run under way, as crashes count them
 	journalled bool               // the run has begun to write its journal
-	waiting    []soakChange       // of this step, not done yet
-	done       []soakChange       // to be taken back
-	held       map[string]string  // what must not go for what has been done, and why
-	sweeps     int                // begun, with this one
+	waiting    []soakChange       // of this step, not made yet
+	done       []soakChange       // to be reverted
+	held       map[string]string  // what must not be deleted because of changes, and why
+	sweeps     int                // started, including this one
 	deletions  []lab.Deletion     // of this run
 	runs       map[string]bool    // whose journals have been read
 	violations []string
@@ -79,7 +79,7 @@ func (s *soakWorld) violate(format string, values ...any) {
 	s.violated(format, values...)
 }
 
-// violated is violate for who holds the lock.
+// violated is violate for callers that hold mu.
 func (s *soakWorld) violated(format string, values ...any) {
 	s.violations = append(s.violations, fmt.Sprintf(format, values...))
 }
@@ -89,7 +89,7 @@ func (s *soakWorld) onRequest(_ int, r *http.Request) {
 	s.mu.Lock()
 	if s.door == nil || !s.door.Passed(r) {
 		s.mu.Unlock()
-		return // the soak itself, or what a process that has ended still had on the wire
+		return // the soak itself, or what a dead process still had on the wire
 	}
 	classes := []string{"any"}
 	if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") {
@@ -121,7 +121,8 @@ func (s *soakWorld) onRequest(_ int, r *http.Request) {
 	s.mu.Unlock()
 	s.change(now)
 	if slices.ContainsFunc(now, func(c soakChange) bool { return c.when == "journal" }) {
-		// What goes first has been read by now, and that serves for half a second. After that the change counts.
+		// What is deleted first has been read by now, and that answer is reused for half a second. After that the change
+		// counts.
 		time.Sleep(600 * time.Millisecond)
 	}
 	if dies && !s.step.crash.served {
@@ -129,23 +130,23 @@ func (s *soakWorld) onRequest(_ int, r *http.Request) {
 	}
 }
 
-// soakRun is what became of one run.
+// soakRun is the result of one run.
 type soakRun struct {
 	code           int
 	crashed        bool
-	document       gc.Document // of one that did not crash, if it has written one
+	document       gc.Document // of a run that did not crash, if it has written one
 	stdout, stderr string
 	requests       []lab.Request
 }
 
-// run runs one command as a process of its own would: with connections of its own, which end with it.
+// run runs one command as a process of its own would: with its own connections, which end with it.
 func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	door, err := s.server.Open()
 	if err != nil {
 		return soakRun{}, err
 	}
 	defer door.Shut()
-	// The real clock: a run that does not end is a fault of its own.
+	// The real clock: a run that does not end is a violation too.
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 2*time.Minute, errors.New("the soak's patience has ended"))
 	defer cancel()
 	s.mu.Lock()
@@ -161,7 +162,7 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	from := len(s.server.Requests())
 	var out, errs bytes.Buffer
 	var run soakRun
-	// The kubeconfig is given as a flag, because client-go reads the variable from this process.
+	// The kubeconfig is a flag because client-go reads the variable from this process.
 	run.code = runAt(ctx, func() time.Time { return now }, append(args, "-o", "json", "--kubeconfig", door.Kubeconfig()), environ, &out, &errs)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		s.violate("the run has not ended: %v", cause)
@@ -177,14 +178,14 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	s.counts.add("deletes", len(s.deletions))
 	if !run.crashed {
 		if err := json.Unmarshal(out.Bytes(), &run.document); err != nil {
-			s.violated("stdout is no document: %v\n%.300s\n%.300s", err, run.stdout, run.stderr)
+			s.violated("stdout is not a document: %v\n%.300s\n%.300s", err, run.stdout, run.stderr)
 		}
 		s.counts.add("skipped", run.document.Outcomes[gc.Skipped])
 	}
 	return run, nil
 }
 
-// take runs one step of the case, and looks at what it has done.
+// take runs one step of the case and checks what it has done.
 func (s *soakWorld) take(step *soakStep) error {
 	later := s.clock().Add(step.wait)
 	s.now.Store(&later)
@@ -221,11 +222,11 @@ func (s *soakWorld) take(step *soakStep) error {
 	return err
 }
 
-// recover makes everything well again.
+// recover ends all faults.
 func (s *soakWorld) recover() {
 	s.server.ClearFaults()
 	s.server.BOS.Restart()
-	// What was done while a run was under way, it may have been too late to see. The next one is not.
+	// A run may have been too late to see a change that was made during it. The next run is not.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, change := range s.done {
@@ -233,11 +234,11 @@ func (s *soakWorld) recover() {
 	}
 }
 
-// passTime takes the lock from a run that has died, as the next one does when it has seen for half a minute
-// that nobody renews it.
+// passTime removes the lock of a run that has died, as the next run would do after seeing for half a minute that nobody
+// renews it.
 func (s *soakWorld) passTime() { s.server.Kube.Remove("leases", lab.Namespace, "bosgc") }
 
-// change lets things happen, and notes what must not go any more.
+// change makes changes, and notes what must not be deleted any more.
 func (s *soakWorld) change(changes []soakChange) {
 	for _, c := range changes {
 		happened := true
@@ -255,7 +256,7 @@ func (s *soakWorld) change(changes []soakChange) {
 		case "use":
 			s.server.UseConfigMap(c.pod(), c.name)
 		case "renew":
-			// Where its session has gone nothing would tell the age of a new one.
+			// Without its session nothing would tell the age of a new ConfigMap.
 			happened = slices.Contains(s.server.BOS.IDs(), c.victim) && s.server.Renew(c.name)
 		case "cfs":
 			happened = s.server.RunCFS(c.name, true)
@@ -275,7 +276,7 @@ func (s *soakWorld) change(changes []soakChange) {
 
 func (c soakChange) pod() string { return "by-hand-" + strings.ToLower(c.name) }
 
-// hold notes what a change protects. The caller holds the lock.
+// hold notes what a change protects. The caller must hold mu.
 func (s *soakWorld) hold(c soakChange) {
 	switch c.what {
 	case "keep", "until", "garbage", "pod":
@@ -289,7 +290,7 @@ func (s *soakWorld) hold(c soakChange) {
 	}
 }
 
-// undo takes back what would keep the world from coming to its truth.
+// undo reverts the changes that would keep the world from converging.
 func (s *soakWorld) undo() {
 	s.mu.Lock()
 	done := s.done

@@ -16,23 +16,21 @@ import (
 
 const (
 	soakUsual = 25 // cases of an ordinary test run
-	// Most of a case is waiting: for a second that a server is silent, between two tries.
+	// Most of a case is waiting: for a silent server, or between retries.
 	soakParallel = 12
 	soakPatience = 5 * time.Minute // for one case
 )
 
-// TestSoak plays random worlds with random settings, to which random accidents happen, against what must
-// hold whatever happens:
+// TestSoak plays random worlds with random settings and random accidents, and checks what must hold whatever happens:
 //
-//   - nothing that is in use, running, protected, foreign, too young or not known enough is deleted;
+//   - nothing is deleted that is in use, running, protected, foreign, too young or not known well enough;
 //   - no run deletes more than its limit, nor more orphans than the guard allows;
-//   - nothing is deleted that the journal does not have as it was;
+//   - nothing is deleted without an entry in the journal that has it unchanged;
 //   - nothing is changed but bosgc's own objects, and a plan changes nothing at all;
-//   - undisturbed runs then come to the truth, and one more does nothing.
+//   - undisturbed sweeps then reach the expected end, and one more does nothing.
 //
-// A case is drawn from one number, its seed. Two things are not in it, the order in which requests of
-// different goroutines come, and how fast they are served: where a case depends on them, BOSGC_SOAK_TIMES
-// plays it often.
+// A case is drawn from one number, its seed. Two things are not: the order in which requests of different goroutines
+// arrive, and how fast they are served. BOSGC_SOAK_TIMES repeats a case that depends on them.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes 20 seconds")
@@ -54,12 +52,12 @@ func number(t *testing.T, variable string, otherwise int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		t.Fatalf("%s=%q is no number", variable, text)
+		t.Fatalf("%s=%q is not a number", variable, text)
 	}
 	return n
 }
 
-// soak plays many cases. The first one that shows a violation ends it.
+// soak plays many cases. The first violation ends it.
 type soak struct {
 	t      *testing.T
 	from   uint64
@@ -68,7 +66,7 @@ type soak struct {
 	begun  time.Time
 	counts *soakCounts
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	next   int
 	failed bool
 }
@@ -109,14 +107,14 @@ func (s *soak) take() (seed uint64, ok bool) {
 	return seed, true
 }
 
-// hangs ends the process: what hangs cannot be ended otherwise.
+// hangs ends the process: nothing else can end a case that hangs.
 func hangs(seed uint64) {
 	stacks := make([]byte, 1<<20)
 	fmt.Fprintf(os.Stderr, "VIOLATION with seed %d: it has not come to an end within %s\n\n%s\n", seed, soakPatience, stacks[:runtime.Stack(stacks, true)])
 	os.Exit(1)
 }
 
-// ended says that a violation has been found, so that no other case matters any more.
+// ended reports whether a violation has been found, so that no other case matters any more.
 func (s *soak) ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +177,7 @@ func (s *soakWorld) ended(err error, when string) []string {
 	return violations
 }
 
-// soakCounts is how much a soak has seen.
+// soakCounts counts what a soak has done.
 type soakCounts struct {
 	mu     sync.Mutex
 	counts map[string]int
@@ -199,7 +197,6 @@ func (c *soakCounts) get(what string) int {
 	return c.counts[what]
 }
 
-// String names them all.
 func (c *soakCounts) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

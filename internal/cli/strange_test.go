@@ -10,7 +10,7 @@ import (
 	"bosgc/policy"
 )
 
-// askedForList counts how often BOS was asked for its list.
+// askedForList counts the requests for BOS's list.
 func (s *system) askedForList() (n int) {
 	for _, r := range s.Requests() {
 		if r.System == "bos" && r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/v1/session") {
@@ -20,7 +20,7 @@ func (s *system) askedForList() (n int) {
 	return n
 }
 
-// The sessions of one system, and the Kubernetes of another: what runs for them is where nobody looks.
+// BOS of one system with the Kubernetes of another: the Jobs of the sessions are where bosgc does not look.
 func TestSessionsWithoutAnyTraceAreOfAnotherSystem(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Seed: 3, Sessions: 60}, lab.ServerOptions{})
@@ -38,7 +38,7 @@ func TestSessionsWithoutAnyTraceAreOfAnotherSystem(t *testing.T) {
 	}
 }
 
-// Each time it is asked for a list that hangs, a BOS without a time limit loses a worker until it is restarted.
+// Each request for a list that hangs costs a BOS without a time limit one worker until it is restarted.
 func TestWhoOnlyLooksRemembersThatTheListHangs(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{})
@@ -69,6 +69,6 @@ func TestOfWhichNothingIsKnownNothingIsAsked(t *testing.T) {
 		t.Errorf("another namespace: exit code %d", code)
 	}
 	if n := s.askedForList(); n != 0 {
-		t.Errorf("BOS was asked for its list %d times, and nobody knows how large it is", n)
+		t.Errorf("the list was requested %d times, although its size is unknown", n)
 	}
 }

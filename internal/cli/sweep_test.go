@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	seeds    = 4   // worlds of each release
-	sessions = 120 // in each world
+	seeds    = 4   // per release
+	sessions = 120 // per world
 )
 
 func eachRelease(t *testing.T, test func(t *testing.T, options lab.Options)) {
@@ -128,8 +128,7 @@ func TestMaxDeletesTricklesOldestFirst(t *testing.T) {
 	s.same("after all sweeps", s.exist(), want)
 }
 
-// With a part of the systems away, what depends on it stays, the rest goes on, and the exit
-// code says so.
+// If a system cannot be read, what depends on it is kept and the rest is deleted. The exit code says so.
 func TestSourceThatFails(t *testing.T) {
 	t.Parallel()
 	list := func(resource string) lab.Fault {
@@ -147,11 +146,11 @@ func TestSourceThatFails(t *testing.T) {
 		name   string
 		fault  lab.Fault
 		source string
-		goes   []policy.Kind // kinds of which something is still deleted
+		goes   []policy.Kind // kinds of which objects are still deleted
 	}{
 		{"BOS down", lab.Fault{Name: "bos-down"}, inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
 		{"CFS down", lab.Fault{Name: "cfs-down"}, inventory.SourceCFSSessions, []policy.Kind{policy.Session, policy.ConfigMap, policy.Job}},
-		// Without Kubernetes there is no lock, and without ConfigMaps no journal: no delete then.
+		// Without Kubernetes there is no lock, and without ConfigMaps no journal: nothing is deleted.
 		{"Kubernetes down", lab.Fault{Name: "kube-down"}, inventory.SourceJobs, nil},
 		{"etcd of BOS down", lab.Fault{Name: "etcd-down"}, inventory.SourceSessions, []policy.Kind{policy.CFSSession}},
 		{"the list hangs", lab.Fault{Name: "list-hangs"}, inventory.SourceSessions, policy.Kinds()},
@@ -219,7 +218,7 @@ func TestSourceThatFails(t *testing.T) {
 	}
 }
 
-// An object that changes between the reading and the delete is kept.
+// An object that changes between reading and deleting is kept.
 func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
 	t.Parallel()
 	var s *system
@@ -229,7 +228,7 @@ func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
 		if r.Method != http.MethodDelete || !strings.Contains(r.URL.Path, "/configmaps/") || !once.CompareAndSwap(false, true) {
 			return
 		}
-		// A person protects this very ConfigMap while its delete is under way.
+		// A person protects this ConfigMap while its delete is under way.
 		changed = r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 		s.annotate(changed)
 	}})
@@ -259,7 +258,7 @@ func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
 	}
 }
 
-// Protection that comes while a sweep is under way protects what is still there.
+// Protection that is set during a sweep protects what is still there.
 func TestProtectionDuringTheSweep(t *testing.T) {
 	t.Parallel()
 	t.Run("before anything of the session goes", func(t *testing.T) {
@@ -272,7 +271,7 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 			}
 		}})
 		plan, _ := s.document([]string{"plan"})
-		for _, o := range plan.Objects { // the last session that CFS sessions go with
+		for _, o := range plan.Objects { // the last session with CFS sessions
 			if o.Kind == policy.ConfigMap && o.Verdict == policy.Delete && count(plan, func(c gc.Object) bool {
 				return c.Session == o.Session && c.Kind == policy.CFSSession && c.Verdict == policy.Delete
 			}) > 1 {
@@ -296,11 +295,11 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 			if r.Method != http.MethodDelete || !deletes {
 				return
 			}
-			// Its ConfigMap has gone by now; its Job goes last.
+			// By now its ConfigMap is deleted; its Job is deleted last.
 			if job := "boa-" + s.sessionOf(cfs); s.exist()[name(lab.KindJob, job)] && once.CompareAndSwap(false, true) {
 				victim = cfs
 				s.annotateJob(job)
-				time.Sleep(600 * time.Millisecond) // what was read of the session's Job serves for half a second
+				time.Sleep(600 * time.Millisecond) // what was read of the session's Job is reused for half a second
 			}
 		}})
 		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1", "BOSGC_CFS_CONCURRENCY=1", "BOSGC_BOS_CONCURRENCY=1")
@@ -314,7 +313,7 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 	})
 }
 
-// In a namespace without anything of BOS nothing tells that a session runs.
+// In a namespace without any BOS objects nothing shows that a session runs.
 func TestTheWrongNamespaceIsNoEvidence(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
@@ -331,7 +330,7 @@ func TestTheWrongNamespaceIsNoEvidence(t *testing.T) {
 	}
 }
 
-// A database that was wiped does not make everything an orphan.
+// A wiped database must not turn everything into orphans.
 func TestAnEmptyListBesideManyJobsIsSuspicious(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{})
@@ -389,14 +388,14 @@ func TestOneSessionThatHangsDoesNotBlockTheOthers(t *testing.T) {
 	}
 }
 
-// A Pod that a person starts for an old session, while a sweep is under way, holds it.
+// A Pod that a person starts for an old session during a sweep keeps the session.
 func TestWhatIsStartedDuringTheSweepIsSeen(t *testing.T) {
 	t.Parallel()
 	var s *system
 	var once atomic.Bool
 	var victim gc.Object
 	s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
-		// When the bodies are read, the lists of the plan are complete.
+		// When the contents are read, the plan has its lists.
 		if victim.Name != "" && readsBody(r) && once.CompareAndSwap(false, true) {
 			s.startPod(victim.Session)
 		}
@@ -419,7 +418,7 @@ func TestWhatIsStartedDuringTheSweepIsSeen(t *testing.T) {
 	}
 }
 
-// The lists that are read again before deletes fail: nothing is tried, nothing is hammered.
+// If the lists cannot be read again before the deletes, nothing is deleted, and they are not requested over and over.
 func TestWithoutASecondLookNothingGoes(t *testing.T) {
 	t.Parallel()
 	var s *system
@@ -432,7 +431,7 @@ func TestWithoutASecondLookNothingGoes(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/pods") && refused.Load():
 			lists.Add(1)
 		case readsBody(r) && refused.CompareAndSwap(false, true):
-			// The first body is read: by now the plan has its lists.
+			// The first content is read: by now the plan has its lists.
 			if err := s.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Path: "/pods"}); err != nil {
 				t.Error(err)
 			}
@@ -450,8 +449,8 @@ func TestWithoutASecondLookNothingGoes(t *testing.T) {
 	}
 }
 
-// Objects that fail leave their place to others: else the same old ones would keep all that
-// is younger from ever being collected.
+// Objects that fail do not use up the limit. Otherwise the same old ones would keep younger objects from ever being
+// deleted.
 func TestFailuresDoNotUseUpTheLimit(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "cfs", Method: "DELETE"}}})
@@ -479,7 +478,7 @@ func TestLiveSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
 			planned++
 		}
 	}
-	// In which order sessions are asked for is chance, and so is how many sweeps it takes.
+	// The order in which sessions are read is random, and so is the number of sweeps.
 	deleted, sweeps := 0, 0
 	for deleted < planned/2 && sweeps < 30 {
 		d, _ := s.document([]string{"sweep"}, "BOSGC_REQUEST_TIMEOUT=1s")
@@ -488,7 +487,7 @@ func TestLiveSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
 	if deleted < planned/2 {
 		t.Errorf("%d of %d deleted in thirty sweeps", deleted, planned)
 	}
-	// Three that hang are the last that a sweep asks for. Guessing how large the list is must not use them up.
+	// After three sessions that hang a sweep asks for no more. The estimate of the list's size must not use them up.
 	guessing := 0
 	for _, r := range s.Requests() {
 		if r.System == "bos" && r.Status == 0 && strings.Contains(r.Path, "/status/") {
@@ -500,7 +499,7 @@ func TestLiveSessionsThatHangDoNotBlockTheOthersForEver(t *testing.T) {
 	}
 }
 
-// A proxy's 404 for a ConfigMap says nothing about it, and what leads to it stays.
+// A proxy's 404 for a ConfigMap says nothing about it, and what leads to it is kept.
 func TestAForeign404LosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{http.MethodDelete, http.MethodGet} {
@@ -520,7 +519,7 @@ func TestAForeign404LosesNothing(t *testing.T) {
 	}
 }
 
-// Whatever the limit, sweep after sweep ends where an undisturbed one does.
+// With any limit, repeated sweeps end in the same state as one without a limit.
 func TestAnyLimitEndsInTheSame(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []string{"2", "3", "7"} {
@@ -535,7 +534,7 @@ func TestAnyLimitEndsInTheSame(t *testing.T) {
 	}
 }
 
-// One record that cannot be read is that record's fault; all of them are BOS's.
+// One record that cannot be read is a problem of that record. If none can be read, it is a problem of BOS.
 func TestABOSThatCannotReadAnyRecordIsIncomplete(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 40}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "bos", Path: "^/v1/session/"}}})
@@ -558,7 +557,7 @@ func TestAConfigMapThatVanishesMeanwhileIsNoFailure(t *testing.T) {
 	}
 }
 
-// A list that cannot reach BOS yet is asked for again: nothing has hurt BOS then.
+// A request for the list that did not reach BOS is sent again: it has not hurt BOS.
 func TestBOSThatComesUpLate(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{})
@@ -617,7 +616,7 @@ func TestAFailingObjectStopsNoOther(t *testing.T) {
 	s.same("after the next sweep", s.exist(), want)
 }
 
-// A delete whose answer is lost was carried out all the same.
+// A delete whose answer is lost was still carried out.
 func TestALostAnswerIsLookedAfter(t *testing.T) {
 	t.Parallel()
 	for _, system := range []string{"bos", "cfs", "kube"} {
@@ -636,7 +635,7 @@ func TestALostAnswerIsLookedAfter(t *testing.T) {
 	}
 }
 
-// A run that is told to stop leaves the rest to the next one, and says what it did.
+// A run that is told to stop leaves the rest to the next one, and reports what it did.
 func TestStoppedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancelCause(context.Background())
@@ -655,7 +654,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	}
 	deleted, waiting := count(d, outcome(gc.Deleted)), count(d, outcome(gc.Waiting))
 	if deleted < 10 || waiting == 0 || deleted+waiting != d.Summary.Delete {
-		t.Errorf("%d deleted, %d waiting, %d planned: what was under way must be finished, the rest wait", deleted, waiting, d.Summary.Delete)
+		t.Errorf("%d deleted, %d waiting, %d planned: what was under way must be finished, the rest must wait", deleted, waiting, d.Summary.Delete)
 	}
 	left := s.exist()
 	for _, o := range d.Objects {
@@ -669,7 +668,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	s.same("after the next sweep", s.exist(), want)
 }
 
-// The deadline ends a sweep cleanly: what is not done by then waits.
+// The deadline ends a sweep cleanly: what is not done by then is left for the next one.
 func TestLiveDeadline(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{Faults: []lab.Fault{{Kind: lab.FaultDelay, Delay: lab.Duration(time.Second), Method: "DELETE"}}})
@@ -688,13 +687,13 @@ func TestLiveDeadline(t *testing.T) {
 	s.same("after the next sweep", s.exist(), want)
 }
 
-// A system too slow to be read in one run is collected bit by bit, instead of never.
+// A system too slow to be read in one run is collected bit by bit, not never.
 func TestLiveASlowBOSIsCollectedBitByBit(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{ServiceTime: map[string]time.Duration{"bos": 100 * time.Millisecond}})
 	want := s.stays()
 	d, code := s.document([]string{"sweep"}, "BOSGC_DEADLINE=4s")
-	// Incomplete, or stopped by the deadline, as fast as this machine is.
+	// Incomplete or stopped by the deadline, depending on the speed of this machine.
 	if code != gc.ExitIncomplete && code != gc.ExitFailed || count(d, outcome(gc.Deleted)) == 0 {
 		t.Errorf("exit code %d, %d deleted of %d", code, count(d, outcome(gc.Deleted)), d.Summary.Delete)
 	}
@@ -736,8 +735,8 @@ func TestThroughTheGateway(t *testing.T) {
 	})
 }
 
-// A ConfigMap of another name hangs on its session by the Job alone. If the Job vanishes during
-// the sweep, the ConfigMap is not gone, and the session that leads to it stays.
+// Only the Job links a ConfigMap of another name to its session. If the Job disappears during the sweep and the
+// ConfigMap is still there, the session that leads to it is kept.
 func TestAJobThatVanishesTakesNoConfigMapOutOfSight(t *testing.T) {
 	t.Parallel()
 	var s *system
@@ -767,6 +766,6 @@ func TestAJobThatVanishesTakesNoConfigMapOutOfSight(t *testing.T) {
 		}
 	}
 	if planned == 0 || !once.Load() {
-		t.Error("no ConfigMap was planned to go: this test shows nothing")
+		t.Error("no ConfigMap was planned to go: this test proves nothing")
 	}
 }

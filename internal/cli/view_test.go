@@ -28,12 +28,12 @@ func TestFilterChangesNothingButTheTable(t *testing.T) {
 		}
 	}
 	if whole.Summary.Delete == 0 {
-		t.Error("nothing was to be deleted: this shows nothing")
+		t.Error("nothing is to be deleted: this test proves nothing")
 	}
 	s.same("after a sweep with a filter", s.exist(), want)
 }
 
-// A mistake in how the result is to be shown is found while nothing has been done.
+// A mistake in how the result is to be shown is found before anything is done.
 func TestMistakesInTheViewAreFoundBeforeAnythingIsContacted(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 5}, lab.ServerOptions{})
@@ -84,7 +84,7 @@ func TestThePageIsWrittenByPlanAndSweep(t *testing.T) {
 	}
 }
 
-// What has been deleted is told, also where the page has no room.
+// What was deleted is reported even if the page cannot be written.
 func TestAPageThatCannotBeWrittenHidesNothing(t *testing.T) {
 	t.Parallel()
 	a := &app{stdout: &strings.Builder{}, stderr: &strings.Builder{}, now: time.Now, output: "table"}
@@ -98,7 +98,7 @@ func TestAPageThatCannotBeWrittenHidesNothing(t *testing.T) {
 	}
 }
 
-// Template and times are in the document too, so that a program can sort by them.
+// The document has template and times, so that programs can sort by them.
 func TestObjectsHaveTheirTemplateAndTimes(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
@@ -125,7 +125,7 @@ func TestObjectsHaveTheirTemplateAndTimes(t *testing.T) {
 	}
 }
 
-// fifo is a file that is no ordinary one, and that nobody misses if it is written over.
+// fifo returns a named pipe, which stands for a file that must not be replaced.
 func fifo(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fifo")

@@ -84,7 +84,7 @@ func (f *sessionFinder) bosAnswers(ctx context.Context) bool {
 	if f.memory.Hang == nil || !f.memory.Hang.Silent {
 		return true
 	}
-	err := f.clients.BOS.Well(ctx)
+	err := f.clients.BOS.CheckHealth(ctx)
 	if err != nil {
 		f.withoutList(err.Error())
 	}
@@ -94,7 +94,7 @@ func (f *sessionFinder) bosAnswers(ctx context.Context) bool {
 // askForList asks for the list and returns why it hangs; empty if it was answered, or failed in a way that says
 // nothing about its size.
 func (f *sessionFinder) askForList(ctx context.Context) string {
-	if err := f.clients.BOS.Answers(); err != nil {
+	if err := f.clients.BOS.Err(); err != nil {
 		f.withoutList(err.Error()) // it is not asked for its list either, and there is nothing to remember of that
 		return ""
 	}

@@ -106,7 +106,7 @@ func (r *recordReader) ask(ctx context.Context, groups []*inventory.Group) (brok
 // read asks BOS for one session, and keeps the record of one that has ended: it does not change any more, it can
 // only go, so that it need not be read again directly before the delete.
 func (r *recordReader) read(ctx context.Context, id string) (inventory.Record, error) {
-	record, text, err := r.clients.BOS.Whole(ctx, id)
+	record, text, err := r.clients.BOS.GetRaw(ctx, id)
 	if err == nil && record.Presence == inventory.Present && record.Stop.Known() {
 		r.cached.records.put(id, text)
 	}

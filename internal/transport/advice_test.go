@@ -12,8 +12,9 @@ import (
 )
 
 func TestAdvice(t *testing.T) {
+	unknownHost := &net.DNSError{Err: "no such host", Name: "cray-bos", IsNotFound: true}
 	for want, err := range map[string]error{
-		"API gateway":   &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "cray-bos", IsNotFound: true}},
+		"API gateway":   &net.OpError{Op: "dial", Err: unknownHost},
 		"CA file":       fmt.Errorf("tls: %w", x509.UnknownAuthorityError{}),
 		"check the URL": &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
 	} {
@@ -22,6 +23,6 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 	if got := advice(errors.New("something else")); got != "" {
-		t.Errorf("advice %q about something that nobody knows", got)
+		t.Errorf("advice %q for an unknown error", got)
 	}
 }

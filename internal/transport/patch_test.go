@@ -18,7 +18,8 @@ func TestBodyIsSentAsJSON(t *testing.T) {
 	var seen []string
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		seen = append(seen, fmt.Sprintf("%s %s %q %d %q", r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.ContentLength, body))
+		contentType := r.Header.Get("Content-Type")
+		seen = append(seen, fmt.Sprintf("%s %s %q %d %q", r.Method, r.URL.Path, contentType, r.ContentLength, body))
 		answer(w, 200, "application/json", "{}")
 	})
 	c := client(t, server.URL+"/apis/cfs/", options())
@@ -28,14 +29,16 @@ func TestBodyIsSentAsJSON(t *testing.T) {
 		}
 	}
 	if want := []string{
-		`PATCH /apis/cfs/x "application/json" 7 "{\"a\":1}"`, `PATCH /apis/cfs/x "application/json" 0 ""`, `GET /apis/cfs/x "" 0 ""`,
+		`PATCH /apis/cfs/x "application/json" 7 "{\"a\":1}"`,
+		`PATCH /apis/cfs/x "application/json" 0 ""`,
+		`GET /apis/cfs/x "" 0 ""`,
 	}; !slices.Equal(seen, want) {
 		t.Errorf("%q", seen)
 	}
 }
 
-// Nobody knows what became of a PATCH without an answer; who sends it again must have looked first.
-func TestAPatchIsSentOnce(t *testing.T) {
+// Nobody knows what became of a PATCH without an answer. Whoever sends it again must first read the object.
+func TestPatchIsSentOnce(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"reset":   func(w http.ResponseWriter, _ *http.Request) { reset(t, w) },
 		"silence": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
@@ -57,7 +60,7 @@ func TestAPatchIsSentOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var n atomic.Int32
 			server := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // a server sees only then that the client has left
+				_, _ = io.Copy(io.Discard, r.Body) // only then does a server notice that the client has left
 				if r.Method == http.MethodPatch {
 					n.Add(1)
 				}
@@ -78,8 +81,8 @@ func TestAPatchIsSentOnce(t *testing.T) {
 	}
 }
 
-// A request that was refused for its token has changed nothing.
-func TestAPatchIsSentAgainWithANewToken(t *testing.T) {
+// A request that was rejected for its token has changed nothing.
+func TestPatchIsSentAgainWithANewToken(t *testing.T) {
 	var issued atomic.Int32
 	var seen []string
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +95,8 @@ func TestAPatchIsSentAgainWithANewToken(t *testing.T) {
 		answer(w, 200, "application/json", "{}")
 	})
 	c := client(t, server.URL, login(issuer(t, &issued)))
-	if _, err := c.Do(t.Context(), patch("/x", `{"a":1}`)); err != nil || !slices.Equal(seen, []string{`Bearer t1 {"a":1}`, `Bearer t2 {"a":1}`}) {
+	_, err := c.Do(t.Context(), patch("/x", `{"a":1}`))
+	if want := []string{`Bearer t1 {"a":1}`, `Bearer t2 {"a":1}`}; err != nil || !slices.Equal(seen, want) {
 		t.Errorf("%q, %v", seen, err)
 	}
 }

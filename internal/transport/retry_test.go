@@ -16,7 +16,7 @@ func TestRetries(t *testing.T) {
 	tests := []struct {
 		name     string
 		request  Request
-		statuses []int // answers in turn; the last one stays
+		statuses []int // of the answers, in turn; the last one repeats
 		want     int   // requests sent
 		end      int   // status in the end
 	}{
@@ -56,7 +56,8 @@ func TestRetries(t *testing.T) {
 				end = got.Status
 			}
 			if end != tt.end || c.Requests() != tt.want || int(n.Load()) != tt.want {
-				t.Errorf("%d requests (%d counted), in the end %d (%v); want %d and %d", n.Load(), c.Requests(), end, err, tt.want, tt.end)
+				t.Errorf("%d requests (%d counted), in the end %d (%v); want %d and %d",
+					n.Load(), c.Requests(), end, err, tt.want, tt.end)
 			}
 		})
 	}
@@ -87,7 +88,7 @@ func TestObserveSeesEveryTry(t *testing.T) {
 	}
 }
 
-// reset ends the connection as the kernel does for a worker that was killed.
+// reset ends the connection the way the kernel does for a worker that was killed.
 func reset(t *testing.T, w http.ResponseWriter) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -98,7 +99,7 @@ func reset(t *testing.T, w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-func TestResetIsRetriedForAGetAlone(t *testing.T) {
+func TestResetIsRetriedOnlyForGet(t *testing.T) {
 	for method, want := range map[string]int{"GET": 2, "DELETE": 1} {
 		var n atomic.Int32
 		server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -166,7 +167,7 @@ func TestRetryAfterBeyondTheDeadlineGivesUpAtOnce(t *testing.T) {
 		c := client(t, server.URL, options()) // 10 s, of which a retry needs half
 		start := time.Now()
 		_, err := c.Do(t.Context(), get("/x"))
-		if !isStatus(err, 503) || c.Requests() != 1 || !strings.Contains(err.Error(), "not tried again") {
+		if !hasStatus(err, 503) || c.Requests() != 1 || !strings.Contains(err.Error(), "not tried again") {
 			t.Errorf("%s: %v after %d requests", after, err, c.Requests())
 		}
 		if errors.Is(err, ErrTimeout) || time.Since(start) > 3*time.Second {
@@ -192,14 +193,15 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		t.Fatal(err)
 	}
 	if waited < 900*time.Millisecond {
-		t.Errorf("asked again after %v, although 1 s was asked for", waited)
+		t.Errorf("sent again after %v; the server asked for 1 s", waited)
 	}
 }
 
-func TestPauseDoublesWithJitter(t *testing.T) {
+func TestRetryDelayDoublesWithJitter(t *testing.T) {
 	after := func(s string) *http.Response {
 		return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {s}}}
 	}
+	inAMinute := after(time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
 	tests := []struct {
 		name     string
 		n        int
@@ -208,16 +210,16 @@ func TestPauseDoublesWithJitter(t *testing.T) {
 	}{
 		{"first", 0, nil, 500 * time.Millisecond, time.Second},
 		{"third", 2, nil, 2 * time.Second, 4 * time.Second},
-		{"many", 30, nil, maxWait / 2, maxWait},
+		{"many", 30, nil, maxDelay / 2, maxDelay},
 		{"asked for", 0, after("5"), 5 * time.Second, 5 * time.Second},
-		{"asked for by date", 0, after(time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)), 55 * time.Second, time.Minute},
+		{"asked for by date", 0, inAMinute, 55 * time.Second, time.Minute},
 		{"asked for nothing", 0, after("0"), 500 * time.Millisecond, time.Second},
 		{"asked for nonsense", 0, after("soon"), 500 * time.Millisecond, time.Second},
 	}
 	for _, tt := range tests {
 		seen := map[time.Duration]bool{}
 		for range 50 {
-			got := pause(time.Second, tt.n, tt.resp)
+			got := retryDelay(time.Second, tt.n, tt.resp)
 			if got < tt.min || got > tt.max {
 				t.Errorf("%s: %v, want %v to %v", tt.name, got, tt.min, tt.max)
 			}
@@ -229,11 +231,13 @@ func TestPauseDoublesWithJitter(t *testing.T) {
 	}
 }
 
-// TestEveryRequestHasAConnectionOfItsOwn uses a server that closes each connection shortly after its answer
-// without announcing it, as uWSGI does. A DELETE that reuses such a connection fails.
+// The server closes each connection shortly after its answer without announcing it, as uWSGI does. A DELETE that
+// reuses such a connection fails.
 func TestEveryRequestHasAConnectionOfItsOwn(t *testing.T) {
 	var connections atomic.Int32
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
 	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:

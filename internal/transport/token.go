@@ -17,38 +17,40 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// refusalHolds is how long a refused login is not tried again. A sweep asks for thousands
-// of objects; as many failed logins lock the account that other tools use too.
-const refusalHolds = time.Minute
+// refusalLifetime is how long a refused login is not tried again. A sweep sends thousands of requests, and as many
+// failed logins would lock an account that other tools use too.
+const refusalLifetime = time.Minute
 
-// tokens gets the token of an API gateway and keeps it until it expires or is refused.
-type tokens struct {
+// tokenSource fetches the token of an API gateway and reuses it until it expires or is rejected.
+type tokenSource struct {
 	config  clientcredentials.Config
 	options Options
 	http    *http.Client
 	lock    *semaphore.Weighted // a mutex that honours a context
 	token   atomic.Pointer[oauth2.Token]
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the fields below
 	refused   error
 	refusedAt time.Time
 }
 
-func newTokens(o Options, client *http.Client) (*tokens, error) {
+// newTokenSource returns nil if no token is to be sent.
+func newTokenSource(o Options, client *http.Client) (*tokenSource, error) {
 	if o.TokenURL == "" && o.ClientID == "" && o.ClientSecret == "" {
 		return nil, nil
 	}
 	if o.TokenURL == "" || o.ClientID == "" || o.ClientSecret == "" {
-		return nil, errors.New("token URL, client ID and client secret: some are set and some are empty; set all of them, or none to send no token")
+		return nil, errors.New("token URL, client ID and client secret: some are set and some are empty; " +
+			"set all of them, or none to send no token")
 	}
 	address, err := checkURL("token URL", o.TokenURL)
 	if err != nil {
 		return nil, err
 	}
-	return &tokens{
+	return &tokenSource{
 		config: clientcredentials.Config{
 			ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: address,
-			// Left to find out by itself, the library sends each refused login twice.
+			// Without a fixed style the library tries both, and so sends each refused login twice.
 			AuthStyle: oauth2.AuthStyleInParams,
 		},
 		options: o,
@@ -57,9 +59,9 @@ func newTokens(o Options, client *http.Client) (*tokens, error) {
 	}, nil
 }
 
-// get returns a token that is valid and is not the one that a server has just rejected
-// (empty: none was). Of many requests rejected at once only the first fetches a new one.
-func (t *tokens) get(ctx context.Context, rejected string) (*oauth2.Token, error) {
+// validToken returns a token that has not expired and is not the one that a server has just rejected ("" if none
+// was). Of many requests that are rejected at once only the first fetches a new token.
+func (t *tokenSource) validToken(ctx context.Context, rejected string) (*oauth2.Token, error) {
 	if err := t.lock.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("waiting for a token: %w", err)
 	}
@@ -67,7 +69,7 @@ func (t *tokens) get(ctx context.Context, rejected string) (*oauth2.Token, error
 	if token := t.token.Load(); token.Valid() && token.AccessToken != rejected {
 		return token, nil
 	}
-	if err := t.refusal(); err != nil {
+	if err := t.recentRefusal(); err != nil {
 		return nil, err
 	}
 	token, err := t.fetch(ctx)
@@ -78,45 +80,46 @@ func (t *tokens) get(ctx context.Context, rejected string) (*oauth2.Token, error
 	return token, nil
 }
 
-func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
+func (t *tokenSource) fetch(ctx context.Context) (*oauth2.Token, error) {
 	timed, cancel := context.WithTimeout(ctx, t.options.RequestTimeout)
 	defer cancel()
-	tries := newTries(timed, t.options, func(resp *http.Response, err error) bool {
+	retries := newRetries(timed, t.options, func(resp *http.Response, err error) bool {
 		if err != nil {
-			return refused(err)
+			return connectionRefused(err)
 		}
 		return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
 	})
-	client := plainClient(&retryablehttp.RoundTripper{Client: tries.client(t.http)})
+	client := newHTTPClient(&retryablehttp.RoundTripper{Client: retries.client(t.http)})
 	token, err := t.config.Token(context.WithValue(timed, oauth2.HTTPClient, client))
 	if err == nil {
 		return token, nil
 	}
-	if ended := ended(ctx); ended != nil {
+	if ended := contextError(ctx); ended != nil {
 		return nil, fmt.Errorf("token from %s: %w", t.config.TokenURL, ended)
 	}
 	if timed.Err() != nil {
 		return nil, fmt.Errorf("token from %s: no answer within %v", t.config.TokenURL, t.options.RequestTimeout)
 	}
-	return nil, tries.explain(t.explain(err))
+	return nil, retries.explain(t.loginError(err))
 }
 
-// explain tells why there is no token. The library's own error repeats the server's
-// answer, which may repeat the secret; only its code and description are taken over, and
-// the secret is cut out of those too.
-func (t *tokens) explain(err error) error {
+// loginError describes why there is no token, and remembers a refusal. The library's error repeats the server's
+// answer, which may repeat the secret. So only the code and the description are taken over, and the secret is removed
+// from those too.
+func (t *tokenSource) loginError(err error) error {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
-		return fmt.Errorf("token from %s: %s", t.config.TokenURL, t.hide(reason(err), maxText)+advice(err))
+		return fmt.Errorf("token from %s: %s", t.config.TokenURL, t.redact(textWithoutURL(err), maxText)+advice(err))
 	}
 	status := answer.Response.StatusCode
 	text := fmt.Sprintf("HTTP %d", status)
 	for _, part := range []string{answer.ErrorCode, answer.ErrorDescription} {
 		if part != "" {
-			text += ": " + t.hide(part, maxText)
+			text += ": " + t.redact(part, maxText)
 		}
 	}
-	err = fmt.Errorf("token from %s: %s; check the token URL, the client ID and the client secret", t.config.TokenURL, text)
+	err = fmt.Errorf("token from %s: %s; check the token URL, the client ID and the client secret",
+		t.config.TokenURL, text)
 	if status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden {
 		t.mu.Lock()
 		t.refused, t.refusedAt = err, time.Now()
@@ -125,18 +128,19 @@ func (t *tokens) explain(err error) error {
 	return err
 }
 
-func (t *tokens) refusal() error {
+// recentRefusal returns the error of the last login if it was refused less than refusalLifetime ago.
+func (t *tokenSource) recentRefusal() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.refused == nil || time.Since(t.refusedAt) > refusalHolds {
+	if t.refused == nil || time.Since(t.refusedAt) > refusalLifetime {
 		return nil
 	}
 	return t.refused
 }
 
-// hide makes a text of a server fit for a log: without the secret and the token, in one
-// line, at most max characters. It works on a nil receiver: then there is no secret.
-func (t *tokens) hide(text string, limit int) string {
+// redact makes a server's text fit for a log: it removes the secret and the token and then calls Printable. It works
+// on a nil receiver, which has no secret.
+func (t *tokenSource) redact(text string, limit int) string {
 	if t != nil {
 		secrets := []string{t.config.ClientSecret, url.QueryEscape(t.config.ClientSecret)}
 		if token := t.token.Load(); token != nil {

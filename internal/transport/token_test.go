@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,17 +26,19 @@ func login(tokenURL string) Options {
 	return o
 }
 
-// issuer gives the tokens t1, t2, ... to those who know the secret.
+// issuer starts a server that issues the tokens t1, t2, ... and returns its URL.
 func issuer(t *testing.T, issued *atomic.Int32) string {
+	want := url.Values{"client_secret": {secret}, "client_id": {"admin-client"}, "grant_type": {"client_credentials"}}
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.FormValue("client_secret") != secret || r.FormValue("client_id") != "admin-client" || r.FormValue("grant_type") != "client_credentials" {
-			t.Errorf("form %v", r.Form)
+		if err := r.ParseForm(); err != nil || !reflect.DeepEqual(r.Form, want) {
+			t.Errorf("form %v, error %v", r.Form, err)
 		}
-		answer(w, 200, "application/json", fmt.Sprintf(`{"access_token":"t%d","token_type":"bearer","expires_in":3600}`, issued.Add(1)))
+		const token = `{"access_token":"t%d","token_type":"bearer","expires_in":3600}`
+		answer(w, 200, "application/json", fmt.Sprintf(token, issued.Add(1)))
 	}).URL
 }
 
-func TestTokenIsKeptAndRefreshedOnceAfter401(t *testing.T) {
+func TestTokenIsReusedAndRefreshedOnceAfter401(t *testing.T) {
 	var issued, valid atomic.Int32
 	valid.Store(1)
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -64,11 +68,11 @@ func TestTokenIsKeptAndRefreshedOnceAfter401(t *testing.T) {
 	}
 	group.Wait()
 	if issued.Load() != 2 {
-		t.Errorf("%d tokens, where the second was good for all", issued.Load())
+		t.Errorf("%d tokens; the second was valid for all", issued.Load())
 	}
 	valid.Store(99)
 	before := c.Requests()
-	if _, err := c.Do(t.Context(), get("/x")); !isStatus(err, 401) || c.Requests() != before+2 {
+	if _, err := c.Do(t.Context(), get("/x")); !hasStatus(err, 401) || c.Requests() != before+2 {
 		t.Errorf("%v after %d requests", err, c.Requests()-before)
 	}
 }
@@ -79,7 +83,7 @@ func TestExpiredTokenIsReplaced(t *testing.T) {
 		issued.Add(1)
 		answer(w, 200, "application/json", `{"access_token":"t","expires_in":1}`)
 	})
-	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, "application/json", "{}") })
+	server := serve(t, answering(200, "application/json", "{}"))
 	c := client(t, server.URL, login(tokens.URL))
 	for range 2 {
 		if _, err := c.Do(t.Context(), get("/x")); err != nil {
@@ -148,9 +152,7 @@ func TestNoSecretInErrorsOrLogs(t *testing.T) {
 }
 
 func TestServerThatEchoesTheTokenIsNotQuoted(t *testing.T) {
-	tokens := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, "application/json", `{"access_token":"hunter2token","expires_in":3600}`)
-	})
+	tokens := serve(t, answering(200, "application/json", `{"access_token":"hunter2token","expires_in":3600}`))
 	for _, status := range []int{200, 401, 403, 302} {
 		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "http://"+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")+"/")
@@ -163,7 +165,7 @@ func TestServerThatEchoesTheTokenIsNotQuoted(t *testing.T) {
 	}
 }
 
-func TestRefusedLoginIsNotTriedForEveryRequest(t *testing.T) {
+func TestRefusedLoginIsNotRepeatedForEveryRequest(t *testing.T) {
 	var logins atomic.Int32
 	tokens := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		logins.Add(1)
@@ -184,15 +186,20 @@ func TestSilentIssuerIsNotASilentServer(t *testing.T) {
 	asked := make(chan struct{}, 2)
 	tokens := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
-		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client leaves
+		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client leaves
 		<-r.Context().Done()
 	})
 	o := login(tokens.URL)
 	o.RequestTimeout = 50 * time.Millisecond
 	c := client(t, "http://127.0.0.1:1", o)
 	_, err := c.Do(t.Context(), get("/x"))
-	if err == nil || errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "token from") || !strings.Contains(err.Error(), "within 50ms") {
-		t.Errorf("%v", err)
+	if err == nil || errors.Is(err, ErrTimeout) {
+		t.Fatalf("error %v, want one that is not ErrTimeout", err)
+	}
+	for _, want := range []string{"token from", "within 50ms"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
 	}
 	<-asked
 	o.RequestTimeout = time.Minute

@@ -158,7 +158,7 @@ func TestGhostsThatEtcdShows(t *testing.T) {
 	}
 	d, code := s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=" + s.etcd.URL}, "sweep", all)
 	i := slices.IndexFunc(d.Objects, func(o gc.Object) bool { return o.Name == ghost })
-	if code != gc.ExitDone || i < 0 || d.Objects[i].Reason != policy.Ghost || d.Objects[i].Outcome != gc.Deleted || d.Objects[i].FoundIn.String() != "bos-etcd" {
+	if code != gc.ExitDone || i < 0 || d.Objects[i].Reason != policy.Ghost || d.Objects[i].Outcome != gc.Deleted || d.Objects[i].FoundIn != "bos-etcd" {
 		t.Fatalf("exit code %d, %+v, object %d", code, d.List, i)
 	}
 	answer, err := client.Get(t.Context(), "/session/"+ghost, clientv3.WithPrefix())
