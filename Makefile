@@ -23,11 +23,11 @@ BUILD := CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false
 LINT := $(CURDIR)/bin/golangci-lint
 # Without a C compiler there is no race detector; under CI that is a failure (see the target race).
 RACE := $(if $(shell command -v gcc),-race)
-# Whole commands, of which the race detector makes seven minutes out of one: under it go those in which most happens at
-# once. The soak walks through all that sweeps, applies, restores and cleans, with faults and crashes.
+# Under the race detector, which makes seven minutes of all, go the tests in which most happens at once. The soak goes
+# through all that sweeps, applies, restores and cleans, with faults and crashes.
 AT_ONCE := ^Test(Soak|Race|Stopped|OfTwoSweeps|ASweepThatLosesItsLock|Protection|Serve|TheExporter|Linger|Push|Progress)
 # Packages in which nothing happens at once.
-PLAIN := config|inventory|man|policy|report
+PLAIN := checkpoint|config|inventory|margin|planfile|policy|report|suggest
 TEST := $(CURDIR)/bin/gotestsum --format pkgname-and-test-fails --
 
 .PHONY: help
@@ -56,27 +56,42 @@ demo: build lab ## show bosgc at work on a simulated system
 	./internal/lab/demo.sh
 
 .PHONY: test
-test: test-live test-page test-docs test-unit test-control-plane test-metrics test-chart test-node ## run every test
+test: test-unit test-house test-live test-docs-lab ## run every test that needs nothing but Go and make (6 minutes)
+
+.PHONY: test-all
+test-all: test test-rest ## run every test
+
+# What make test leaves out: real control planes, node, browser, Prometheus, chart, and the race detector.
+.PHONY: test-rest
+test-rest: test-race test-linking test-page test-docs-cluster test-control-plane test-metrics test-chart test-node
 
 .PHONY: test-unit
-test-unit: bin/gotestsum race ## run the tests that need nothing but Go
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLinking$$' $$(go list ./... | grep -v -E '/($(PLAIN)|cli)$$')
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -run '$(AT_ONCE)' ./internal/cli
-	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestSoak$$' ./internal/cli $$(go list ./... | grep -E '/($(PLAIN))$$') # many only wait for a deadline
+test-unit: bin/gotestsum ## run the unit tests, and whole commands on the lab
+	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestLinking$$' ./...
+
+.PHONY: test-house
+test-house: bin/gotestsum ## check that files depend on each other in one direction, and that packages are small
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 ./house
+
+.PHONY: test-live
+test-live: bin/gotestsum ## run the tests on systems on which sessions run, with every release and operation
+	CGO_ENABLED=0 $(TEST) -parallel 6 -run '^TestLive' ./internal/cli
+
+.PHONY: test-linking
+test-linking: bin/gotestsum ## measure on a few worlds how well CFS sessions are linked (bench-linking measures more)
 	CGO_ENABLED=0 $(TEST) -run '^TestLinking$$' ./gc
 
-# What goes by real time: systems on which sessions run, and deadlines. Under the race detector, which makes all of it
-# late, go a few.
-.PHONY: test-live
-test-live: bin/gotestsum race ## run the tests on systems on which sessions run, with every release and operation
-	CGO_ENABLED=0 $(TEST) -parallel 6 -run '^TestLive' ./internal/cli
+.PHONY: test-race
+test-race: bin/gotestsum race ## run under the race detector what happens at once
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLinking$$' $$(go list ./... | grep -v -E '/($(PLAIN)|cli)$$')
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -run '$(AT_ONCE)' ./internal/cli
 	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -run '^TestLive(CancelOf|Several|ASweepGoes)' ./internal/cli
 
 # Those below have no race detector: the same code has been through it above, and compiling all
 # of Kubernetes' libraries a second time costs minutes.
 .PHONY: test-control-plane
 test-control-plane: control-plane control-plane-1.24 bin/gotestsum ## run the tests against a real Kubernetes control plane
-	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /docs$$ -e /metrics$$ -e /node$$ -e /page$$ -e /release$$)
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v -e /chart$$ -e /docs$$ -e /house$$ -e /metrics$$ -e /node$$ -e /page$$ -e /release$$)
 
 .PHONY: test-rescue
 test-rescue: control-plane ## drain a BOS of 5,000 sessions that cannot list them any more, on a real etcd (5 minutes)
