@@ -116,7 +116,7 @@ func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bo
 
 func systemsOf(t *testing.T, server *lab.Server) gc.Systems {
 	t.Helper()
-	config, err := kube.Config(server.Kubeconfig(), "")
+	config, err := kube.LoadConfig(server.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (c *collection) content(ctx context.Context, cm inventory.ConfigMap) (found
 	if done {
 		return known, true
 	}
-	fresh, manifest, there := c.systems.Kube.Body(ctx, cm)
+	fresh, manifest, there := c.systems.Kube.ReadBody(ctx, cm)
 	if manifest != nil {
 		c.kept.contents.put(fresh.UID+" "+fresh.ResourceVersion, manifest)
 	}

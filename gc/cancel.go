@@ -33,7 +33,7 @@ func (c *carrying) stop(ctx context.Context, procedure *Procedure) error {
 		if job.Fault != "" || job.Terminal {
 			continue
 		}
-		if _, err := c.systems.Kube.StopJob(ctx, job.Name, job.UID); err != nil {
+		if _, err := c.systems.Kube.ScaleDownJob(ctx, job.Name, job.UID); err != nil {
 			return err
 		}
 		c.say(procedure, "Job %s is stopped; waiting for the end of its Pods", job.Name)
@@ -50,7 +50,7 @@ func (c *carrying) podsGone(ctx context.Context, job string) error {
 	ctx, cancel := context.WithTimeout(ctx, podsEnd)
 	defer cancel()
 	for {
-		pods, err := c.systems.Kube.PodsOf(ctx, job)
+		pods, err := c.systems.Kube.ListJobPods(ctx, job)
 		var left []string
 		for _, pod := range pods.Pods {
 			if !pod.Over {

@@ -127,11 +127,11 @@ func (c *carrying) note(ctx context.Context, phase Phase, procedure *Procedure) 
 		if err != nil {
 			return err
 		}
-		_, err = c.systems.Kube.MarkJob(ctx, job.Name, job.UID, annotations)
+		_, err = c.systems.Kube.AnnotateJob(ctx, job.Name, job.UID, annotations)
 		if err == nil {
 			continue
 		}
-		now, presence, unread := c.systems.Kube.Job(ctx, job.Name)
+		now, presence, unread := c.systems.Kube.GetJob(ctx, job.Name)
 		if unread == nil && (presence == inventory.Absent || now.UID != job.UID) {
 			continue // it has gone: Kyverno ends Jobs on its own (docs/csm.md, "Kyverno removes Jobs")
 		}

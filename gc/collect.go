@@ -213,10 +213,10 @@ func (c *collection) listKube(ctx context.Context) {
 		read     func(context.Context) (kube.Listing, error)
 		complete *bool
 	}{
-		{inventory.SourceJobs, c.systems.Kube.Jobs, &evidence.Jobs},
-		{inventory.SourcePods, c.systems.Kube.Pods, &evidence.Pods},
-		{inventory.SourceConfigMaps, c.systems.Kube.ConfigMaps, &evidence.ConfigMaps},
-		{inventory.SourceCronJobs, c.systems.Kube.CronJobs, &evidence.CronJobs},
+		{inventory.SourceJobs, c.systems.Kube.ListJobs, &evidence.Jobs},
+		{inventory.SourcePods, c.systems.Kube.ListPods, &evidence.Pods},
+		{inventory.SourceConfigMaps, c.systems.Kube.ListConfigMaps, &evidence.ConfigMaps},
+		{inventory.SourceCronJobs, c.systems.Kube.ListCronJobs, &evidence.CronJobs},
 	} {
 		all.Go(func() error {
 			begun := time.Now()

@@ -151,7 +151,7 @@ func (c *collection) weigh(ctx context.Context) int64 {
 
 // weightOf is 0 if it cannot be told, because the session has gone for instance. silent is a BOS that did not answer.
 func (c *collection) weightOf(ctx context.Context, id string) (sum int64, silent bool) {
-	template, _, err := c.systems.Kube.Template(ctx, id)
+	template, _, err := c.systems.Kube.ReadTemplate(ctx, id)
 	if err != nil {
 		return 0, false
 	}

@@ -13,7 +13,7 @@ import (
 // facts reads what the procedure needs to know besides the objects: which nodes the session has, which
 // configuration it set, on which of them. What cannot be read refuses the procedure, if it depends on it.
 func (p *Clean) facts(ctx context.Context, procedure *Procedure) {
-	template, presence, err := p.systems.Kube.Template(ctx, procedure.Session)
+	template, presence, err := p.systems.Kube.ReadTemplate(ctx, procedure.Session)
 	switch {
 	case err != nil:
 		p.doubt(procedure, procedure.mark.Unset, "what it configured is not known: "+err.Error())

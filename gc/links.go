@@ -196,7 +196,7 @@ func (s Systems) owner(ctx context.Context, g *inventory.Group, candidates []inv
 	if record.Presence == inventory.Absent || !meets() {
 		return o, record.Presence != inventory.Absent
 	}
-	template, presence, err := s.Kube.Template(ctx, g.ID)
+	template, presence, err := s.Kube.ReadTemplate(ctx, g.ID)
 	if err != nil || presence != inventory.Present {
 		return o, true // neither its boot sets nor its configuration are known
 	}

@@ -134,13 +134,13 @@ func (l *live) relist(ctx context.Context) (map[string]*inventory.Group, error) 
 	defer l.systems.Timings.took("deleting: list Jobs, Pods and CronJobs again", time.Now(), 1)
 	// One after the other: together with the plan, which is whole by now, two pages at once are the most that a run
 	// ever holds.
-	jobs, err := l.systems.Kube.Jobs(ctx)
+	jobs, err := l.systems.Kube.ListJobs(ctx)
 	var pods, crons kube.Listing
 	if err == nil {
-		pods, err = l.systems.Kube.Pods(ctx)
+		pods, err = l.systems.Kube.ListPods(ctx)
 	}
 	if err == nil {
-		crons, err = l.systems.Kube.CronJobs(ctx)
+		crons, err = l.systems.Kube.ListCronJobs(ctx)
 	}
 	if err != nil {
 		return nil, &unsure{inventory.SourceJobs, err}
@@ -245,12 +245,12 @@ func (l *live) jobs(ctx context.Context, g *inventory.Group, u *unit) (jobs []in
 func (l *live) job(ctx context.Context, u *unit, name string) (now look, err error) {
 	if now = u.jobs[name]; !now.fresh() {
 		now = look{at: time.Now()}
-		if now.job, now.presence, err = l.systems.Kube.Job(ctx, name); err != nil {
+		if now.job, now.presence, err = l.systems.Kube.GetJob(ctx, name); err != nil {
 			return now, &unsure{inventory.SourceJobs, err}
 		}
 	}
 	if now.presence == inventory.Present && !now.job.Terminal && !now.podsRead {
-		listing, err := l.systems.Kube.PodsOf(ctx, name)
+		listing, err := l.systems.Kube.ListJobPods(ctx, name)
 		if err != nil {
 			return now, &unsure{inventory.SourcePods, err}
 		}
@@ -271,7 +271,7 @@ func (l *live) keeps(ctx context.Context, g *inventory.Group, u *unit, o *Object
 			if !now.fresh() {
 				now = look{at: time.Now()}
 				var err error
-				if now.keep, now.presence, err = l.systems.Kube.Keep(ctx, cm.Name); err != nil {
+				if now.keep, now.presence, err = l.systems.Kube.ReadKeep(ctx, cm.Name); err != nil {
 					return nil, &unsure{inventory.SourceConfigMaps, err}
 				}
 				u.configMaps[cm.Name] = now

@@ -80,7 +80,7 @@ func (l *Lock) take(ctx context.Context, holder string) error {
 	var first kube.Lease
 	var seen time.Time // when the first look had been answered, by a clock that nobody sets
 	for n := 0; ; n++ {
-		lease, presence, err := l.store.Lease(ctx, l.name)
+		lease, presence, err := l.store.GetLease(ctx, l.name)
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (l *Lock) claim(ctx context.Context, lease *kube.Lease, holder string) (don
 		return true, err
 	}
 	// Somebody was faster, or the answer to our own write was lost.
-	if *lease, _, err = l.store.Lease(ctx, l.name); err != nil {
+	if *lease, _, err = l.store.GetLease(ctx, l.name); err != nil {
 		return true, err
 	}
 	if lease.Holder == holder {
@@ -128,7 +128,7 @@ func (l *Lock) claim(ctx context.Context, lease *kube.Lease, holder string) (don
 
 // over says that a Lease that nobody renews has ended.
 func (l *Lock) over(lease kube.Lease) bool {
-	return lease.Lasts <= leaseLasts || l.now().After(lease.Renewed.Add(lease.Lasts+longExpired))
+	return lease.Duration <= leaseLasts || l.now().After(lease.Renewed.Add(lease.Duration+longExpired))
 }
 
 // same says that nobody has touched a lock in between.
@@ -138,7 +138,7 @@ func same(a, b kube.Lease) bool {
 
 func (l *Lock) write(ctx context.Context, over kube.Lease, holder string) error {
 	l.sent = time.Now()
-	next := over.For(holder, l.now(), leaseLasts)
+	next := over.HeldBy(holder, l.now(), leaseLasts)
 	written, err := l.store.PutLease(ctx, l.name, next)
 	if err == nil {
 		l.held = written
@@ -207,7 +207,7 @@ func (l *Lock) again(ctx context.Context) error {
 	}
 	// The answer to the last try may have been lost, a person may have annotated the Lease, or
 	// somebody has taken it.
-	lease, presence, err := l.store.Lease(ctx, l.name)
+	lease, presence, err := l.store.GetLease(ctx, l.name)
 	switch {
 	case err != nil:
 		return err
@@ -242,7 +242,7 @@ func (l *Lock) Release(ctx context.Context) {
 	err := l.put(ctx, "")
 	if errors.Is(err, kube.ErrChanged) {
 		// A renewal that was under way may have been carried out all the same.
-		lease, _, readErr := l.store.Lease(ctx, l.name)
+		lease, _, readErr := l.store.GetLease(ctx, l.name)
 		if readErr == nil && lease.Holder == holder {
 			l.held = lease
 			err = l.put(ctx, "")

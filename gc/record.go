@@ -86,15 +86,15 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) *reading {
 			r.content, r.presence, r.same = text, inventory.Present, true
 			break
 		}
-		whole, source := x.systems.Kube.WholeJob, inventory.SourceJobs
+		whole, source := x.systems.Kube.GetJobManifest, inventory.SourceJobs
 		if o.Kind == policy.ConfigMap {
-			whole, source = x.systems.Kube.WholeConfigMap, inventory.SourceConfigMaps
+			whole, source = x.systems.Kube.GetConfigMapManifest, inventory.SourceConfigMaps
 		}
-		var w kube.Whole
+		var w kube.Manifest
 		if w, r.presence, r.err = whole(ctx, o.Name); r.err != nil {
 			r.err = &unsure{source, r.err}
 		}
-		r.content, r.look = w.Manifest, look{at: r.at, presence: r.presence, job: w.Job, keep: w.Keep}
+		r.content, r.look = w.JSON, look{at: r.at, presence: r.presence, job: w.Job, keep: w.Keep}
 		// The delete names this UID and version too, so that what goes is what was written.
 		r.same = w.UID == o.UID && w.ResourceVersion == o.ResourceVersion
 	}

@@ -162,7 +162,7 @@ func (systems *Systems) look(ctx context.Context, s *RestoreStep) {
 }
 
 func (systems *Systems) lookAtConfigMap(ctx context.Context, s *RestoreStep) {
-	if err := systems.Kube.Restorable(s.Name, s.manifest); err != nil {
+	if err := systems.Kube.CheckRestorable(s.Name, s.manifest); err != nil {
 		s.Action, s.Detail = RestoreImpossible, err.Error()
 		return
 	}
@@ -174,7 +174,7 @@ func (systems *Systems) lookAtConfigMap(ctx context.Context, s *RestoreStep) {
 		s.Action, s.Detail = RestoreCreate, "it is made again, with its data, labels and annotations"
 	case !now.SameContent:
 		s.Action, s.Detail = RestoreDiffers, "there is one of that name with another content, which is left alone"
-	case !now.SameMarks:
+	case !now.SameMetadata:
 		s.Action, s.Detail = RestoreExists, "it is there with the same content, and with other labels or annotations"
 	default:
 		s.Action, s.Detail = RestoreExists, "it is there as it was"
@@ -263,7 +263,7 @@ func (systems *Systems) create(ctx context.Context, s *RestoreStep) {
 	switch {
 	case unseen != nil:
 		s.Outcome, s.Error = Failed, errors.Join(err, unseen).Error()
-	case found.SameContent && found.SameMarks:
+	case found.SameContent && found.SameMetadata:
 		s.Outcome = Restored
 	case err != nil:
 		s.Outcome, s.Error = Failed, err.Error()

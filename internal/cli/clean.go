@@ -211,7 +211,7 @@ func (r *oneRun) repair(ctx context.Context, to *connection) error {
 	b := batcher.Batcher{Kube: to.systems.Kube, Name: r.settings.Batcher, Log: r.log}
 	repaired, err := b.Repair(ctx)
 	switch {
-	case kube.Forbidden(err):
+	case kube.IsForbidden(err):
 		// Where it may not even be read, nobody here has ever left it down.
 		r.log.Log(ctx, map[bool]slog.Level{true: slog.LevelError, false: slog.LevelDebug}[errors.Is(err, batcher.ErrDown)], "the batcher is not looked after, because that is not permitted", "error", err.Error())
 		return nil

@@ -44,10 +44,10 @@ func (a *app) completes(root *cobra.Command) {
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"output": values("table", "wide", "json"),
 		"context": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return kube.Contexts(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
+			return kube.ContextNames(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
 		},
 		"namespace": a.known(func(ctx context.Context, to *connection, _ config.Config, _ string) []string {
-			names, _ := to.systems.Kube.Namespaces(ctx)
+			names, _ := to.systems.Kube.NamespaceNames(ctx)
 			return names
 		}),
 	} {
@@ -126,7 +126,7 @@ func knownSessions(ctx context.Context, to *connection, _ config.Config, _ strin
 }
 
 func jobs(ctx context.Context, k *kube.Client) []string {
-	list, err := k.Jobs(ctx)
+	list, err := k.ListJobs(ctx)
 	if err != nil {
 		return nil
 	}
@@ -138,7 +138,7 @@ func jobs(ctx context.Context, k *kube.Client) []string {
 }
 
 func configMaps(ctx context.Context, k *kube.Client) []string {
-	list, err := k.ConfigMaps(ctx)
+	list, err := k.ListConfigMaps(ctx)
 	if err != nil {
 		return nil
 	}

@@ -25,7 +25,7 @@ type connection struct {
 
 // connect makes the clients. Nothing is sent yet; an error is one of configuration.
 func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*connection, error) {
-	restConfig, err := kube.Config(a.kubeconfig, a.context)
+	restConfig, err := kube.LoadConfig(a.kubeconfig, a.context)
 	if err != nil {
 		return nil, err
 	}

@@ -19,9 +19,9 @@ import (
 // not begin.
 func preflight(ctx context.Context, to *connection, r *oneRun) error {
 	settings, log := r.settings, r.log
-	swept, state := slices.Concat(kube.Permissions(), r.besides), kube.StatePermissions(!settings.DryRun)
+	swept, state := slices.Concat(kube.SweepPermissions(), r.besides), kube.StatePermissions(!settings.DryRun)
 	if settings.DryRun {
-		swept = slices.DeleteFunc(kube.Permissions(), kube.Permission.ForDeleting)
+		swept = slices.DeleteFunc(kube.SweepPermissions(), kube.Permission.ForDeleting)
 	}
 	if !r.reported {
 		state = nil // it works without, only with nothing counted as seen before
@@ -35,7 +35,7 @@ func preflight(ctx context.Context, to *connection, r *oneRun) error {
 		{settings.Namespace, swept, func(p kube.Permission) bool { return p.ForDeleting() || slices.Contains(r.besides, p) }},
 		{to.own.Namespace(), state, func(kube.Permission) bool { return true }},
 	} {
-		missing, err := to.systems.Kube.Missing(ctx, in.namespace, in.wanted)
+		missing, err := to.systems.Kube.MissingPermissions(ctx, in.namespace, in.wanted)
 		if err != nil {
 			// The lists that follow will say so better, and each for itself.
 			log.Warn("permissions could not be checked", "error", err.Error())

@@ -68,7 +68,7 @@ func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Led
 		kind, reason, message := event(d, exitCode, failure)
 		if r.settings.CronJob != "" && reason != "" {
 			message = fmt.Sprintf("run %s: %s", r.id, message)
-			r.warn("no Event was made", "BOSGC_CRONJOB", to.release.Event(ctx, r.settings.CronJob, kind, reason, message))
+			r.warn("no Event was made", "BOSGC_CRONJOB", to.release.CreateEvent(ctx, r.settings.CronJob, kind, reason, message))
 		}
 	})
 	all.Wait()

@@ -34,9 +34,9 @@ func (p Permission) String() string {
 	return text
 }
 
-// Permissions is all that a sweep needs in Kubernetes, and nothing that it does not use. The
+// SweepPermissions is all that a sweep needs in Kubernetes, and nothing that it does not use. The
 // chart's Role is tested to be the same.
-func Permissions() []Permission {
+func SweepPermissions() []Permission {
 	return []Permission{
 		{"", "configmaps", "get", ""},
 		{"", "configmaps", "list", ""},
@@ -79,9 +79,9 @@ func StatePermissions(deleting bool) []Permission {
 	)
 }
 
-// Missing asks which of the permissions this client does not have in a namespace. That question
+// MissingPermissions asks which of the permissions this client does not have in a namespace. That question
 // itself needs none. The error says that the server could not be asked.
-func (c *Client) Missing(ctx context.Context, namespace string, wanted []Permission) ([]Permission, error) {
+func (c *Client) MissingPermissions(ctx context.Context, namespace string, wanted []Permission) ([]Permission, error) {
 	allowed := make([]bool, len(wanted))
 	all, ctx := errgroup.WithContext(ctx)
 	for i, p := range wanted {

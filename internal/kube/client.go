@@ -68,14 +68,14 @@ type Client struct {
 	clock   *clock
 }
 
-// Config finds the API server: an explicit kubeconfig, $KUBECONFIG and the default file, or
+// LoadConfig finds the API server: an explicit kubeconfig, $KUBECONFIG and the default file, or
 // the service account of the Pod this runs in.
-func Config(kubeconfig, kubeContext string) (*rest.Config, error) {
+func LoadConfig(kubeconfig, kubeContext string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: kubeContext}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
-	if known := Contexts(kubeconfig); err != nil && kubeContext != "" && len(known) > 0 && !slices.Contains(known, kubeContext) {
+	if known := ContextNames(kubeconfig); err != nil && kubeContext != "" && len(known) > 0 && !slices.Contains(known, kubeContext) {
 		return nil, fmt.Errorf("no way to the Kubernetes API: %w; expected for --context one of %s", err, strings.Join(known, ", "))
 	}
 	if err != nil {
@@ -226,5 +226,5 @@ func (c *Client) try(ctx context.Context, request func(context.Context) error) e
 	return advised(err)
 }
 
-// Forbidden says that the API server has refused because of a permission.
-func Forbidden(err error) bool { return apierrors.IsForbidden(err) }
+// IsForbidden says that the API server has refused because of a permission.
+func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }

@@ -76,7 +76,7 @@ func TestAListThatExpiresBeginsAgain(t *testing.T) {
 			reply(t, w, 200, jobs("", "boa-new"))
 		}
 	})
-	l, err := c.Jobs(context.Background())
+	l, err := c.ListJobs(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestAPageThatIsTriedAgainIsTheSamePage(t *testing.T) {
 			reply(t, w, 200, jobs("", "boa-b"))
 		}
 	})
-	l, err := c.Jobs(context.Background())
+	l, err := c.ListJobs(context.Background())
 	if err != nil || l.Count != 2 || strings.Join(asked, " ") != " page2 page2" {
 		t.Errorf("%d Jobs, error %v, asked for pages %q", l.Count, err, asked)
 	}
@@ -120,7 +120,7 @@ func TestAListThatAlwaysExpiresIsAnError(t *testing.T) {
 		}
 		failure(t, w, http.StatusGone, metav1.StatusReasonExpired)
 	})
-	if _, err := c.Jobs(context.Background()); err == nil {
+	if _, err := c.ListJobs(context.Background()); err == nil {
 		t.Error("half a list passed for a whole one")
 	}
 }
@@ -138,7 +138,7 @@ func TestABusyServerIsAskedAgain(t *testing.T) {
 			reply(t, w, 200, jobs("", "boa-x"))
 		}
 	})
-	if l, err := c.Jobs(context.Background()); err != nil || len(l.Jobs) != 1 {
+	if l, err := c.ListJobs(context.Background()); err != nil || len(l.Jobs) != 1 {
 		t.Errorf("after %d requests: %v, error %v", requests, l.Jobs, err)
 	}
 }
@@ -148,7 +148,7 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 	c := serve(t, func(_ http.ResponseWriter, _ *http.Request) { <-over })
 	defer close(over)
 	c.options.RequestTimeout = 50 * time.Millisecond
-	_, err := c.Jobs(context.Background())
+	_, err := c.ListJobs(context.Background())
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "did not answer within 50ms") {
 		t.Errorf("error is %v", err)
 	}
@@ -158,7 +158,7 @@ func TestARefusedListNamesThePermission(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)
 	})
-	_, err := c.Pods(context.Background())
+	_, err := c.ListPods(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "list Pods") || !strings.Contains(err.Error(), "permission") {
 		t.Errorf("error is %v", err)
 	}
@@ -176,7 +176,7 @@ func TestCronJobsOfOldKubernetes(t *testing.T) {
 		fmt.Fprintf(w, `{"kind":"CronJobList","apiVersion":"batch/v1beta1","items":[{"metadata":{"name":"nightly"},"spec":{"jobTemplate":{"spec":{"template":{"spec":{
 			"containers":[{"name":"c","envFrom":[{"configMapRef":{"name":%q}}]}]}}}}}}]}`, id)
 	})
-	l, err := c.CronJobs(context.Background())
+	l, err := c.ListCronJobs(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestConfigMapsAreListedWithoutTheirBodies(t *testing.T) {
 		}
 		reply(t, w, 200, list)
 	})
-	l, err := c.ConfigMaps(context.Background())
+	l, err := c.ListConfigMaps(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,10 +222,10 @@ func TestAnotherKindOfAnswerIsNoEmptyList(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write([]byte(answer))
 		})
-		if l, err := c.Jobs(context.Background()); err == nil {
+		if l, err := c.ListJobs(context.Background()); err == nil {
 			t.Errorf("%s is a list of %d Jobs", answer, l.Count)
 		}
-		if l, err := c.ConfigMaps(context.Background()); err == nil {
+		if l, err := c.ListConfigMaps(context.Background()); err == nil {
 			t.Errorf("%s is a list of %d ConfigMaps", answer, l.Count)
 		}
 	}
@@ -242,7 +242,7 @@ func TestKindAndVersionMayComeInAnyOrder(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write([]byte(answer))
 		})
-		if l, err := c.Jobs(context.Background()); err != nil || l.Count != 1 {
+		if l, err := c.ListJobs(context.Background()); err != nil || l.Count != 1 {
 			t.Errorf("%s: %d Jobs, %v", answer, l.Count, err)
 		}
 	}
@@ -305,10 +305,10 @@ func TestAForeign404IsNoProofOfAbsence(t *testing.T) {
 	if existed, err := c.DeleteConfigMap(ctx, id, "u", "1"); err == nil {
 		t.Errorf("delete: existed %v, no error", existed)
 	}
-	if _, presence, err := c.Job(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
+	if _, presence, err := c.GetJob(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
 		t.Errorf("get: %v, error %v", presence, err)
 	}
-	if cm, _, there := c.Body(ctx, inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed {
+	if cm, _, there := c.ReadBody(ctx, inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed {
 		t.Errorf("body: %+v, there %v", cm, there)
 	}
 }
@@ -346,7 +346,7 @@ func TestBody(t *testing.T) {
 			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				reply(t, w, 200, corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: id, UID: "new", ResourceVersion: "9"}, Data: tt.data})
 			})
-			cm, manifest, there := c.Body(context.Background(), inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"})
+			cm, manifest, there := c.ReadBody(context.Background(), inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"})
 			if !there || cm.Body != tt.want || (manifest != nil) != (tt.want == inventory.BodyExact) || (cm.BodyFault == "") != (tt.want == inventory.BodyExact) {
 				t.Errorf("body %v, fault %q", cm.Body, cm.BodyFault)
 			}
@@ -359,7 +359,7 @@ func TestBody(t *testing.T) {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			failure(t, w, http.StatusNotFound, metav1.StatusReasonNotFound)
 		})
-		if cm, _, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); there {
+		if cm, _, there := c.ReadBody(context.Background(), inventory.ConfigMap{Name: id}); there {
 			t.Errorf("%+v", cm)
 		}
 	})
@@ -367,7 +367,7 @@ func TestBody(t *testing.T) {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)
 		})
-		if cm, _, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
+		if cm, _, there := c.ReadBody(context.Background(), inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
 			t.Errorf("%+v", cm)
 		}
 	})
@@ -392,7 +392,7 @@ func TestNotMoreRequestsAtOnceThanAllowed(t *testing.T) {
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			if _, err := c.Jobs(context.Background()); err != nil {
+			if _, err := c.ListJobs(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})

@@ -42,9 +42,9 @@ func (c *clock) note(header http.Header, sent, received time.Time) {
 	}
 }
 
-// Skew is how far this machine's clock is ahead of the API server's, as far as answers have
+// ClockSkew is how far this machine's clock is ahead of the API server's, as far as answers have
 // shown so far; negative if it is behind. It is not known before the first answer.
-func (c *Client) Skew() (skew time.Duration, known bool) {
+func (c *Client) ClockSkew() (skew time.Duration, known bool) {
 	c.clock.mu.Lock()
 	defer c.clock.mu.Unlock()
 	return c.clock.skew, c.clock.measured
@@ -52,7 +52,7 @@ func (c *Client) Skew() (skew time.Duration, known bool) {
 
 // ClockDoubt says why no age can be trusted; empty if it can.
 func (c *Client) ClockDoubt() string {
-	skew, known := c.Skew()
+	skew, known := c.ClockSkew()
 	switch {
 	case !known:
 		return "the API server has not said what time it is"

@@ -26,8 +26,8 @@ type Deployment struct {
 	selector        string
 }
 
-// Deployment reads one.
-func (c *Client) Deployment(ctx context.Context, name string) (Deployment, inventory.Presence, error) {
+// GetDeployment reads one.
+func (c *Client) GetDeployment(ctx context.Context, name string) (Deployment, inventory.Presence, error) {
 	var found *appsv1.Deployment
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		found, err = c.apps.Deployments(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
@@ -87,8 +87,8 @@ func (c *Client) ChangeDeployment(ctx context.Context, d Deployment, change Depl
 	return projectDeployment(changed), nil
 }
 
-// DeploymentPods names the Pods of a Deployment that are there, in whatever state.
-func (c *Client) DeploymentPods(ctx context.Context, d Deployment) ([]string, error) {
+// ListDeploymentPods names the Pods of a Deployment that are there, in whatever state.
+func (c *Client) ListDeploymentPods(ctx context.Context, d Deployment) ([]string, error) {
 	if d.selector == "" || d.selector == "<none>" || d.selector == "<error>" {
 		return nil, fmt.Errorf("Deployment %s selects no Pods that could be told from others", d.Name)
 	}

@@ -16,22 +16,22 @@ type Lease struct {
 	Holder   string // empty if nobody
 	Renewed  time.Time
 	Acquired time.Time
-	Lasts    time.Duration // after Renewed, as the holder has promised
+	Duration time.Duration // after Renewed, as the holder has promised
 
 	uid             string
 	resourceVersion string
 	transitions     int32
 }
 
-// For is the lease as another holder takes it over.
-func (l Lease) For(holder string, now time.Time, lasts time.Duration) Lease {
-	l.Holder, l.Renewed, l.Acquired, l.Lasts = holder, now, now, lasts
+// HeldBy is the lease as another holder takes it over.
+func (l Lease) HeldBy(holder string, now time.Time, lasts time.Duration) Lease {
+	l.Holder, l.Renewed, l.Acquired, l.Duration = holder, now, now, lasts
 	l.transitions++
 	return l
 }
 
-// Lease reads a lock.
-func (s *Store) Lease(ctx context.Context, name string) (Lease, inventory.Presence, error) {
+// GetLease reads a lock.
+func (s *Store) GetLease(ctx context.Context, name string) (Lease, inventory.Presence, error) {
 	var found Lease
 	err := s.client.try(ctx, func(ctx context.Context) error {
 		lease, err := s.client.leases.Leases(s.namespace).Get(ctx, name, metav1.GetOptions{})
@@ -56,7 +56,7 @@ func leaseOf(l *coordinationv1.Lease) Lease {
 		found.Acquired = l.Spec.AcquireTime.Time
 	}
 	if l.Spec.LeaseDurationSeconds != nil {
-		found.Lasts = time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
+		found.Duration = time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
 	}
 	if l.Spec.LeaseTransitions != nil {
 		found.transitions = *l.Spec.LeaseTransitions
@@ -67,7 +67,7 @@ func leaseOf(l *coordinationv1.Lease) Lease {
 // PutLease writes a lock over the very one that was read, or makes it if there was none.
 // ErrChanged says that somebody else was faster.
 func (s *Store) PutLease(ctx context.Context, name string, l Lease) (Lease, error) {
-	seconds := int32(l.Lasts / time.Second)
+	seconds := int32(l.Duration / time.Second)
 	renewed, acquired := metav1.NewMicroTime(l.Renewed), metav1.NewMicroTime(l.Acquired)
 	lease := &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{

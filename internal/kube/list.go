@@ -24,8 +24,8 @@ type Listing struct {
 	Requests   int
 }
 
-// Jobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
-func (c *Client) Jobs(ctx context.Context) (Listing, error) {
+// ListJobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
+func (c *Client) ListJobs(ctx context.Context) (Listing, error) {
 	l, err := listing(ctx, c, c.batch.Jobs(c.options.Namespace), metav1.ListOptions{Limit: wholePage}, func(l *Listing, page *batchv1.JobList) {
 		for i := range page.Items {
 			l.addJob(&page.Items[i])
@@ -43,11 +43,11 @@ func (l *Listing) addJob(job *batchv1.Job) {
 	l.refer(&job.Spec.Template.Spec, inventory.Reference{Kind: "Job", Name: job.Name, Session: found.Session})
 }
 
-// Pods lists the Pods of BOA Jobs, and what all Pods refer to.
-func (c *Client) Pods(ctx context.Context) (Listing, error) { return c.pods(ctx, "") }
+// ListPods lists the Pods of BOA Jobs, and what all Pods refer to.
+func (c *Client) ListPods(ctx context.Context) (Listing, error) { return c.pods(ctx, "") }
 
-// PodsOf lists the Pods of one Job.
-func (c *Client) PodsOf(ctx context.Context, job string) (Listing, error) {
+// ListJobPods lists the Pods of one Job.
+func (c *Client) ListJobPods(ctx context.Context, job string) (Listing, error) {
 	return c.pods(ctx, jobNameLabel+"="+job)
 }
 
@@ -70,9 +70,9 @@ func (l *Listing) addPod(pod *corev1.Pod) {
 	l.refer(&pod.Spec, inventory.Reference{Kind: "Pod", Name: pod.Name, Session: found.Session})
 }
 
-// CronJobs lists what the templates of all CronJobs refer to. Kubernetes 1.19 and 1.20 (CSM
+// ListCronJobs lists what the templates of all CronJobs refer to. Kubernetes 1.19 and 1.20 (CSM
 // 1.0 and 1.2) have them as batch/v1beta1 only.
-func (c *Client) CronJobs(ctx context.Context) (Listing, error) {
+func (c *Client) ListCronJobs(ctx context.Context) (Listing, error) {
 	opts := metav1.ListOptions{Limit: pageSize}
 	l, err := listing(ctx, c, c.batch.CronJobs(c.options.Namespace), opts, func(l *Listing, page *batchv1.CronJobList) {
 		for i := range page.Items {
@@ -96,9 +96,9 @@ func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
 	l.refer(spec, inventory.Reference{Kind: "CronJob", Name: name})
 }
 
-// ConfigMaps lists those that are named like a session, by their metadata alone: a body can
+// ListConfigMaps lists those that are named like a session, by their metadata alone: a body can
 // be a mebibyte, and there are thousands that are nobody's business.
-func (c *Client) ConfigMaps(ctx context.Context) (Listing, error) {
+func (c *Client) ListConfigMaps(ctx context.Context) (Listing, error) {
 	of := c.core.ConfigMapsMetadata(c.options.Namespace)
 	l, err := listing(ctx, c, of, metav1.ListOptions{Limit: pageSize}, func(l *Listing, page *metav1.PartialObjectMetadataList) {
 		for i := range page.Items {

@@ -29,7 +29,7 @@ func BenchmarkJobs(b *testing.B) {
 		}
 		list.Items = append(list.Items, job)
 	}
-	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.Jobs(b.Context()) })
+	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ListJobs(b.Context()) })
 }
 
 func BenchmarkPods(b *testing.B) {
@@ -43,7 +43,7 @@ func BenchmarkPods(b *testing.B) {
 			Status: corev1.PodStatus{Phase: corev1.PodSucceeded, ContainerStatuses: []corev1.ContainerStatus{{Name: boaContainer, State: ended}, {Name: "istio-proxy", State: ended}}},
 		})
 	}
-	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.Pods(b.Context()) })
+	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ListPods(b.Context()) })
 }
 
 func BenchmarkConfigMaps(b *testing.B) {
@@ -51,7 +51,7 @@ func BenchmarkConfigMaps(b *testing.B) {
 	for i := range pageSize {
 		list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: metaOf(i, idOf(i))})
 	}
-	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ConfigMaps(b.Context()) })
+	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ListConfigMaps(b.Context()) })
 }
 
 var benchTime = metav1.NewTime(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))

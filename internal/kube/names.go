@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Contexts names the contexts of the kubeconfig, in alphabetical order; none if it cannot be read.
-func Contexts(kubeconfig string) []string {
+// ContextNames names the contexts of the kubeconfig, in alphabetical order; none if it cannot be read.
+func ContextNames(kubeconfig string) []string {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
 	config, err := rules.Load()
@@ -21,8 +21,8 @@ func Contexts(kubeconfig string) []string {
 	return slices.Sorted(maps.Keys(config.Contexts))
 }
 
-// Namespaces names all namespaces, as far as one page has them. No run needs them: it is for completion in a shell.
-func (c *Client) Namespaces(ctx context.Context) ([]string, error) {
+// NamespaceNames names all namespaces, as far as one page has them. No run needs them: it is for completion in a shell.
+func (c *Client) NamespaceNames(ctx context.Context) ([]string, error) {
 	var names []string
 	err := c.ask(ctx, func(ctx context.Context) error {
 		list, err := send[corev1.NamespaceList](ctx, c.core.Namespaces().list(metav1.ListOptions{Limit: pageSize}))

@@ -19,8 +19,8 @@ import (
 // sessionKey is the one key of a ConfigMap that BOS v1 makes.
 const sessionKey = "data.json"
 
-// Job reads one Job as it is now.
-func (c *Client) Job(ctx context.Context, name string) (found inventory.Job, presence inventory.Presence, err error) {
+// GetJob reads one Job as it is now.
+func (c *Client) GetJob(ctx context.Context, name string) (found inventory.Job, presence inventory.Presence, err error) {
 	err = c.ask(ctx, func(ctx context.Context) error {
 		job, err := c.batch.Jobs(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
 		if err == nil {
@@ -32,15 +32,15 @@ func (c *Client) Job(ctx context.Context, name string) (found inventory.Job, pre
 	return found, presence, explain("get Job "+name, c.options.Namespace, err)
 }
 
-// WholeJob gives a Job as the API server has it.
-func (c *Client) WholeJob(ctx context.Context, name string) (Whole, inventory.Presence, error) {
+// GetJobManifest gives a Job as the API server has it.
+func (c *Client) GetJobManifest(ctx context.Context, name string) (Manifest, inventory.Presence, error) {
 	var found *batchv1.Job
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		found, err = c.batch.Jobs(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
 		return err
 	})
 	if presence, err := presenceOf(err); presence != inventory.Present {
-		return Whole{}, presence, explain("get Job "+name, c.options.Namespace, err)
+		return Manifest{}, presence, explain("get Job "+name, c.options.Namespace, err)
 	}
 	found.APIVersion, found.Kind = "batch/v1", "Job"
 	w, presence, err := whole(&found.ObjectMeta, found)
@@ -48,15 +48,15 @@ func (c *Client) WholeJob(ctx context.Context, name string) (Whole, inventory.Pr
 	return w, presence, err
 }
 
-// WholeConfigMap gives a ConfigMap as the API server has it.
-func (c *Client) WholeConfigMap(ctx context.Context, name string) (Whole, inventory.Presence, error) {
+// GetConfigMapManifest gives a ConfigMap as the API server has it.
+func (c *Client) GetConfigMapManifest(ctx context.Context, name string) (Manifest, inventory.Presence, error) {
 	var found *corev1.ConfigMap
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		found, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
 		return err
 	})
 	if presence, err := presenceOf(err); presence != inventory.Present {
-		return Whole{}, presence, explain("get ConfigMap "+name, c.options.Namespace, err)
+		return Manifest{}, presence, explain("get ConfigMap "+name, c.options.Namespace, err)
 	}
 	found.APIVersion, found.Kind = "v1", "ConfigMap"
 	w, presence, err := whole(&found.ObjectMeta, found)
@@ -64,25 +64,25 @@ func (c *Client) WholeConfigMap(ctx context.Context, name string) (Whole, invent
 	return w, presence, err
 }
 
-// Whole is one object with everything in it.
-type Whole struct {
+// Manifest is one object with everything in it.
+type Manifest struct {
 	UID, ResourceVersion string
-	Manifest             json.RawMessage
+	JSON                 json.RawMessage
 	Job                  inventory.Job  // what it says, of a Job
 	Keep                 inventory.Keep // what protects it, of a ConfigMap
 }
 
-func whole(meta *metav1.ObjectMeta, object any) (Whole, inventory.Presence, error) {
+func whole(meta *metav1.ObjectMeta, object any) (Manifest, inventory.Presence, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
-		return Whole{}, inventory.Unknown, fmt.Errorf("encode %s: %w", meta.Name, err)
+		return Manifest{}, inventory.Unknown, fmt.Errorf("encode %s: %w", meta.Name, err)
 	}
-	return Whole{UID: string(meta.UID), ResourceVersion: meta.ResourceVersion, Manifest: text}, inventory.Present, nil
+	return Manifest{UID: string(meta.UID), ResourceVersion: meta.ResourceVersion, JSON: text}, inventory.Present, nil
 }
 
-// Body reads a ConfigMap's content and says whether it is what BOS v1 makes; then the whole of it comes along. If it has
+// ReadBody reads a ConfigMap's content and says whether it is what BOS v1 makes; then the whole of it comes along. If it has
 // gone since it was listed, there is false.
-func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found inventory.ConfigMap, manifest json.RawMessage, there bool) {
+func (c *Client) ReadBody(ctx context.Context, cm inventory.ConfigMap) (found inventory.ConfigMap, manifest json.RawMessage, there bool) {
 	var full *corev1.ConfigMap
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		full, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, cm.Name, metav1.GetOptions{})
@@ -105,11 +105,11 @@ func (c *Client) Body(ctx context.Context, cm inventory.ConfigMap) (found invent
 	}
 	full.APIVersion, full.Kind = "v1", "ConfigMap"
 	w, _, _ := whole(&full.ObjectMeta, full) // without its manifest it is only read once more
-	return cm, w.Manifest, true
+	return cm, w.JSON, true
 }
 
-// Keep reads what protects a ConfigMap as it is now. Absent is a ConfigMap that has gone.
-func (c *Client) Keep(ctx context.Context, name string) (keep inventory.Keep, presence inventory.Presence, err error) {
+// ReadKeep reads what protects a ConfigMap as it is now. Absent is a ConfigMap that has gone.
+func (c *Client) ReadKeep(ctx context.Context, name string) (keep inventory.Keep, presence inventory.Presence, err error) {
 	err = c.ask(ctx, func(ctx context.Context) error {
 		meta, err := c.core.ConfigMapsMetadata(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
 		if err == nil {

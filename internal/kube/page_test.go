@@ -111,7 +111,7 @@ func TestALargePageIsHeldAlone(t *testing.T) {
 func TestAListInAnotherOrderIsReadToItsEnd(t *testing.T) {
 	var asked []string
 	c := paged(t, func(page string) { asked = append(asked, page) }, `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",ITEMS,META}`)
-	l, err := c.ConfigMaps(t.Context())
+	l, err := c.ListConfigMaps(t.Context())
 	if want := []string{"", "2", "3"}; err != nil || l.Count != 3 || l.Requests != 3 || !slices.Equal(asked, want) {
 		t.Errorf("%d ConfigMaps in %d requests, for %q (%v); expected 3 in 3, for %q", l.Count, l.Requests, asked, err, want)
 	}
@@ -128,7 +128,7 @@ func TestAPageThatCannotBeRead(t *testing.T) {
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		c := paged(t, func(string) {}, form)
-		if l, err := c.ConfigMaps(ctx); err == nil {
+		if l, err := c.ListConfigMaps(ctx); err == nil {
 			t.Errorf("%s was taken for a list of %d", form, l.Count)
 		}
 		cancel()

@@ -13,16 +13,16 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// MarkJob sets annotations of the very Job of that UID. Nothing else of it is touched, so that it does not
+// AnnotateJob sets annotations of the very Job of that UID. Nothing else of it is touched, so that it does not
 // matter which version of it was read: its status changes all the time while it runs. ErrChanged says
 // that there is another one of that name; one that has gone is an error too.
-func (c *Client) MarkJob(ctx context.Context, name, uid string, annotations map[string]string) (inventory.Job, error) {
+func (c *Client) AnnotateJob(ctx context.Context, name, uid string, annotations map[string]string) (inventory.Job, error) {
 	return c.patchJob(ctx, name, uid, map[string]any{"metadata": map[string]any{"uid": uid, "annotations": annotations}})
 }
 
-// StopJob makes the very Job of that UID have no Pods any more, and keeps it. Suspending it would do the same,
+// ScaleDownJob makes the very Job of that UID have no Pods any more, and keeps it. Suspending it would do the same,
 // but not before Kubernetes 1.21 (CSM 1.3).
-func (c *Client) StopJob(ctx context.Context, name, uid string) (inventory.Job, error) {
+func (c *Client) ScaleDownJob(ctx context.Context, name, uid string) (inventory.Job, error) {
 	return c.patchJob(ctx, name, uid, map[string]any{"metadata": map[string]any{"uid": uid}, "spec": map[string]any{"parallelism": 0}})
 }
 

@@ -17,9 +17,9 @@ import (
 
 // Comparison is a ConfigMap of the namespace held against a manifest.
 type Comparison struct {
-	Presence    inventory.Presence
-	SameContent bool // data and binary data, byte for byte
-	SameMarks   bool // it has all labels and annotations of the manifest
+	Presence     inventory.Presence
+	SameContent  bool // data and binary data, byte for byte
+	SameMetadata bool // it has all labels and annotations of the manifest
 }
 
 // restorable gives a manifest's ConfigMap as it is put back: all that is its own, and nothing that
@@ -47,8 +47,8 @@ func (c *Client) restorable(name string, manifest json.RawMessage) (*corev1.Conf
 	}, nil
 }
 
-// Restorable says why a ConfigMap cannot be made of a manifest; nil if it can. Nothing is sent.
-func (c *Client) Restorable(name string, manifest json.RawMessage) error {
+// CheckRestorable says why a ConfigMap cannot be made of a manifest; nil if it can. Nothing is sent.
+func (c *Client) CheckRestorable(name string, manifest json.RawMessage) error {
 	_, err := c.restorable(name, manifest)
 	return err
 }
@@ -69,9 +69,9 @@ func (c *Client) CompareConfigMap(ctx context.Context, name string, manifest jso
 		return Comparison{Presence: presence}, explain("get ConfigMap "+name, c.options.Namespace, err)
 	}
 	return Comparison{
-		Presence:    inventory.Present,
-		SameContent: maps.Equal(got.Data, want.Data) && maps.EqualFunc(got.BinaryData, want.BinaryData, bytes.Equal),
-		SameMarks:   has(got.Labels, want.Labels) && has(got.Annotations, want.Annotations),
+		Presence:     inventory.Present,
+		SameContent:  maps.Equal(got.Data, want.Data) && maps.EqualFunc(got.BinaryData, want.BinaryData, bytes.Equal),
+		SameMetadata: has(got.Labels, want.Labels) && has(got.Annotations, want.Annotations),
 	}, nil
 }
 
@@ -100,5 +100,5 @@ func (c *Client) CreateConfigMap(ctx context.Context, name string, manifest json
 	}
 	// At a second try it may be the first one, whose answer was lost, that has made it.
 	now, err := c.CompareConfigMap(ctx, name, manifest)
-	return now.SameContent && now.SameMarks, err
+	return now.SameContent && now.SameMetadata, err
 }

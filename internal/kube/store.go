@@ -29,8 +29,8 @@ func (c *Client) Store(namespace string) *Store { return &Store{client: c, names
 // Namespace is where the store is.
 func (s *Store) Namespace() string { return s.namespace }
 
-// Kept is a ConfigMap of bosgc's own.
-type Kept struct {
+// StoredConfigMap is a ConfigMap of bosgc's own.
+type StoredConfigMap struct {
 	Name            string
 	UID             string
 	ResourceVersion string // empty if it does not exist yet
@@ -41,8 +41,8 @@ type Kept struct {
 }
 
 // Get reads one of bosgc's own ConfigMaps.
-func (s *Store) Get(ctx context.Context, name string) (Kept, inventory.Presence, error) {
-	var found Kept
+func (s *Store) Get(ctx context.Context, name string) (StoredConfigMap, inventory.Presence, error) {
+	var found StoredConfigMap
 	err := s.client.ask(ctx, func(ctx context.Context) error {
 		cm, err := s.client.core.ConfigMaps(s.namespace).Get(ctx, name, metav1.GetOptions{})
 		if err == nil {
@@ -55,14 +55,14 @@ func (s *Store) Get(ctx context.Context, name string) (Kept, inventory.Presence,
 	return found, presence, explain("get ConfigMap "+name, s.namespace, err)
 }
 
-func kept(meta *metav1.ObjectMeta) Kept {
-	return Kept{Name: meta.Name, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion, Created: meta.CreationTimestamp.Time, Labels: meta.Labels}
+func kept(meta *metav1.ObjectMeta) StoredConfigMap {
+	return StoredConfigMap{Name: meta.Name, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion, Created: meta.CreationTimestamp.Time, Labels: meta.Labels}
 }
 
 // Put writes a ConfigMap over the very one that was read, or makes it if it was never read.
 // ErrChanged says that somebody else has written it since, or that an answer was lost: what
 // was asked for may have been done. Whoever writes has to be able to tell by the content.
-func (s *Store) Put(ctx context.Context, k Kept) (Kept, error) {
+func (s *Store) Put(ctx context.Context, k StoredConfigMap) (StoredConfigMap, error) {
 	labels := map[string]string{managedBy: "bosgc"}
 	for name, value := range k.Labels {
 		labels[name] = value
@@ -97,13 +97,13 @@ func (s *Store) unwritten(doing string, err error, replacing bool) error {
 }
 
 // List names bosgc's own ConfigMaps that have all of the given labels, without their content.
-func (s *Store) List(ctx context.Context, with map[string]string) ([]Kept, error) {
+func (s *Store) List(ctx context.Context, with map[string]string) ([]StoredConfigMap, error) {
 	selector := labels.Set{managedBy: "bosgc"}
 	for name, value := range with {
 		selector[name] = value
 	}
 	opts := metav1.ListOptions{LabelSelector: selector.String(), Limit: pageSize}
-	var all []Kept
+	var all []StoredConfigMap
 	_, err := pages(ctx, s.client, s.client.core.ConfigMapsMetadata(s.namespace), opts, func(page *metav1.PartialObjectMetadataList, begins bool) {
 		if begins {
 			all = nil
@@ -117,17 +117,17 @@ func (s *Store) List(ctx context.Context, with map[string]string) ([]Kept, error
 
 // Delete removes one of bosgc's own ConfigMaps, if it is still the one that was read. That it
 // is gone already is fine.
-func (s *Store) Delete(ctx context.Context, k Kept) error {
+func (s *Store) Delete(ctx context.Context, k StoredConfigMap) error {
 	_, err := s.client.delete(ctx, "ConfigMap "+k.Name, k.UID, k.ResourceVersion, func(ctx context.Context, opts metav1.DeleteOptions) error {
 		return s.client.core.ConfigMaps(s.namespace).Delete(ctx, k.Name, opts)
 	})
 	return err
 }
 
-// Event notes something on a CronJob of this namespace, where "kubectl describe" shows it. It is
+// CreateEvent notes something on a CronJob of this namespace, where "kubectl describe" shows it. It is
 // sent at once, and not through a recorder: one that works in the background would lose it
 // when the process ends, which it does right after.
-func (s *Store) Event(ctx context.Context, cronJob, kind, reason, message string) error {
+func (s *Store) CreateEvent(ctx context.Context, cronJob, kind, reason, message string) error {
 	var uid types.UID
 	err := s.client.ask(ctx, func(ctx context.Context) error {
 		found, err := s.client.batch.CronJobs(s.namespace).Get(ctx, cronJob, metav1.GetOptions{})

@@ -14,9 +14,9 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// Template reads what a session was made from. Absent is a ConfigMap that has gone; one that is not of the
+// ReadTemplate reads what a session was made from. Absent is a ConfigMap that has gone; one that is not of the
 // form that BOS v1 makes is an error.
-func (c *Client) Template(ctx context.Context, session string) (inventory.Template, inventory.Presence, error) {
+func (c *Client) ReadTemplate(ctx context.Context, session string) (inventory.Template, inventory.Presence, error) {
 	if !inventory.IsSessionID(session) {
 		return inventory.Template{}, inventory.Unknown, fmt.Errorf("%.60q is no session ID of BOS v1", session)
 	}
