@@ -118,7 +118,7 @@ func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bo
 
 func systemsOf(t *testing.T, server *lab.Server) collect.Clients {
 	t.Helper()
-	config, err := kube.Config(server.Kubeconfig(), "")
+	config, err := kube.LoadConfig(server.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,15 +77,15 @@ func (x *executor) readEvidence(ctx context.Context, s *sessionRun, o *Object) *
 			e.content, e.presence, e.same = text, inventory.Present, true
 			break
 		}
-		read, source := x.clients.Kube.WholeJob, inventory.SourceJobs
+		read, source := x.clients.Kube.GetJobManifest, inventory.SourceJobs
 		if o.Kind == policy.ConfigMap {
-			read, source = x.clients.Kube.WholeConfigMap, inventory.SourceConfigMaps
+			read, source = x.clients.Kube.GetConfigMapManifest, inventory.SourceConfigMaps
 		}
-		var whole kube.Whole
+		var whole kube.Manifest
 		if whole, e.presence, e.err = read(ctx, o.Name); e.err != nil {
 			e.err = &RecheckError{source, e.err}
 		}
-		e.content = whole.Manifest
+		e.content = whole.JSON
 		e.read = cachedRead{at: e.at, presence: e.presence, job: whole.Job, keep: whole.Keep}
 		// The delete names this UID and version too, so that what is deleted is what was written.
 		e.same = whole.UID == o.UID && whole.ResourceVersion == o.ResourceVersion

@@ -77,7 +77,7 @@ func newPast(t testing.TB, csm string, seed uint64) *past {
 
 func (p *past) connect(t testing.TB) {
 	t.Helper()
-	config, err := kube.Config(p.Kubeconfig(), "")
+	config, err := kube.LoadConfig(p.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,13 +110,13 @@ func (r *rechecker) listedGroup(ctx context.Context, id string) (*inventory.Grou
 // relist lists again what could have come to depend on a session since the plan was made.
 func (r *rechecker) relist(ctx context.Context) (map[string]*inventory.Group, error) {
 	defer r.clients.Timings.Add("deleting: list Jobs, Pods and CronJobs again", time.Now(), 1)
-	jobs, err := r.clients.Kube.Jobs(ctx)
+	jobs, err := r.clients.Kube.ListJobs(ctx)
 	var pods, crons kube.Listing
 	if err == nil {
-		pods, err = r.clients.Kube.Pods(ctx)
+		pods, err = r.clients.Kube.ListPods(ctx)
 	}
 	if err == nil {
-		crons, err = r.clients.Kube.CronJobs(ctx)
+		crons, err = r.clients.Kube.ListCronJobs(ctx)
 	}
 	if err != nil {
 		return nil, &RecheckError{inventory.SourceJobs, err}
@@ -176,12 +176,12 @@ func (r *rechecker) readJobs(
 func (r *rechecker) readJob(ctx context.Context, s *sessionRun, name string) (now cachedRead, err error) {
 	if now = s.jobs[name]; !now.fresh() {
 		now = cachedRead{at: time.Now()}
-		if now.job, now.presence, err = r.clients.Kube.Job(ctx, name); err != nil {
+		if now.job, now.presence, err = r.clients.Kube.GetJob(ctx, name); err != nil {
 			return now, &RecheckError{inventory.SourceJobs, err}
 		}
 	}
 	if now.presence == inventory.Present && !now.job.Terminal && !now.podsRead {
-		listing, err := r.clients.Kube.PodsOf(ctx, name)
+		listing, err := r.clients.Kube.ListJobPods(ctx, name)
 		if err != nil {
 			return now, &RecheckError{inventory.SourcePods, err}
 		}
@@ -204,7 +204,7 @@ func (r *rechecker) readProtection(
 			if !now.fresh() {
 				now = cachedRead{at: time.Now()}
 				var err error
-				if now.keep, now.presence, err = r.clients.Kube.Keep(ctx, cm.Name); err != nil {
+				if now.keep, now.presence, err = r.clients.Kube.ReadKeep(ctx, cm.Name); err != nil {
 					return nil, &RecheckError{inventory.SourceConfigMaps, err}
 				}
 				s.configMaps[cm.Name] = now

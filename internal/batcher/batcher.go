@@ -84,7 +84,7 @@ func (b Batcher) Restart(ctx context.Context, run string) error {
 	}
 	b.say("%s is scaled from %d to 0; waiting for the end of its Pods", b.Name, wanted)
 	gone := b.wait(ctx, "the Pods of "+b.Name+" to end", func(ctx context.Context) (bool, error) {
-		pods, err := b.Kube.DeploymentPods(ctx, d)
+		pods, err := b.Kube.ListDeploymentPods(ctx, d)
 		return len(pods) == 0, err
 	})
 	// Whatever has happened: it must not stay down.
@@ -97,7 +97,7 @@ func (b Batcher) Restart(ctx context.Context, run string) error {
 
 // Repair brings up a batcher that a run which died has left down, and says whether there was one.
 func (b Batcher) Repair(ctx context.Context) (repaired bool, err error) {
-	d, presence, err := b.Kube.Deployment(ctx, b.Name)
+	d, presence, err := b.Kube.GetDeployment(ctx, b.Name)
 	if err != nil || presence == inventory.Absent || d.Annotations[annotation] == "" {
 		return false, err
 	}
@@ -117,7 +117,7 @@ func (b Batcher) repair(ctx context.Context, d kube.Deployment) (kube.Deployment
 }
 
 func (b Batcher) read(ctx context.Context) (kube.Deployment, error) {
-	d, presence, err := b.Kube.Deployment(ctx, b.Name)
+	d, presence, err := b.Kube.GetDeployment(ctx, b.Name)
 	if err == nil && presence == inventory.Absent {
 		err = fmt.Errorf("there is no Deployment %q in the namespace of BOS: check BOSGC_BATCHER", b.Name)
 	}
@@ -192,7 +192,7 @@ func (b Batcher) up(ctx context.Context) error {
 		if last = b.upOnce(ctx); last == nil {
 			return nil
 		}
-		if errors.Is(last, errNote) || kube.Forbidden(last) {
+		if errors.Is(last, errNote) || kube.IsForbidden(last) {
 			break // trying again changes nothing
 		}
 		pause(ctx, lookEvery)

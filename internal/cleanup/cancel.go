@@ -27,7 +27,7 @@ func (r *runner) stopJobs(ctx context.Context, proc *procedure) error {
 		if job.Fault != "" || job.Terminal {
 			continue
 		}
-		if _, err := r.clients.Kube.StopJob(ctx, job.Name, job.UID); err != nil {
+		if _, err := r.clients.Kube.ScaleDownJob(ctx, job.Name, job.UID); err != nil {
 			return err
 		}
 		r.say(proc, "Job %s is stopped; waiting for the end of its Pods", job.Name)
@@ -44,7 +44,7 @@ func (r *runner) waitForPods(ctx context.Context, job string) error {
 	ctx, cancel := context.WithTimeout(ctx, margin.PodsEnd)
 	defer cancel()
 	for {
-		pods, err := r.clients.Kube.PodsOf(ctx, job)
+		pods, err := r.clients.Kube.ListJobPods(ctx, job)
 		var left []string
 		for _, pod := range pods.Pods {
 			if !pod.Over {

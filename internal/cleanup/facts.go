@@ -15,7 +15,7 @@ import (
 // readFacts reads what the procedure needs to know besides the objects: which nodes the session has, which configuration
 // it set, and on which of them. What cannot be read refuses the procedure, if it depends on it.
 func (p *Plan) readFacts(ctx context.Context, proc *procedure) {
-	template, presence, err := p.clients.Kube.Template(ctx, proc.Session)
+	template, presence, err := p.clients.Kube.ReadTemplate(ctx, proc.Session)
 	switch {
 	case err != nil:
 		p.noteUnread(proc, proc.checkpoint.Unset, "what it configured is not known: "+err.Error())

@@ -127,11 +127,11 @@ func (r *runner) writeCheckpoint(ctx context.Context, phase checkpoint.Phase, pr
 		if err != nil {
 			return err
 		}
-		_, err = r.clients.Kube.MarkJob(ctx, job.Name, job.UID, annotations)
+		_, err = r.clients.Kube.AnnotateJob(ctx, job.Name, job.UID, annotations)
 		if err == nil {
 			continue
 		}
-		now, presence, unread := r.clients.Kube.Job(ctx, job.Name)
+		now, presence, unread := r.clients.Kube.GetJob(ctx, job.Name)
 		if unread == nil && (presence == inventory.Absent || now.UID != job.UID) {
 			continue // it has gone: Kyverno deletes Jobs by itself (docs/csm.md, "Kyverno removes Jobs")
 		}

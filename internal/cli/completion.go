@@ -43,10 +43,10 @@ func (a *app) completes(root *cobra.Command) {
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"output": values("table", "wide", "json"),
 		"context": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return kube.Contexts(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
+			return kube.ContextNames(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
 		},
 		"namespace": a.known(func(ctx context.Context, run *sweep.Run, _ string) []string {
-			names, _ := run.Kube().Namespaces(ctx)
+			names, _ := run.Kube().NamespaceNames(ctx)
 			return names
 		}),
 	} {
@@ -125,7 +125,7 @@ func knownSessions(ctx context.Context, run *sweep.Run, _ string) []string {
 }
 
 func jobs(ctx context.Context, k *kube.Client) []string {
-	list, err := k.Jobs(ctx)
+	list, err := k.ListJobs(ctx)
 	if err != nil {
 		return nil
 	}
@@ -137,7 +137,7 @@ func jobs(ctx context.Context, k *kube.Client) []string {
 }
 
 func configMaps(ctx context.Context, k *kube.Client) []string {
-	list, err := k.ConfigMaps(ctx)
+	list, err := k.ListConfigMaps(ctx)
 	if err != nil {
 		return nil
 	}

@@ -59,7 +59,7 @@ func (s *system) holdLease(holder string) {
 // holder returns who holds the lock, or "".
 func (s *system) holder() string {
 	s.t.Helper()
-	lease, _, err := s.ownStore().Lease(context.Background(), "bosgc")
+	lease, _, err := s.ownStore().GetLease(context.Background(), "bosgc")
 	if err != nil {
 		s.t.Error(err)
 	}

@@ -33,7 +33,7 @@ const sessionID = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
 // ownStore returns the store of bosgc's own objects.
 func (s *system) ownStore() *kube.Store {
 	s.t.Helper()
-	config, err := kube.Config(s.Kubeconfig(), "")
+	config, err := kube.LoadConfig(s.Kubeconfig(), "")
 	if err != nil {
 		s.t.Fatal(err)
 	}

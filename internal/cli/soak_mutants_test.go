@@ -61,11 +61,15 @@ var mutants = []mutant{
 		"if why := s.unjournaled(o, now); why != \"\" && (s.evidence[o] == nil || s.evidence[o].err == nil) {",
 	},
 	{
-		"precondition", "internal/kube/object.go",
-		"opts := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &u, ResourceVersion: &resourceVersion}}",
-		"opts := metav1.DeleteOptions{}\n\t_ = u",
+		"precondition", "internal/kube/delete.go",
+		"opts := metav1.DeleteOptions{\n\t\tPreconditions:     &metav1.Preconditions{UID: &u, ResourceVersion: &resourceVersion},\n",
+		"_ = u\n\topts := metav1.DeleteOptions{\n",
 	},
-	{"404-kube", "internal/kube/object.go", "apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)", "apierrors.IsNotFound(err)"},
+	{
+		"404-kube", "internal/kube/delete.go",
+		"apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)",
+		"apierrors.IsNotFound(err)",
+	},
 	{"404-bos", "internal/bos/client.go", "invalid == nil && len(fields) == 0 {", "invalid == nil || len(fields) == 0 {"},
 }
 

@@ -60,7 +60,7 @@ func startSoak(c *soakCase, counts *soakCounts) (*soakWorld, error) {
 }
 
 func soakStore(server *lab.Server) (*kube.Store, error) {
-	config, err := kube.Config(server.Kubeconfig(), "")
+	config, err := kube.LoadConfig(server.Kubeconfig(), "")
 	if err != nil {
 		return nil, err
 	}

@@ -90,10 +90,10 @@ func (c *collector) listKubernetes(ctx context.Context) {
 		read     func(context.Context) (kube.Listing, error)
 		complete *bool
 	}{
-		{inventory.SourceJobs, c.clients.Kube.Jobs, &evidence.Jobs},
-		{inventory.SourcePods, c.clients.Kube.Pods, &evidence.Pods},
-		{inventory.SourceConfigMaps, c.clients.Kube.ConfigMaps, &evidence.ConfigMaps},
-		{inventory.SourceCronJobs, c.clients.Kube.CronJobs, &evidence.CronJobs},
+		{inventory.SourceJobs, c.clients.Kube.ListJobs, &evidence.Jobs},
+		{inventory.SourcePods, c.clients.Kube.ListPods, &evidence.Pods},
+		{inventory.SourceConfigMaps, c.clients.Kube.ListConfigMaps, &evidence.ConfigMaps},
+		{inventory.SourceCronJobs, c.clients.Kube.ListCronJobs, &evidence.CronJobs},
 	} {
 		all.Go(func() error {
 			begun := time.Now()

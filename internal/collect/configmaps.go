@@ -76,7 +76,7 @@ func (r *configMapReader) readContent(ctx context.Context, cm inventory.ConfigMa
 	r.collector.mu.Lock()
 	r.sources[inventory.SourceConfigMaps].Requests++
 	r.collector.mu.Unlock()
-	fresh, manifest, found := r.clients.Kube.Body(ctx, cm)
+	fresh, manifest, found := r.clients.Kube.ReadBody(ctx, cm)
 	if manifest != nil {
 		r.cached.configMaps.put(versionKey(fresh.UID, fresh.ResourceVersion), manifest)
 	}

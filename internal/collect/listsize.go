@@ -138,7 +138,7 @@ func (z *listSizer) estimateWeight(ctx context.Context) int64 {
 // weighSession returns 0 for a session that cannot be weighed, for instance because it has gone. silent means that
 // BOS did not answer.
 func (z *listSizer) weighSession(ctx context.Context, id string) (sum int64, silent bool) {
-	template, _, err := z.clients.Kube.Template(ctx, id)
+	template, _, err := z.clients.Kube.ReadTemplate(ctx, id)
 	if err != nil {
 		return 0, false
 	}

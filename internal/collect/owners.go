@@ -77,7 +77,7 @@ func (clients Clients) owner(
 	if record.Presence == inventory.Absent || !startedOne() {
 		return o, record.Presence != inventory.Absent
 	}
-	template, presence, err := clients.Kube.Template(ctx, g.ID)
+	template, presence, err := clients.Kube.ReadTemplate(ctx, g.ID)
 	if err != nil || presence != inventory.Present {
 		return o, true // neither its boot sets nor its configuration are known
 	}

@@ -36,7 +36,7 @@ const (
 
 // chunk is one ConfigMap of the run under way.
 type chunk struct {
-	kept   kube.Kept
+	kept   kube.StoredConfigMap
 	size   int    // bytes of its lines
 	lines  int    // that end in it
 	sealed []byte // its first lines, compressed for good
@@ -78,7 +78,7 @@ func (c *chunk) compress(w *gzip.Writer) error {
 	return nil
 }
 
-func (c *chunk) written(as kube.Kept) {
+func (c *chunk) written(as kube.StoredConfigMap) {
 	c.kept.UID, c.kept.ResourceVersion = as.UID, as.ResourceVersion
 	c.stored, c.dirty = c.body, false
 	c.puts++
@@ -167,7 +167,7 @@ func chunkName(journal, run string, number int) string {
 
 // identify says which chunk a ConfigMap is. One whose name and labels do not fit together is none:
 // somebody else has made or changed it.
-func identify(journal string, k kube.Kept) (run string, number int, ok bool) {
+func identify(journal string, k kube.StoredConfigMap) (run string, number int, ok bool) {
 	run = k.Labels[runLabel]
 	dash := strings.LastIndexByte(k.Name, '-')
 	number, err := strconv.Atoi(k.Name[dash+1:])

@@ -268,7 +268,7 @@ func (j *Journal) flush(ctx context.Context) error {
 			if j.tail != nil {
 				room = j.tail.open[:0]
 			}
-			j.tail = &chunk{kept: kube.Kept{Name: chunkName(j.options.Name, j.options.Run, j.next)}, open: room}
+			j.tail = &chunk{kept: kube.StoredConfigMap{Name: chunkName(j.options.Name, j.options.Run, j.next)}, open: room}
 			j.next++
 		}
 		for len(j.queue) > 0 && j.tail.takes(j.queue[0], j.limits) {

@@ -297,7 +297,7 @@ func TestAForeignConfigMapIsNotWrittenOver(t *testing.T) {
 	j := c.open(c.options(run), limits{raw: 500, puts: 1, total: 1 << 20})
 	c.write(j, entry("0", "{}"))
 	name := chunkName("bosgc", run, 1)
-	if _, err := c.Put(t.Context(), kube.Kept{Name: name, Data: map[string]string{"precious": "1"}}); err != nil {
+	if _, err := c.Put(t.Context(), kube.StoredConfigMap{Name: name, Data: map[string]string{"precious": "1"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.Write(t.Context(), []Entry{entry("1", "{}")}); err == nil || !strings.Contains(err.Error(), name) {

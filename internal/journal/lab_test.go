@@ -39,7 +39,7 @@ func start(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	config, err := kube.Config(c.Kubeconfig(), "")
+	config, err := kube.LoadConfig(c.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func entry(name string, object string) Entry {
 func (c *cluster) stray(name string, labels map[string]string) {
 	c.t.Helper()
 	labels[journalLabel] = "bosgc"
-	if _, err := c.Put(c.t.Context(), kube.Kept{Name: name, Labels: labels}); err != nil {
+	if _, err := c.Put(c.t.Context(), kube.StoredConfigMap{Name: name, Labels: labels}); err != nil {
 		c.t.Fatal(err)
 	}
 }

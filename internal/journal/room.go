@@ -25,7 +25,7 @@ type Info struct {
 
 type numbered struct {
 	number int
-	kept   kube.Kept
+	kept   kube.StoredConfigMap
 }
 
 // Runs lists the runs that have a journal, the newest first. Of each only what the labels of its
@@ -38,7 +38,7 @@ func Runs(ctx context.Context, store *kube.Store, name string) ([]Info, error) {
 
 // list gives the runs, the oldest first, with their chunks in order; and what claims to be of the
 // journal and cannot be understood.
-func list(ctx context.Context, store *kube.Store, name string) (runs []Info, strays []kube.Kept, err error) {
+func list(ctx context.Context, store *kube.Store, name string) (runs []Info, strays []kube.StoredConfigMap, err error) {
 	all, err := store.List(ctx, map[string]string{journalLabel: name})
 	if err != nil {
 		return nil, nil, fmt.Errorf("the journal: %w", err)
@@ -75,9 +75,9 @@ func list(ctx context.Context, store *kube.Store, name string) (runs []Info, str
 }
 
 // size is what a chunk weighs. Without a label that makes sense it is as heavy as one can be.
-func size(k kube.Kept) int { return count(k, bytesLabel, readLimit) }
+func size(k kube.StoredConfigMap) int { return count(k, bytesLabel, readLimit) }
 
-func count(k kube.Kept, label string, otherwise int) int {
+func count(k kube.StoredConfigMap, label string, otherwise int) int {
 	n, err := strconv.Atoi(k.Labels[label])
 	if err != nil || n < 0 || n > readLimit {
 		return otherwise
@@ -92,7 +92,7 @@ type room struct {
 	limit  int    // bytes
 	used   int    // bytes, of this run too
 	others []Info // the oldest first
-	strays []kube.Kept
+	strays []kube.StoredConfigMap
 }
 
 // survey finds out what there is.

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -9,16 +10,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Permission is one verb on one resource of the namespace that is swept.
+// Permission is one verb on one resource of a namespace.
 type Permission struct {
 	Group    string // API group; empty is the core one
 	Resource string
 	Verb     string
-	Name     string // of the one object that is meant; empty is all of them
+	Name     string // of the only object that is meant; empty for all of them
 }
 
-// ForDeleting says whether a plan can do without it: it serves the look at a Job directly before
-// a delete, or the delete itself.
+// ForDeleting reports whether only a run that deletes needs the permission: for the delete, or for the recheck of
+// a Job directly before it.
 func (p Permission) ForDeleting() bool {
 	return p.Verb == "delete" || p.Verb == "get" && p.Resource == "jobs"
 }
@@ -34,9 +35,9 @@ func (p Permission) String() string {
 	return text
 }
 
-// Permissions is all that a sweep needs in Kubernetes, and nothing that it does not use. The
-// chart's Role is tested to be the same.
-func Permissions() []Permission {
+// SweepPermissions returns all that a sweep needs in the namespace that it sweeps, and nothing that it does
+// not use. A test holds the chart's Role to it.
+func SweepPermissions() []Permission {
 	return []Permission{
 		{"", "configmaps", "get", ""},
 		{"", "configmaps", "list", ""},
@@ -49,18 +50,21 @@ func Permissions() []Permission {
 	}
 }
 
-// CleanPermissions is what taking a named session apart needs besides, and going on with that; a cancel also restarts
-// the Deployment of the batcher. Without them a sweep leaves to others what was interrupted.
+// CleanPermissions returns what cleaning up a named session needs as well, and resuming that in a sweep. A
+// cancel also restarts the batcher's Deployment.
 func CleanPermissions(batcher string) []Permission {
 	clean := []Permission{{"batch", "jobs", "patch", ""}}
 	if batcher != "" {
-		clean = append(clean, Permission{"apps", "deployments", "get", batcher}, Permission{"apps", "deployments", "patch", batcher})
+		clean = append(clean,
+			Permission{"apps", "deployments", "get", batcher},
+			Permission{"apps", "deployments", "patch", batcher},
+		)
 	}
 	return clean
 }
 
-// StatePermissions is all that bosgc needs where it keeps state, lock and journal. Without
-// deleting, that is the state alone.
+// StatePermissions returns all that bosgc needs in the namespace of its state, lease and journal. A run that
+// does not delete writes the state alone.
 func StatePermissions(deleting bool) []Permission {
 	state := []Permission{
 		{"", "configmaps", "get", ""},
@@ -79,28 +83,18 @@ func StatePermissions(deleting bool) []Permission {
 	)
 }
 
-// Missing asks which of the permissions this client does not have in a namespace. That question
-// itself needs none. The error says that the server could not be asked.
-func (c *Client) Missing(ctx context.Context, namespace string, wanted []Permission) ([]Permission, error) {
+// MissingPermissions asks the API server which of the permissions this client does not have in a namespace. To
+// ask needs no permission. An error means that the server could not be asked.
+func (c *Client) MissingPermissions(ctx context.Context, namespace string, wanted []Permission) ([]Permission, error) {
 	allowed := make([]bool, len(wanted))
-	all, ctx := errgroup.WithContext(ctx)
+	group, ctx := errgroup.WithContext(ctx)
 	for i, p := range wanted {
-		all.Go(func() error {
-			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb, Name: p.Name,
-				},
-			}}
-			return c.ask(ctx, func(ctx context.Context) error {
-				answer, err := c.access.SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
-				if err == nil {
-					allowed[i] = answer.Status.Allowed
-				}
-				return err
-			})
+		group.Go(func() (err error) {
+			allowed[i], err = c.isAllowed(ctx, namespace, p)
+			return err
 		})
 	}
-	if err := all.Wait(); err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("ask for permissions in namespace %q: %w", namespace, err)
 	}
 	var missing []Permission
@@ -110,4 +104,24 @@ func (c *Client) Missing(ctx context.Context, namespace string, wanted []Permiss
 		}
 	}
 	return missing, nil
+}
+
+func (c *Client) isAllowed(ctx context.Context, namespace string, p Permission) (allowed bool, err error) {
+	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb, Name: p.Name,
+		},
+	}}
+	err = c.do(ctx, func(ctx context.Context) error {
+		answer, err := c.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			return err
+		}
+		if answer.Spec.ResourceAttributes == nil { // another kind of answer is read as an empty one
+			return errors.New("the answer is not an access review of the API server")
+		}
+		allowed = answer.Status.Allowed
+		return nil
+	})
+	return allowed, err
 }

@@ -1,6 +1,8 @@
-// Package kube reads and deletes Jobs, Pods and ConfigMaps of one namespace, and keeps bosgc's
-// own objects in another. It hides how Kubernetes lists, pages and deletes, on every release
-// that CSM ran.
+// Package kube reads and deletes the Jobs, Pods and ConfigMaps of one namespace, and stores
+// bosgc's own objects in another. It is client-go's typed clientset and its metadata client with
+// what a program that deletes needs on top: every request has a deadline, every delete names
+// exactly one object, a list is complete or an error, and an answer that is not the API
+// server's own never counts.
 package kube
 
 import (
@@ -8,211 +10,142 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
-	appsv1 "k8s.io/api/apps/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	batchv1beta1 "k8s.io/api/batch/v1beta1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	typedbatchv1 "k8s.io/client-go/kubernetes/typed/batch/v1"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 )
 
-// maxBody is what one answer may weigh, in bytes: a page of 500 Pods has 10 MiB at most where
-// everything is well. What is more than this, or never ends, must not eat the memory.
-const maxBody = 128 << 20
-
 var (
-	// ErrChanged says that an object is no longer the one that was judged.
+	// ErrChanged is returned for a write to an object that is no longer the one that was read.
 	ErrChanged = errors.New("changed since it was judged")
-	// ErrLost says that a delete was sent, and not answered by the API server: it may have been carried out.
+	// ErrLost is returned for a delete that was sent and not answered by the API server: it may
+	// have been carried out.
 	ErrLost = errors.New("it is not known whether this was carried out")
 )
 
-// Options say how the API server is asked.
+// Options configure a Client.
 type Options struct {
 	Namespace      string
 	Concurrency    int           // requests under way at once
-	RequestTimeout time.Duration // one request
-	ListTimeout    time.Duration // one list with all its pages
+	RequestTimeout time.Duration // for one request, with all its tries
+	ListTimeout    time.Duration // for one list, with all its pages
 
-	// Observe is told of every request: its status (0 if there was no answer) and the time
-	// until the answer's header. It may be called from several goroutines at once.
+	// Observe is called for every request with its status (0 if there was no answer) and the
+	// time until the header of the answer. It may be called from several goroutines at once.
 	Observe func(method string, status int, took time.Duration)
 	// Now is this machine's clock; time.Now if it is nil.
 	Now func() time.Time
 }
 
-// Client talks to one namespace.
+// Client reads and deletes objects of one namespace.
 type Client struct {
-	core    coreV1
-	apps    appsV1
-	batch   batchV1
-	beta    batchV1beta1 // CronJobs before Kubernetes 1.21
-	leases  coordinationV1
-	access  authorizationV1
-	options Options
-	slots   chan struct{}
-	clock   *clock
+	typed    kubernetes.Interface
+	metadata metadata.Interface
+	options  Options
+	slots    chan struct{}
+	clock    *clock
 }
 
-// Config finds the API server: an explicit kubeconfig, $KUBECONFIG and the default file, or
-// the service account of the Pod this runs in.
-func Config(kubeconfig, kubeContext string) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: kubeContext}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
-	if known := Contexts(kubeconfig); err != nil && kubeContext != "" && len(known) > 0 && !slices.Contains(known, kubeContext) {
-		return nil, fmt.Errorf("no way to the Kubernetes API: %w; expected for --context one of %s", err, strings.Join(known, ", "))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("no way to the Kubernetes API: %w; give --kubeconfig or KUBECONFIG, or run in a Pod with a service account", err)
-	}
-	return config, nil
-}
-
-// PodNamespace is the namespace of the Pod this runs in; empty if the configuration is not that of
-// a Pod's service account.
-func PodNamespace(config *rest.Config) string {
-	if config.BearerTokenFile == "" {
-		return ""
-	}
-	// It lies beside the token in every Pod, and in no other place that a token comes from.
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(config.BearerTokenFile), "namespace"))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
-
-// The client library must not write to stderr by itself, past the log and its form: what it has to say
-// comes back as an error too. Its logger is one for the whole process, and may be set only while
-// nobody uses it.
+// The client library must not write to stderr, past bosgc's log and its format: what it has to
+// say is in the errors that it returns too. Its logger is global to the process and may be set
+// only while nobody uses it.
 func init() { klog.SetLogger(logr.Discard()) }
 
-// New makes a client. The configuration is copied.
+// New returns a client. The configuration is copied.
 func New(config *rest.Config, options Options) (*Client, error) {
 	config = rest.CopyConfig(config)
-	// The client's own rate limit is for controllers that never end; here the number of
-	// requests under way is what is limited, and the server's own fairness does the rest.
+	// The client library's rate limit is for controllers that never end. Here the number of
+	// requests under way is limited, and the server's own fairness does the rest.
 	config.QPS = -1
 	config.UserAgent = "bosgc"
-	// Lists are read in the form that costs least to decode; what is sent is a few bytes of
-	// JSON, which is easier to read in an audit log or a capture.
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	config.ContentType = "application/json"
+	// Protobuf costs the API server and bosgc least; JSON is for what does not speak it.
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	if options.Observe == nil {
 		options.Observe = func(string, int, time.Duration) {}
 	}
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	clock := &clock{}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return observed{next, options, clock} })
+	c := &Client{options: options, slots: make(chan struct{}, options.Concurrency), clock: &clock{}}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return roundTripper{next, options, c.clock} })
 	httpClient, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
-	}
-	client, err := newFor(config, httpClient, options)
-	if err != nil {
-		return nil, err
-	}
-	client.clock = clock
-	return client, nil
-}
-
-type observed struct {
-	next    http.RoundTripper
-	options Options
-	clock   *clock
-}
-
-func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
-	begun, sent := time.Now(), o.options.Now()
-	response, err := o.next.RoundTrip(r)
-	status := 0
 	if err == nil {
-		status = response.StatusCode
-		response.Body = http.MaxBytesReader(nil, response.Body, maxBody)
-		o.clock.note(response.Header, sent, o.options.Now())
+		c.typed, err = kubernetes.NewForConfigAndClient(config, httpClient)
 	}
-	o.options.Observe(r.Method, status, time.Since(begun))
 	if err == nil {
-		if err = genuine(response); err != nil {
-			return nil, err
-		}
+		c.metadata, err = metadata.NewForConfigAndClient(config, httpClient)
 	}
-	return response, err
-}
-
-func newFor(config *rest.Config, httpClient *http.Client, options Options) (*Client, error) {
-	c := &Client{options: options, slots: make(chan struct{}, options.Concurrency)}
-	var errs []error
-	for _, g := range []struct {
-		group   *group
-		version schema.GroupVersion
-	}{
-		{&c.core.group, corev1.SchemeGroupVersion},
-		{&c.apps.group, appsv1.SchemeGroupVersion},
-		{&c.batch.group, batchv1.SchemeGroupVersion},
-		{&c.beta.group, batchv1beta1.SchemeGroupVersion},
-		{&c.leases.group, coordinationv1.SchemeGroupVersion},
-		{&c.access.group, authorizationv1.SchemeGroupVersion},
-	} {
-		var err error
-		*g.group, err = newGroup(config, httpClient, g.version)
-		errs = append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("set up the Kubernetes client: %w", err)
 	}
 	return c, nil
 }
 
-// tries is how a request is repeated that the API server was too busy for or never got: while
-// a control plane node restarts, for instance. Repeating is harmless for everything that
-// this package sends: a delete names the exact object, and it cannot go twice.
-var tries = wait.Backoff{Steps: 4, Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.5}
+func (c *Client) jobs() typedbatchv1.JobInterface {
+	return c.typed.BatchV1().Jobs(c.options.Namespace)
+}
 
-func repeatable(err error) bool {
+func (c *Client) pods() typedcorev1.PodInterface {
+	return c.typed.CoreV1().Pods(c.options.Namespace)
+}
+
+func (c *Client) configMaps() typedcorev1.ConfigMapInterface {
+	return c.typed.CoreV1().ConfigMaps(c.options.Namespace)
+}
+
+// configMapMetadata reads ConfigMaps without their content: that can be a mebibyte each, and most
+// of the ConfigMaps in the namespace are none of bosgc's business.
+func (c *Client) configMapMetadata(namespace string) metadata.ResourceInterface {
+	return c.metadata.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(namespace)
+}
+
+// retries is how a request is repeated that the API server was too busy for or never received:
+// while a control plane node restarts, for instance. Repeating is harmless for everything that
+// this package sends: a delete names the exact object, which cannot be deleted twice.
+var retries = wait.Backoff{Steps: 4, Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.5}
+
+func isRetryable(err error) bool {
 	return utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
 		apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
 }
 
-// ask runs one request: not more than Concurrency at once, none longer than RequestTimeout
-// with all its tries.
-func (c *Client) ask(ctx context.Context, request func(context.Context) error) error {
+// do runs one request, with its tries within RequestTimeout, as soon as fewer than Concurrency
+// others are under way.
+func (c *Client) do(ctx context.Context, request func(context.Context) error) error {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	defer func() { <-c.slots }()
-	return c.try(ctx, request)
+	return c.doAtOnce(ctx, request)
 }
 
-// try is ask without waiting for the turn. It is for the lock alone, which a busy client must not lose.
-func (c *Client) try(ctx context.Context, request func(context.Context) error) error {
-	tooLong := fmt.Errorf("the API server did not answer within %s: %w", c.options.RequestTimeout, context.DeadlineExceeded)
-	ctx, cancel := context.WithTimeoutCause(ctx, c.options.RequestTimeout, tooLong)
+// doAtOnce is do without waiting for a slot. It is for the lease alone, which a busy client must
+// not lose.
+func (c *Client) doAtOnce(ctx context.Context, request func(context.Context) error) error {
+	timeout := c.options.RequestTimeout
+	tooLong := fmt.Errorf("the API server did not answer within %s: %w", timeout, context.DeadlineExceeded)
+	// The deadline starts after the slot is had: time spent in our own queue must not look like a
+	// silent server.
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, tooLong)
 	defer cancel()
 	var last error
-	err := wait.ExponentialBackoffWithContext(ctx, tries, func(ctx context.Context) (bool, error) {
+	err := wait.ExponentialBackoffWithContext(ctx, retries, func(ctx context.Context) (bool, error) {
 		last = request(ctx)
-		if last == nil || !repeatable(last) {
+		if last == nil || !isRetryable(last) {
 			return true, last
 		}
 		return false, nil
@@ -221,10 +154,26 @@ func (c *Client) try(ctx context.Context, request func(context.Context) error) e
 		return context.Cause(ctx)
 	}
 	if wait.Interrupted(err) {
-		return advised(last)
+		return withAdvice(last)
 	}
-	return advised(err)
+	return withAdvice(err)
 }
 
-// Forbidden says that the API server has refused because of a permission.
-func Forbidden(err error) bool { return apierrors.IsForbidden(err) }
+// fetch runs a request with do or doAtOnce and returns its answer.
+func fetch[T interface{ GetResourceVersion() string }](
+	ctx context.Context,
+	run func(context.Context, func(context.Context) error) error,
+	request func(context.Context) (T, error),
+) (answer T, err error) {
+	err = run(ctx, func(ctx context.Context) (err error) {
+		answer, err = request(ctx)
+		// The client library leaves the object empty that it returns, without an error, when the
+		// answer is another kind of object: somebody else's answer would pass for an empty list.
+		// Whatever the API server itself returns has a resource version.
+		if err == nil && answer.GetResourceVersion() == "" {
+			return fmt.Errorf("the answer is not a %T of the API server: it has no resource version", answer)
+		}
+		return err
+	})
+	return answer, err
+}

@@ -8,14 +8,18 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
 	"bosgc/internal/inventory"
@@ -26,37 +30,84 @@ const (
 	other = "6a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
 )
 
-// serve starts an API server that answers as handle says, and a client for it.
+// serve starts an API server that answers as handle does, and returns a client for it.
 func serve(t *testing.T, handle http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
-	c, err := New(&rest.Config{Host: server.URL}, Options{Namespace: "services", Concurrency: 2, RequestTimeout: 5 * time.Second, ListTimeout: 10 * time.Second})
+	options := Options{
+		Namespace: "services", Concurrency: 2, RequestTimeout: 5 * time.Second, ListTimeout: 10 * time.Second,
+	}
+	c, err := New(&rest.Config{Host: server.URL}, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func reply(t *testing.T, w http.ResponseWriter, status int, body any) {
+func encode(t testing.TB, mediaType string, object runtime.Object) []byte {
 	t.Helper()
-	w.Header().Set("Content-Type", "application/json")
+	info, ok := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), mediaType)
+	if !ok {
+		t.Fatalf("no serializer for %s", mediaType)
+	}
+	text, err := runtime.Encode(info.Serializer, object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// reply answers in protobuf, as API servers do.
+func reply(t testing.TB, w http.ResponseWriter, status int, body runtime.Object) {
+	t.Helper()
+	replyAs(t, w, runtime.ContentTypeProtobuf, status, body)
+}
+
+func replyAs(t testing.TB, w http.ResponseWriter, mediaType string, status int, body runtime.Object) {
+	t.Helper()
+	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(body); err != nil {
-		t.Error(err)
+	_, _ = w.Write(encode(t, mediaType, body))
+}
+
+func replyJSON(w http.ResponseWriter, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, body)
+}
+
+func failure(t testing.TB, w http.ResponseWriter, code int, reason metav1.StatusReason) {
+	t.Helper()
+	reply(t, w, code, newFailure(code, reason))
+}
+
+func newFailure(code int, reason metav1.StatusReason) *metav1.Status {
+	return &metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   "Failure", Code: int32(code), Reason: reason, Message: string(reason),
 	}
 }
 
-func failure(t *testing.T, w http.ResponseWriter, code int, reason metav1.StatusReason) {
-	t.Helper()
-	reply(t, w, code, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Code: int32(code), Reason: reason, Message: string(reason)})
+func success() *metav1.Status {
+	return &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Success"}
 }
 
-func jobs(next string, names ...string) batchv1.JobList {
-	list := batchv1.JobList{TypeMeta: metav1.TypeMeta{Kind: "JobList", APIVersion: "batch/v1"}}
-	list.Continue = next
+func jobs(next string, names ...string) *batchv1.JobList {
+	list := &batchv1.JobList{TypeMeta: metav1.TypeMeta{Kind: "JobList", APIVersion: "batch/v1"}}
+	list.ResourceVersion, list.Continue = "1", next
 	for _, name := range names {
 		list.Items = append(list.Items, batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	return list
+}
+
+func newMetadataList(metas ...metav1.ObjectMeta) *metav1.PartialObjectMetadataList {
+	list := &metav1.PartialObjectMetadataList{
+		TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadataList", APIVersion: "meta.k8s.io/v1"},
+		ListMeta: metav1.ListMeta{ResourceVersion: "1"},
+	}
+	for _, meta := range metas {
+		list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: meta})
 	}
 	return list
 }
@@ -76,7 +127,7 @@ func TestAListThatExpiresBeginsAgain(t *testing.T) {
 			reply(t, w, 200, jobs("", "boa-new"))
 		}
 	})
-	l, err := c.Jobs(context.Background())
+	l, err := c.ListJobs(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +157,7 @@ func TestAPageThatIsTriedAgainIsTheSamePage(t *testing.T) {
 			reply(t, w, 200, jobs("", "boa-b"))
 		}
 	})
-	l, err := c.Jobs(context.Background())
+	l, err := c.ListJobs(context.Background())
 	if err != nil || l.Count != 2 || strings.Join(asked, " ") != " page2 page2" {
 		t.Errorf("%d Jobs, error %v, asked for pages %q", l.Count, err, asked)
 	}
@@ -120,7 +171,7 @@ func TestAListThatAlwaysExpiresIsAnError(t *testing.T) {
 		}
 		failure(t, w, http.StatusGone, metav1.StatusReasonExpired)
 	})
-	if _, err := c.Jobs(context.Background()); err == nil {
+	if _, err := c.ListJobs(context.Background()); err == nil {
 		t.Error("half a list passed for a whole one")
 	}
 }
@@ -138,7 +189,7 @@ func TestABusyServerIsAskedAgain(t *testing.T) {
 			reply(t, w, 200, jobs("", "boa-x"))
 		}
 	})
-	if l, err := c.Jobs(context.Background()); err != nil || len(l.Jobs) != 1 {
+	if l, err := c.ListJobs(context.Background()); err != nil || len(l.Jobs) != 1 {
 		t.Errorf("after %d requests: %v, error %v", requests, l.Jobs, err)
 	}
 }
@@ -148,7 +199,7 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 	c := serve(t, func(_ http.ResponseWriter, _ *http.Request) { <-over })
 	defer close(over)
 	c.options.RequestTimeout = 50 * time.Millisecond
-	_, err := c.Jobs(context.Background())
+	_, err := c.ListJobs(context.Background())
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "did not answer within 50ms") {
 		t.Errorf("error is %v", err)
 	}
@@ -158,7 +209,7 @@ func TestARefusedListNamesThePermission(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)
 	})
-	_, err := c.Pods(context.Background())
+	_, err := c.ListPods(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "list Pods") || !strings.Contains(err.Error(), "permission") {
 		t.Errorf("error is %v", err)
 	}
@@ -172,15 +223,16 @@ func TestCronJobsOfOldKubernetes(t *testing.T) {
 			failure(t, w, http.StatusNotFound, metav1.StatusReasonNotFound)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"kind":"CronJobList","apiVersion":"batch/v1beta1","items":[{"metadata":{"name":"nightly"},"spec":{"jobTemplate":{"spec":{"template":{"spec":{
-			"containers":[{"name":"c","envFrom":[{"configMapRef":{"name":%q}}]}]}}}}}}]}`, id)
+		replyJSON(w, `{"kind":"CronJobList","apiVersion":"batch/v1beta1","metadata":{"resourceVersion":"1"},"items":[
+			{"metadata":{"name":"nightly"},"spec":{"jobTemplate":{"spec":{"template":{"spec":{
+				"containers":[{"name":"c","envFrom":[{"configMapRef":{"name":"`+id+`"}}]}]}}}}}}]}`)
 	})
-	l, err := c.CronJobs(context.Background())
+	l, err := c.ListCronJobs(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(l.References) != 1 || l.References[0] != (inventory.Reference{ConfigMap: id, Kind: "CronJob", Name: "nightly"}) {
+	want := inventory.Reference{ConfigMap: id, Kind: "CronJob", Name: "nightly"}
+	if len(l.References) != 1 || l.References[0] != want {
 		t.Errorf("references are %v (asked %v)", l.References, paths)
 	}
 }
@@ -190,17 +242,13 @@ func TestConfigMapsAreListedWithoutTheirBodies(t *testing.T) {
 		if accept := r.Header.Get("Accept"); !strings.Contains(accept, "as=PartialObjectMetadataList") {
 			t.Errorf("asked for %q", accept)
 		}
-		list := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadataList", APIVersion: "meta.k8s.io/v1"}}
-		for _, meta := range []metav1.ObjectMeta{
-			{Name: id, UID: "u", ResourceVersion: "7"},
-			{Name: other, Labels: map[string]string{"a": "b"}},
-			{Name: "cray-configmap-ca-public-key"},
-		} {
-			list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: meta})
-		}
-		reply(t, w, 200, list)
+		reply(t, w, 200, newMetadataList(
+			metav1.ObjectMeta{Name: id, UID: "u", ResourceVersion: "7"},
+			metav1.ObjectMeta{Name: other, Labels: map[string]string{"a": "b"}},
+			metav1.ObjectMeta{Name: "cray-configmap-ca-public-key"},
+		))
 	})
-	l, err := c.ConfigMaps(context.Background())
+	l, err := c.ListConfigMaps(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,69 +257,162 @@ func TestConfigMapsAreListedWithoutTheirBodies(t *testing.T) {
 	}
 }
 
-// Read as a list of Jobs, a list of other things is an empty one, and all sessions would look as if nothing ran for them.
+// Read as a list of Jobs, a list of other things is an empty one, and all sessions would look as if
+// nothing ran for them.
 func TestAnotherKindOfAnswerIsNoEmptyList(t *testing.T) {
-	for _, answer := range []string{
-		`{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}`,
-		`{"kind":"ConfigMapList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"a"}}]}`,
-		`{"kind":"Status","apiVersion":"v1","status":"Success","code":200}`,
-		`{"kind":"JobList","apiVersion":"batch/v7","metadata":{},"items":[]}`,
-		`{"kind":"Surprise","apiVersion":"v1"}`,
+	meta, ctx := metav1.ListMeta{ResourceVersion: "1"}, t.Context()
+	pods := &corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}, ListMeta: meta}
+	cms := &corev1.ConfigMapList{
+		TypeMeta: metav1.TypeMeta{Kind: "ConfigMapList", APIVersion: "v1"}, ListMeta: meta,
+		Items: []corev1.ConfigMap{{ObjectMeta: metav1.ObjectMeta{Name: "a"}}},
+	}
+	const protobuf, json = runtime.ContentTypeProtobuf, runtime.ContentTypeJSON
+	for name, tt := range map[string]struct {
+		form, text string
+	}{
+		"Pods in JSON":           {json, string(encode(t, json, pods))},
+		"Pods in protobuf":       {protobuf, string(encode(t, protobuf, pods))},
+		"ConfigMaps in JSON":     {json, string(encode(t, json, cms))},
+		"ConfigMaps in protobuf": {protobuf, string(encode(t, protobuf, cms))},
+		"a Status":               {protobuf, string(encode(t, protobuf, success()))},
+		"another version":        {json, `{"kind":"JobList","apiVersion":"batch/v7","metadata":{"resourceVersion":"1"}}`},
+		"an unknown kind":        {json, `{"kind":"Surprise","apiVersion":"v1","metadata":{"resourceVersion":"1"}}`},
+		"no resource version":    {json, `{"kind":"JobList","apiVersion":"batch/v1","metadata":{},"items":[]}`},
 	} {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(answer))
+			w.Header().Set("Content-Type", tt.form)
+			_, _ = io.WriteString(w, tt.text)
 		})
-		if l, err := c.Jobs(context.Background()); err == nil {
-			t.Errorf("%s is a list of %d Jobs", answer, l.Count)
+		if l, err := c.ListJobs(ctx); err == nil {
+			t.Errorf("%s is a list of %d Jobs", name, l.Count)
 		}
-		if l, err := c.ConfigMaps(context.Background()); err == nil {
-			t.Errorf("%s is a list of %d ConfigMaps", answer, l.Count)
+		if l, err := c.ListConfigMaps(ctx); err == nil {
+			t.Errorf("%s is a list of %d ConfigMaps", name, l.Count)
+		}
+		if stored, err := c.Store("services").List(ctx, nil); err == nil {
+			t.Errorf("%s is a list of %d stored ConfigMaps", name, len(stored))
+		}
+		if _, presence, err := c.GetJob(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
+			t.Errorf("%s is a Job that is %v", name, presence)
+		}
+		if keep, presence, err := c.ReadKeep(ctx, id); err == nil || presence != inventory.Unknown {
+			t.Errorf("%s is a ConfigMap that is %v and has %+v", name, presence, keep)
+		}
+		if missing, err := c.MissingPermissions(ctx, "services", SweepPermissions()); err == nil {
+			t.Errorf("%s is an access review: %v is missing", name, missing)
 		}
 	}
 }
 
 // An answer says what it is at its beginning, but nothing obliges it to.
 func TestKindAndVersionMayComeInAnyOrder(t *testing.T) {
+	const items = `"items":[{"metadata":{"name":"boa-x"}}]`
 	for _, answer := range []string{
-		`{"kind":"JobList","apiVersion":"batch/v1","metadata":{},"items":[{"metadata":{"name":"boa-x"}}]}`,
-		`{"apiVersion":"batch/v1","kind":"JobList","items":[{"metadata":{"name":"boa-x"}}],"metadata":{}}`,
-		`{"kind":"JobList","items":[{"metadata":{"name":"boa-x"}}],"metadata":{},"apiVersion":"batch/v1"}`,
+		`{"kind":"JobList","apiVersion":"batch/v1","metadata":{"resourceVersion":"1"},` + items + `}`,
+		`{"apiVersion":"batch/v1","kind":"JobList",` + items + `,"metadata":{"resourceVersion":"1"}}`,
+		`{"kind":"JobList",` + items + `,"metadata":{"resourceVersion":"1"},"apiVersion":"batch/v1"}`,
 	} {
-		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(answer))
-		})
-		if l, err := c.Jobs(context.Background()); err != nil || l.Count != 1 {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { replyJSON(w, answer) })
+		if l, err := c.ListJobs(context.Background()); err != nil || l.Count != 1 {
 			t.Errorf("%s: %d Jobs, %v", answer, l.Count, err)
 		}
 	}
 }
 
+// API servers answer in protobuf; what does not speak it answers in JSON.
+func TestBothFormsOfAnswersAreTheSame(t *testing.T) {
+	meta := metav1.ObjectMeta{
+		Name: id, UID: "u", ResourceVersion: "7", Annotations: map[string]string{keepAnnotation: "because"},
+	}
+	answers := map[string]runtime.Object{
+		"GET jobs":       jobs("", "boa-"+id),
+		"GET configmaps": newMetadataList(meta),
+		"GET " + id: &metav1.PartialObjectMetadata{
+			TypeMeta:   metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
+			ObjectMeta: meta,
+		},
+		"DELETE " + id: success(),
+	}
+	for _, form := range []string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON} {
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if answer, ok := answers[r.Method+" "+path.Base(r.URL.Path)]; ok {
+				replyAs(t, w, form, 200, answer)
+				return
+			}
+			replyAs(t, w, form, 404, newFailure(404, metav1.StatusReasonNotFound))
+		})
+		if l, err := c.ListJobs(t.Context()); err != nil || len(l.Jobs) != 1 || l.Jobs[0].Name != "boa-"+id {
+			t.Errorf("%s: list of Jobs: %+v, %v", form, l, err)
+		}
+		l, err := c.ListConfigMaps(t.Context())
+		if err != nil || len(l.ConfigMaps) != 1 {
+			t.Fatalf("%s: list of ConfigMaps: %+v, %v", form, l, err)
+		}
+		if cm := l.ConfigMaps[0]; cm.UID != "u" || cm.ResourceVersion != "7" || *cm.Keep.Keep != "because" {
+			t.Errorf("%s: list of ConfigMaps: %+v, %v", form, l, err)
+		}
+		keep, presence, err := c.ReadKeep(t.Context(), id)
+		if err != nil || presence != inventory.Present || *keep.Keep != "because" {
+			t.Errorf("%s: keep: %+v, %v, %v", form, keep, presence, err)
+		}
+		if existed, err := c.DeleteConfigMap(t.Context(), id, "u", "7"); err != nil || !existed {
+			t.Errorf("%s: delete: existed %v, %v", form, existed, err)
+		}
+		if _, presence, err := c.GetJob(t.Context(), "boa-other"); err != nil || presence != inventory.Absent {
+			t.Errorf("%s: a Job that is not there: %v, %v", form, presence, err)
+		}
+	}
+}
+
+func TestMissingPermissions(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var review authorizationv1.SelfSubjectAccessReview
+		decodeBody(t, r, &review)
+		review.TypeMeta = metav1.TypeMeta{Kind: "SelfSubjectAccessReview", APIVersion: "authorization.k8s.io/v1"}
+		review.Status.Allowed = review.Spec.ResourceAttributes.Verb != "delete"
+		reply(t, w, http.StatusCreated, &review)
+	})
+	missing, err := c.MissingPermissions(t.Context(), "services", SweepPermissions())
+	if err != nil || fmt.Sprint(missing) != "[delete configmaps delete jobs.batch]" {
+		t.Errorf("missing are %v, error %v", missing, err)
+	}
+}
+
+func decodeBody(t testing.TB, r *http.Request, into runtime.Object) {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		_, _, err = scheme.Codecs.UniversalDeserializer().Decode(body, nil, into)
+	}
+	if err != nil {
+		t.Errorf("body %q: %v", body, err)
+	}
+}
+
 func TestDeletesNameExactlyWhatWasJudged(t *testing.T) {
 	var got metav1.DeleteOptions
-	var path string
+	path := ""
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		path = r.Method + " " + r.URL.Path
-		body, _ := io.ReadAll(r.Body)
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Errorf("body %q: %v", body, err)
-		}
-		reply(t, w, 200, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Success"})
+		decodeBody(t, r, &got)
+		reply(t, w, 200, success())
 	})
 	ctx := context.Background()
 	if existed, err := c.DeleteJob(ctx, "boa-"+id, "uid", "42"); err != nil || !existed {
 		t.Fatalf("existed %v, error %v", existed, err)
 	}
-	if path != "DELETE /apis/batch/v1/namespaces/services/jobs/boa-"+id || string(*got.Preconditions.UID) != "uid" ||
-		*got.Preconditions.ResourceVersion != "42" || *got.PropagationPolicy != metav1.DeletePropagationBackground {
+	exactly := func() bool {
+		return *got.Preconditions.UID == "uid" && *got.Preconditions.ResourceVersion == "42" &&
+			*got.PropagationPolicy == metav1.DeletePropagationBackground
+	}
+	if path != "DELETE /apis/batch/v1/namespaces/services/jobs/boa-"+id || !exactly() {
 		t.Errorf("%s with %+v", path, got)
 	}
 	got = metav1.DeleteOptions{}
 	if existed, err := c.DeleteConfigMap(ctx, id, "uid", "42"); err != nil || !existed {
 		t.Fatalf("existed %v, error %v", existed, err)
 	}
-	if path != "DELETE /api/v1/namespaces/services/configmaps/"+id || *got.Preconditions.ResourceVersion != "42" {
+	if path != "DELETE /api/v1/namespaces/services/configmaps/"+id || !exactly() {
 		t.Errorf("%s with %+v", path, got)
 	}
 	path = ""
@@ -305,11 +446,11 @@ func TestAForeign404IsNoProofOfAbsence(t *testing.T) {
 	if existed, err := c.DeleteConfigMap(ctx, id, "u", "1"); err == nil {
 		t.Errorf("delete: existed %v, no error", existed)
 	}
-	if _, presence, err := c.Job(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
+	if _, presence, err := c.GetJob(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
 		t.Errorf("get: %v, error %v", presence, err)
 	}
-	if cm, _, there := c.Body(ctx, inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed {
-		t.Errorf("body: %+v, there %v", cm, there)
+	if cm, _, found := c.ReadBody(ctx, inventory.ConfigMap{Name: id}); !found || cm.Body != inventory.BodyFailed {
+		t.Errorf("body: %+v, found %v", cm, found)
 	}
 }
 
@@ -344,10 +485,15 @@ func TestBody(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				reply(t, w, 200, corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: id, UID: "new", ResourceVersion: "9"}, Data: tt.data})
+				reply(t, w, 200, &corev1.ConfigMap{
+					TypeMeta:   metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"},
+					ObjectMeta: metav1.ObjectMeta{Name: id, UID: "new", ResourceVersion: "9"}, Data: tt.data,
+				})
 			})
-			cm, manifest, there := c.Body(context.Background(), inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"})
-			if !there || cm.Body != tt.want || (manifest != nil) != (tt.want == inventory.BodyExact) || (cm.BodyFault == "") != (tt.want == inventory.BodyExact) {
+			listed := inventory.ConfigMap{Name: id, UID: "old", ResourceVersion: "1", User: "Pod x"}
+			cm, manifest, found := c.ReadBody(t.Context(), listed)
+			exact := tt.want == inventory.BodyExact
+			if !found || cm.Body != tt.want || (manifest != nil) != exact || (cm.BodyFault == "") != exact {
 				t.Errorf("body %v, fault %q", cm.Body, cm.BodyFault)
 			}
 			if cm.UID != "new" || cm.ResourceVersion != "9" || cm.User != "Pod x" {
@@ -359,7 +505,7 @@ func TestBody(t *testing.T) {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			failure(t, w, http.StatusNotFound, metav1.StatusReasonNotFound)
 		})
-		if cm, _, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); there {
+		if cm, _, found := c.ReadBody(context.Background(), inventory.ConfigMap{Name: id}); found {
 			t.Errorf("%+v", cm)
 		}
 	})
@@ -367,7 +513,8 @@ func TestBody(t *testing.T) {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)
 		})
-		if cm, _, there := c.Body(context.Background(), inventory.ConfigMap{Name: id}); !there || cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
+		cm, _, found := c.ReadBody(t.Context(), inventory.ConfigMap{Name: id})
+		if !found || cm.Body != inventory.BodyFailed || cm.BodyFault == "" {
 			t.Errorf("%+v", cm)
 		}
 	})
@@ -392,7 +539,7 @@ func TestNotMoreRequestsAtOnceThanAllowed(t *testing.T) {
 	var all sync.WaitGroup
 	for range 6 {
 		all.Go(func() {
-			if _, err := c.Jobs(context.Background()); err != nil {
+			if _, err := c.ListJobs(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -406,14 +553,22 @@ func TestNotMoreRequestsAtOnceThanAllowed(t *testing.T) {
 	}
 }
 
+func configMapVolume(name string) corev1.VolumeSource {
+	return corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: name},
+	}}
+}
+
 func TestProjectJob(t *testing.T) {
 	boa := func(change func(*batchv1.Job)) *batchv1.Job {
 		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "boa-" + id}}
 		job.Spec.Template.Spec = corev1.PodSpec{
-			Containers: []corev1.Container{{Name: "boa", Env: []corev1.EnvVar{{Name: "SESSION_ID", Value: id}, {Name: "SESSION_TEMPLATE_ID", Value: "compute"}}}},
+			Containers: []corev1.Container{{Name: "boa", Env: []corev1.EnvVar{
+				{Name: "SESSION_ID", Value: id}, {Name: "SESSION_TEMPLATE_ID", Value: "compute"},
+			}}},
 			Volumes: []corev1.Volume{
-				{Name: "ca-pubkey", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cray-configmap-ca-public-key"}}}},
-				{Name: "boot-session", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: id}}}},
+				{Name: "ca-pubkey", VolumeSource: configMapVolume("cray-configmap-ca-public-key")},
+				{Name: "boot-session", VolumeSource: configMapVolume(id)},
 			},
 		}
 		if change != nil {
@@ -422,7 +577,8 @@ func TestProjectJob(t *testing.T) {
 		return job
 	}
 	exact, ours := projectJob(boa(nil))
-	if !ours || exact.Fault != "" || exact.Session != id || exact.ConfigMap != id || exact.Template != "compute" || exact.BackoffLimit != 6 || exact.Terminal {
+	if !ours || exact.Fault != "" || exact.Session != id || exact.ConfigMap != id ||
+		exact.Template != "compute" || exact.BackoffLimit != 6 || exact.Terminal {
 		t.Errorf("%+v", exact)
 	}
 	end := metav1.NewTime(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
@@ -441,8 +597,10 @@ func TestProjectJob(t *testing.T) {
 		"no volume":        func(j *batchv1.Job) { j.Spec.Template.Spec.Volumes = nil },
 		"no session":       func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Env = nil },
 		"odd session":      func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Env[0].Value = "../x" },
-		"an owner":         func(j *batchv1.Job) { j.OwnerReferences = []metav1.OwnerReference{{Kind: "CronJob", Name: "x"}} },
-		"another name":     func(j *batchv1.Job) { j.Name = "my-boa" },
+		"an owner": func(j *batchv1.Job) {
+			j.OwnerReferences = []metav1.OwnerReference{{Kind: "CronJob", Name: "x"}}
+		},
+		"another name": func(j *batchv1.Job) { j.Name = "my-boa" },
 	} {
 		if job, ours := projectJob(boa(change)); !ours || job.Fault == "" {
 			t.Errorf("%s: ours %v, fault %q", name, ours, job.Fault)
@@ -455,16 +613,25 @@ func TestProjectJob(t *testing.T) {
 
 func TestReferencesFromEverywhere(t *testing.T) {
 	ref := corev1.LocalObjectReference{Name: id}
+	projected := &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+		{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: ref}},
+	}}
+	envFrom := []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: ref}}}
+	env := []corev1.EnvVar{{ValueFrom: &corev1.EnvVarSource{
+		ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: ref},
+	}}}
 	for name, spec := range map[string]corev1.PodSpec{
-		"volume":    {Volumes: []corev1.Volume{{VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: ref}}}}},
-		"projected": {Volumes: []corev1.Volume{{VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: ref}}}}}}}},
-		"envFrom":   {Containers: []corev1.Container{{EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: ref}}}}}},
-		"env":       {Containers: []corev1.Container{{Env: []corev1.EnvVar{{ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: ref}}}}}}},
-		"init":      {InitContainers: []corev1.Container{{EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: ref}}}}}},
-		"ephemeral": {EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{EnvFrom: []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: ref}}}}}}},
+		"volume":    {Volumes: []corev1.Volume{{VolumeSource: configMapVolume(id)}}},
+		"projected": {Volumes: []corev1.Volume{{VolumeSource: corev1.VolumeSource{Projected: projected}}}},
+		"envFrom":   {Containers: []corev1.Container{{EnvFrom: envFrom}}},
+		"env":       {Containers: []corev1.Container{{Env: env}}},
+		"init":      {InitContainers: []corev1.Container{{EnvFrom: envFrom}}},
+		"ephemeral": {EphemeralContainers: []corev1.EphemeralContainer{
+			{EphemeralContainerCommon: corev1.EphemeralContainerCommon{EnvFrom: envFrom}},
+		}},
 	} {
 		var l Listing
-		l.refer(&spec, inventory.Reference{Kind: "Pod", Name: "p"})
+		l.addReferences(&spec, inventory.Reference{Kind: "Pod", Name: "p"})
 		if len(l.References) != 1 || l.References[0].ConfigMap != id {
 			t.Errorf("%s: %v", name, l.References)
 		}
@@ -472,7 +639,9 @@ func TestReferencesFromEverywhere(t *testing.T) {
 }
 
 func FuzzBody(f *testing.F) {
-	for _, s := range []string{`{"boot_sets":{}}`, `{"boot_sets":null}`, `[]`, ``, `{"boot_sets":{"a":{"b":[[[]]]}}}`, strings.Repeat("[", 20000)} {
+	for _, s := range []string{
+		`{"boot_sets":{}}`, `{"boot_sets":null}`, `[]`, ``, `{"boot_sets":{"a":{"b":[[[]]]}}}`, strings.Repeat("[", 20000),
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

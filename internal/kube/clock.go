@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// maxSkew is how far this machine's clock may be from the API server's. Servers of one CSM
-// system are kept together by chrony to milliseconds; beyond a minute something is broken, and
-// who knows which of the two it is.
+// maxSkew is how far this machine's clock may differ from the API server's. chrony keeps the servers of
+// a CSM system together to milliseconds; beyond a minute one of the two is wrong, and nobody knows
+// which.
 const maxSkew = time.Minute
 
 // clock compares this machine's clock with the Date of the API server's answers. Each answer
-// gives a bound: the server wrote its Date, which is cut off to seconds, between the moments
-// at which the request was sent and the answer came. However slow the way is, that makes the
-// skew look smaller and never larger.
+// gives a bound: the server wrote its Date, truncated to seconds, after the request was sent and
+// before the answer came. A slow network makes the skew look smaller, never larger.
 type clock struct {
 	mu       sync.Mutex
 	measured bool
@@ -42,17 +41,17 @@ func (c *clock) note(header http.Header, sent, received time.Time) {
 	}
 }
 
-// Skew is how far this machine's clock is ahead of the API server's, as far as answers have
-// shown so far; negative if it is behind. It is not known before the first answer.
-func (c *Client) Skew() (skew time.Duration, known bool) {
+// ClockSkew returns how far this machine's clock is at least ahead of the API server's; negative if it
+// is behind. It is not known before the first answer.
+func (c *Client) ClockSkew() (skew time.Duration, known bool) {
 	c.clock.mu.Lock()
 	defer c.clock.mu.Unlock()
 	return c.clock.skew, c.clock.measured
 }
 
-// ClockDoubt says why no age can be trusted; empty if it can.
+// ClockDoubt returns why no age can be trusted; empty if ages can be.
 func (c *Client) ClockDoubt() string {
-	skew, known := c.Skew()
+	skew, known := c.ClockSkew()
 	switch {
 	case !known:
 		return "the API server has not said what time it is"

@@ -10,15 +10,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	typedappsv1 "k8s.io/client-go/kubernetes/typed/apps/v1"
 
 	"bosgc/internal/inventory"
 )
 
-// Deployment is one of the swept namespace, as far as restarting it needs.
+// Deployment is what bosgc needs of a Deployment to restart it.
 type Deployment struct {
 	Name        string
 	Replicas    int32 // wanted
-	Ready       bool  // all that are wanted are there and ready, of the newest form
+	Ready       bool  // all wanted replicas exist, are ready and have the newest template
 	Annotations map[string]string
 
 	uid             string
@@ -26,17 +27,20 @@ type Deployment struct {
 	selector        string
 }
 
-// Deployment reads one.
-func (c *Client) Deployment(ctx context.Context, name string) (Deployment, inventory.Presence, error) {
-	var found *appsv1.Deployment
-	err := c.ask(ctx, func(ctx context.Context) (err error) {
-		found, err = c.apps.Deployments(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
-		return err
+// GetDeployment reads one Deployment.
+func (c *Client) GetDeployment(ctx context.Context, name string) (Deployment, inventory.Presence, error) {
+	found, err := fetch(ctx, c.do, func(ctx context.Context) (*appsv1.Deployment, error) {
+		return c.deployments().Get(ctx, name, metav1.GetOptions{})
 	})
-	if presence, err := presenceOf(err); presence != inventory.Present {
+	presence, err := presenceOf(err)
+	if presence != inventory.Present {
 		return Deployment{}, presence, explain("get Deployment "+name, c.options.Namespace, err)
 	}
-	return projectDeployment(found), inventory.Present, nil
+	return projectDeployment(found), presence, nil
+}
+
+func (c *Client) deployments() typedappsv1.DeploymentInterface {
+	return c.typed.AppsV1().Deployments(c.options.Namespace)
 }
 
 func projectDeployment(d *appsv1.Deployment) Deployment {
@@ -44,22 +48,23 @@ func projectDeployment(d *appsv1.Deployment) Deployment {
 		Name: d.Name, Replicas: 1, Annotations: d.Annotations,
 		uid: string(d.UID), resourceVersion: d.ResourceVersion, selector: metav1.FormatLabelSelector(d.Spec.Selector),
 	}
-	if d.Spec.Replicas != nil { // else Kubernetes takes it for one
+	if d.Spec.Replicas != nil { // else it is one
 		found.Replicas = *d.Spec.Replicas
 	}
 	s := d.Status
-	found.Ready = s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == found.Replicas && s.ReadyReplicas == found.Replicas && s.Replicas == found.Replicas
+	found.Ready = s.ObservedGeneration >= d.Generation &&
+		s.UpdatedReplicas == found.Replicas && s.ReadyReplicas == found.Replicas && s.Replicas == found.Replicas
 	return found
 }
 
-// DeploymentChange is what is changed of a Deployment.
+// DeploymentChange is what ChangeDeployment changes.
 type DeploymentChange struct {
-	Replicas    *int32             // nil: as they are
-	Annotations map[string]*string // a nil value removes it; others stay as they are
+	Replicas    *int32             // nil leaves them as they are
+	Annotations map[string]*string // a nil value removes one; others stay as they are
 }
 
-// ChangeDeployment changes the very Deployment that was read, in one step. ErrChanged says that somebody
-// else was faster.
+// ChangeDeployment changes the Deployment that was read, in one step. The error is ErrChanged if somebody
+// else has changed it since.
 func (c *Client) ChangeDeployment(ctx context.Context, d Deployment, change DeploymentChange) (Deployment, error) {
 	metadata := map[string]any{"uid": d.uid, "resourceVersion": d.resourceVersion}
 	if len(change.Annotations) > 0 {
@@ -73,10 +78,8 @@ func (c *Client) ChangeDeployment(ctx context.Context, d Deployment, change Depl
 	if err != nil {
 		return d, err
 	}
-	var changed *appsv1.Deployment
-	err = c.ask(ctx, func(ctx context.Context) (err error) {
-		changed, err = c.apps.Deployments(c.options.Namespace).Patch(ctx, d.Name, types.MergePatchType, text, metav1.PatchOptions{})
-		return err
+	changed, err := fetch(ctx, c.do, func(ctx context.Context) (*appsv1.Deployment, error) {
+		return c.deployments().Patch(ctx, d.Name, types.MergePatchType, text, metav1.PatchOptions{})
 	})
 	switch {
 	case apierrors.IsConflict(err):
@@ -87,20 +90,14 @@ func (c *Client) ChangeDeployment(ctx context.Context, d Deployment, change Depl
 	return projectDeployment(changed), nil
 }
 
-// DeploymentPods names the Pods of a Deployment that are there, in whatever state.
-func (c *Client) DeploymentPods(ctx context.Context, d Deployment) ([]string, error) {
+// ListDeploymentPods returns the names of the Pods that a Deployment selects, in whatever state they are.
+func (c *Client) ListDeploymentPods(ctx context.Context, d Deployment) ([]string, error) {
 	if d.selector == "" || d.selector == "<none>" || d.selector == "<error>" {
 		return nil, fmt.Errorf("Deployment %s selects no Pods that could be told from others", d.Name)
 	}
-	opts := metav1.ListOptions{LabelSelector: d.selector, Limit: pageSize}
 	var names []string
-	_, err := pages(ctx, c, c.core.Pods(c.options.Namespace), opts, func(page *corev1.PodList, begins bool) {
-		if begins {
-			names = nil
-		}
-		for i := range page.Items {
-			names = append(names, page.Items[i].Name)
-		}
-	})
+	_, err := listAll(ctx, c, metav1.ListOptions{LabelSelector: d.selector, Limit: objectPage}, c.pods().List,
+		func() { names = nil },
+		func(pod *corev1.Pod) { names = append(names, pod.Name) })
 	return names, explain("list Pods", c.options.Namespace, err)
 }

@@ -7,41 +7,44 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	typedcoordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
 	"bosgc/internal/inventory"
 )
 
-// Lease is who holds a lock, and since when it was last renewed.
+// Lease is a lock that its holder has to renew.
 type Lease struct {
-	Holder   string // empty if nobody
+	Holder   string // empty if nobody holds it
 	Renewed  time.Time
 	Acquired time.Time
-	Lasts    time.Duration // after Renewed, as the holder has promised
+	Duration time.Duration // how long it lasts after Renewed
 
 	uid             string
 	resourceVersion string
 	transitions     int32
 }
 
-// For is the lease as another holder takes it over.
-func (l Lease) For(holder string, now time.Time, lasts time.Duration) Lease {
-	l.Holder, l.Renewed, l.Acquired, l.Lasts = holder, now, now, lasts
+// HeldBy returns the lease as another holder takes it over.
+func (l Lease) HeldBy(holder string, now time.Time, duration time.Duration) Lease {
+	l.Holder, l.Renewed, l.Acquired, l.Duration = holder, now, now, duration
 	l.transitions++
 	return l
 }
 
-// Lease reads a lock.
-func (s *Store) Lease(ctx context.Context, name string) (Lease, inventory.Presence, error) {
-	var found Lease
-	err := s.client.try(ctx, func(ctx context.Context) error {
-		lease, err := s.client.leases.Leases(s.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil {
-			found = leaseOf(lease)
-		}
-		return err
+// GetLease reads a lease.
+func (s *Store) GetLease(ctx context.Context, name string) (Lease, inventory.Presence, error) {
+	lease, err := fetch(ctx, s.client.doAtOnce, func(ctx context.Context) (*coordinationv1.Lease, error) {
+		return s.leases().Get(ctx, name, metav1.GetOptions{})
 	})
 	presence, err := presenceOf(err)
-	return found, presence, explain("get Lease "+name, s.namespace, err)
+	if presence != inventory.Present {
+		return Lease{}, presence, explain("get Lease "+name, s.namespace, err)
+	}
+	return leaseOf(lease), presence, nil
+}
+
+func (s *Store) leases() typedcoordinationv1.LeaseInterface {
+	return s.client.typed.CoordinationV1().Leases(s.namespace)
 }
 
 func leaseOf(l *coordinationv1.Lease) Lease {
@@ -56,7 +59,7 @@ func leaseOf(l *coordinationv1.Lease) Lease {
 		found.Acquired = l.Spec.AcquireTime.Time
 	}
 	if l.Spec.LeaseDurationSeconds != nil {
-		found.Lasts = time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
+		found.Duration = time.Duration(*l.Spec.LeaseDurationSeconds) * time.Second
 	}
 	if l.Spec.LeaseTransitions != nil {
 		found.transitions = *l.Spec.LeaseTransitions
@@ -64,10 +67,10 @@ func leaseOf(l *coordinationv1.Lease) Lease {
 	return found
 }
 
-// PutLease writes a lock over the very one that was read, or makes it if there was none.
-// ErrChanged says that somebody else was faster.
+// PutLease replaces the lease that was read, or creates it if there was none. The error is
+// ErrChanged if somebody else has written it since.
 func (s *Store) PutLease(ctx context.Context, name string, l Lease) (Lease, error) {
-	seconds := int32(l.Lasts / time.Second)
+	seconds := int32(l.Duration / time.Second)
 	renewed, acquired := metav1.NewMicroTime(l.Renewed), metav1.NewMicroTime(l.Acquired)
 	lease := &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{
@@ -79,17 +82,14 @@ func (s *Store) PutLease(ctx context.Context, name string, l Lease) (Lease, erro
 			LeaseDurationSeconds: &seconds, LeaseTransitions: &l.transitions,
 		},
 	}
-	var written *coordinationv1.Lease
-	err := s.client.try(ctx, func(ctx context.Context) (err error) {
+	written, err := fetch(ctx, s.client.doAtOnce, func(ctx context.Context) (*coordinationv1.Lease, error) {
 		if l.resourceVersion == "" {
-			written, err = s.client.leases.Leases(s.namespace).Create(ctx, lease, metav1.CreateOptions{})
-		} else {
-			written, err = s.client.leases.Leases(s.namespace).Update(ctx, lease.Name, lease, metav1.UpdateOptions{})
+			return s.leases().Create(ctx, lease, metav1.CreateOptions{})
 		}
-		return err
+		return s.leases().Update(ctx, lease, metav1.UpdateOptions{})
 	})
 	if err != nil {
-		return l, s.unwritten("write Lease "+name, err, l.resourceVersion != "")
+		return l, s.explainWrite("write Lease "+name, err, l.resourceVersion != "")
 	}
 	return leaseOf(written), nil
 }

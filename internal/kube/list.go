@@ -2,7 +2,6 @@ package kube
 
 import (
 	"context"
-	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
 	batchv1beta1 "k8s.io/api/batch/v1beta1"
@@ -13,7 +12,7 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// Listing is one complete list, projected page by page.
+// Listing is what bosgc needs of one complete list.
 type Listing struct {
 	Jobs       []inventory.Job
 	Pods       []inventory.Pod
@@ -24,15 +23,57 @@ type Listing struct {
 	Requests   int
 }
 
-// Jobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
-func (c *Client) Jobs(ctx context.Context) (Listing, error) {
-	l, err := listing(ctx, c, c.batch.Jobs(c.options.Namespace), metav1.ListOptions{Limit: wholePage}, func(l *Listing, page *batchv1.JobList) {
-		for i := range page.Items {
-			l.addJob(&page.Items[i])
-		}
-	})
+// ListJobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
+func (c *Client) ListJobs(ctx context.Context) (Listing, error) {
+	var l Listing
+	requests, err := listAll(ctx, c, metav1.ListOptions{Limit: objectPage}, c.jobs().List, l.reset, l.addJob)
+	l.Requests = requests
 	return l, explain("list Jobs", c.options.Namespace, err)
 }
+
+// ListPods lists the Pods of BOA Jobs, and what all Pods refer to.
+func (c *Client) ListPods(ctx context.Context) (Listing, error) { return c.listPods(ctx, "") }
+
+// ListJobPods lists the Pods of one Job.
+func (c *Client) ListJobPods(ctx context.Context, job string) (Listing, error) {
+	return c.listPods(ctx, jobNameLabel+"="+job)
+}
+
+func (c *Client) listPods(ctx context.Context, selector string) (Listing, error) {
+	var l Listing
+	opts := metav1.ListOptions{LabelSelector: selector, Limit: objectPage}
+	requests, err := listAll(ctx, c, opts, c.pods().List, l.reset, l.addPod)
+	l.Requests = requests
+	return l, explain("list Pods", c.options.Namespace, err)
+}
+
+// ListCronJobs lists what the templates of all CronJobs refer to. Kubernetes 1.19 and 1.20 (CSM
+// 1.0 and 1.2) serve CronJobs as batch/v1beta1 only.
+func (c *Client) ListCronJobs(ctx context.Context) (Listing, error) {
+	var l Listing
+	opts := metav1.ListOptions{Limit: objectPage}
+	requests, err := listAll(ctx, c, opts, c.typed.BatchV1().CronJobs(c.options.Namespace).List, l.reset,
+		func(j *batchv1.CronJob) { l.addCronJob(j.Name, &j.Spec.JobTemplate.Spec.Template.Spec) })
+	if apierrors.IsNotFound(err) {
+		before := requests
+		requests, err = listAll(ctx, c, opts, c.typed.BatchV1beta1().CronJobs(c.options.Namespace).List, l.reset,
+			func(j *batchv1beta1.CronJob) { l.addCronJob(j.Name, &j.Spec.JobTemplate.Spec.Template.Spec) })
+		requests += before
+	}
+	l.Requests = requests
+	return l, explain("list CronJobs", c.options.Namespace, err)
+}
+
+// ListConfigMaps lists the ConfigMaps that are named like a session, by their metadata.
+func (c *Client) ListConfigMaps(ctx context.Context) (Listing, error) {
+	var l Listing
+	opts := metav1.ListOptions{Limit: metadataPage}
+	requests, err := listAll(ctx, c, opts, c.configMapMetadata(c.options.Namespace).List, l.reset, l.addConfigMap)
+	l.Requests = requests
+	return l, explain("list ConfigMaps", c.options.Namespace, err)
+}
+
+func (l *Listing) reset() { *l = Listing{} }
 
 func (l *Listing) addJob(job *batchv1.Job) {
 	l.Count++
@@ -40,25 +81,7 @@ func (l *Listing) addJob(job *batchv1.Job) {
 	if ours {
 		l.Jobs = append(l.Jobs, found)
 	}
-	l.refer(&job.Spec.Template.Spec, inventory.Reference{Kind: "Job", Name: job.Name, Session: found.Session})
-}
-
-// Pods lists the Pods of BOA Jobs, and what all Pods refer to.
-func (c *Client) Pods(ctx context.Context) (Listing, error) { return c.pods(ctx, "") }
-
-// PodsOf lists the Pods of one Job.
-func (c *Client) PodsOf(ctx context.Context, job string) (Listing, error) {
-	return c.pods(ctx, jobNameLabel+"="+job)
-}
-
-func (c *Client) pods(ctx context.Context, selector string) (Listing, error) {
-	opts := metav1.ListOptions{LabelSelector: selector, Limit: wholePage}
-	l, err := listing(ctx, c, c.core.Pods(c.options.Namespace), opts, func(l *Listing, page *corev1.PodList) {
-		for i := range page.Items {
-			l.addPod(&page.Items[i])
-		}
-	})
-	return l, explain("list Pods", c.options.Namespace, err)
+	l.addReferences(&job.Spec.Template.Spec, inventory.Reference{Kind: "Job", Name: job.Name, Session: found.Session})
 }
 
 func (l *Listing) addPod(pod *corev1.Pod) {
@@ -67,62 +90,56 @@ func (l *Listing) addPod(pod *corev1.Pod) {
 	if ours {
 		l.Pods = append(l.Pods, found)
 	}
-	l.refer(&pod.Spec, inventory.Reference{Kind: "Pod", Name: pod.Name, Session: found.Session})
-}
-
-// CronJobs lists what the templates of all CronJobs refer to. Kubernetes 1.19 and 1.20 (CSM
-// 1.0 and 1.2) have them as batch/v1beta1 only.
-func (c *Client) CronJobs(ctx context.Context) (Listing, error) {
-	opts := metav1.ListOptions{Limit: pageSize}
-	l, err := listing(ctx, c, c.batch.CronJobs(c.options.Namespace), opts, func(l *Listing, page *batchv1.CronJobList) {
-		for i := range page.Items {
-			l.addCronJob(page.Items[i].Name, &page.Items[i].Spec.JobTemplate.Spec.Template.Spec)
-		}
-	})
-	if apierrors.IsNotFound(err) {
-		requests := l.Requests
-		l, err = listing(ctx, c, c.beta.CronJobs(c.options.Namespace), opts, func(l *Listing, page *batchv1beta1.CronJobList) {
-			for i := range page.Items {
-				l.addCronJob(page.Items[i].Name, &page.Items[i].Spec.JobTemplate.Spec.Template.Spec)
-			}
-		})
-		l.Requests += requests
-	}
-	return l, explain("list CronJobs", c.options.Namespace, err)
+	l.addReferences(&pod.Spec, inventory.Reference{Kind: "Pod", Name: pod.Name, Session: found.Session})
 }
 
 func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
 	l.Count++
-	l.refer(spec, inventory.Reference{Kind: "CronJob", Name: name})
+	l.addReferences(spec, inventory.Reference{Kind: "CronJob", Name: name})
 }
 
-// ConfigMaps lists those that are named like a session, by their metadata alone: a body can
-// be a mebibyte, and there are thousands that are nobody's business.
-func (c *Client) ConfigMaps(ctx context.Context) (Listing, error) {
-	of := c.core.ConfigMapsMetadata(c.options.Namespace)
-	l, err := listing(ctx, c, of, metav1.ListOptions{Limit: pageSize}, func(l *Listing, page *metav1.PartialObjectMetadataList) {
-		for i := range page.Items {
-			l.addConfigMap(&page.Items[i].ObjectMeta)
-		}
-	})
-	return l, explain("list ConfigMaps", c.options.Namespace, err)
-}
-
-func (l *Listing) addConfigMap(meta *metav1.ObjectMeta) {
+func (l *Listing) addConfigMap(cm *metav1.PartialObjectMetadata) {
 	l.Count++
-	l.CA = l.CA || meta.Name == caConfigMap
-	if inventory.IsSessionID(meta.Name) {
-		l.ConfigMaps = append(l.ConfigMaps, projectConfigMap(meta))
+	l.CA = l.CA || cm.Name == caConfigMap
+	if inventory.IsSessionID(cm.Name) {
+		l.ConfigMaps = append(l.ConfigMaps, projectConfigMap(&cm.ObjectMeta))
 	}
 }
 
-// explain says what was being done and, where a permission is missing, what would grant it.
-func explain(doing, namespace string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case apierrors.IsForbidden(err):
-		return fmt.Errorf("%s in namespace %q: %w; the service account needs this permission in that namespace", doing, namespace, err)
+// addReferences adds every ConfigMap named like a session that a Pod made from spec would need.
+func (l *Listing) addReferences(spec *corev1.PodSpec, from inventory.Reference) {
+	add := func(name string) {
+		if inventory.IsSessionID(name) {
+			from.ConfigMap = name
+			l.References = append(l.References, from)
+		}
 	}
-	return fmt.Errorf("%s in namespace %q: %w", doing, namespace, err)
+	for _, v := range spec.Volumes {
+		if v.ConfigMap != nil {
+			add(v.ConfigMap.Name)
+		}
+		if v.Projected != nil {
+			for _, source := range v.Projected.Sources {
+				if source.ConfigMap != nil {
+					add(source.ConfigMap.Name)
+				}
+			}
+		}
+	}
+	containers := append(append([]corev1.Container{}, spec.InitContainers...), spec.Containers...)
+	for _, e := range spec.EphemeralContainers {
+		containers = append(containers, corev1.Container(e.EphemeralContainerCommon))
+	}
+	for _, c := range containers {
+		for _, source := range c.EnvFrom {
+			if source.ConfigMapRef != nil {
+				add(source.ConfigMapRef.Name)
+			}
+		}
+		for _, env := range c.Env {
+			if env.ValueFrom != nil && env.ValueFrom.ConfigMapKeyRef != nil {
+				add(env.ValueFrom.ConfigMapKeyRef.Name)
+			}
+		}
+	}
 }

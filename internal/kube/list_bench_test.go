@@ -16,43 +16,53 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// BenchmarkJobs and the others below read one list with all its pages, in the form that every API server gives and in
-// the one that stands in for it. What is measured begins with the bytes of the answer.
+// BenchmarkJobs and the others below read one list with all its pages, in both forms of answers. What is measured
+// begins with the bytes of the answer.
 func BenchmarkJobs(b *testing.B) {
 	list := &batchv1.JobList{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "JobList"}}
-	for i := range pageSize {
+	for i := range benchPage {
 		spec := podSpecOf(i)
 		one := int32(1)
 		job := batchv1.Job{
-			ObjectMeta: metaOf(i, "boa-"+idOf(i)), Spec: batchv1.JobSpec{Parallelism: &one, Completions: &one, Template: corev1.PodTemplateSpec{Spec: spec}},
-			Status: batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: benchTime}}},
+			ObjectMeta: metaOf(i, "boa-"+idOf(i)),
+			Spec:       batchv1.JobSpec{Parallelism: &one, Completions: &one, Template: corev1.PodTemplateSpec{Spec: spec}},
+			Status: batchv1.JobStatus{Conditions: []batchv1.JobCondition{
+				{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: benchTime},
+			}},
 		}
 		list.Items = append(list.Items, job)
 	}
-	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.Jobs(b.Context()) })
+	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ListJobs(b.Context()) })
 }
 
 func BenchmarkPods(b *testing.B) {
 	list := &corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}}
-	for i := range pageSize {
+	for i := range benchPage {
 		meta := metaOf(i, "boa-"+idOf(i)+"-abcde")
 		meta.Labels = map[string]string{"job-name": "boa-" + idOf(i), "controller-uid": string(meta.UID)}
-		ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", StartedAt: benchTime, FinishedAt: benchTime}}
+		ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			Reason: "Completed", StartedAt: benchTime, FinishedAt: benchTime,
+		}}
 		list.Items = append(list.Items, corev1.Pod{
 			ObjectMeta: meta, Spec: podSpecOf(i),
-			Status: corev1.PodStatus{Phase: corev1.PodSucceeded, ContainerStatuses: []corev1.ContainerStatus{{Name: boaContainer, State: ended}, {Name: "istio-proxy", State: ended}}},
+			Status: corev1.PodStatus{Phase: corev1.PodSucceeded, ContainerStatuses: []corev1.ContainerStatus{
+				{Name: boaContainer, State: ended}, {Name: "istio-proxy", State: ended},
+			}},
 		})
 	}
-	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.Pods(b.Context()) })
+	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ListPods(b.Context()) })
 }
 
 func BenchmarkConfigMaps(b *testing.B) {
-	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}}
-	for i := range pageSize {
+	list := newMetadataList()
+	for i := range benchPage {
 		list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: metaOf(i, idOf(i))})
 	}
-	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ConfigMaps(b.Context()) })
+	benchmark(b, list, &list.ListMeta, func(c *Client) (Listing, error) { return c.ListConfigMaps(b.Context()) })
 }
+
+// benchPage is the number of objects in one page of an answer.
+const benchPage = 500
 
 var benchTime = metav1.NewTime(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
 
@@ -60,7 +70,8 @@ func idOf(i int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000",
 
 func metaOf(i int, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Name: name, Namespace: "services", UID: types.UID(idOf(i + pageSize)), ResourceVersion: fmt.Sprint(100000 + i), CreationTimestamp: benchTime,
+		Name: name, Namespace: "services", UID: types.UID(idOf(i + benchPage)),
+		ResourceVersion: fmt.Sprint(100000 + i), CreationTimestamp: benchTime,
 		ManagedFields: []metav1.ManagedFieldsEntry{{
 			Manager: "OpenAPI-Generator", Operation: "Update", APIVersion: "v1", Time: &benchTime, FieldsType: "FieldsV1",
 			FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:data.json":{}}}`),
@@ -70,15 +81,18 @@ func metaOf(i int, name string) metav1.ObjectMeta {
 
 func podSpecOf(i int) corev1.PodSpec {
 	volume := func(name, of string) corev1.Volume {
-		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: of}}}}
+		return corev1.Volume{Name: name, VolumeSource: configMapVolume(of)}
 	}
 	env := []corev1.EnvVar{{Name: sessionVariable, Value: idOf(i)}, {Name: templateVariable, Value: "template"}}
 	for n := range 8 {
 		env = append(env, corev1.EnvVar{Name: fmt.Sprintf("VARIABLE_%d", n), Value: "some value"})
 	}
 	return corev1.PodSpec{
-		Containers: []corev1.Container{{Name: boaContainer, Image: "cray-boa", Env: env}, {Name: "istio-proxy", Image: "proxyv2"}},
-		Volumes:    []corev1.Volume{volume(sessionVolume, idOf(i)), volume("ca-pubkey", caConfigMap)},
+		Containers: []corev1.Container{
+			{Name: boaContainer, Image: "cray-boa", Env: env},
+			{Name: "istio-proxy", Image: "proxyv2"},
+		},
+		Volumes: []corev1.Volume{volume(sessionVolume, idOf(i)), volume("ca-pubkey", caConfigMap)},
 	}
 }
 
@@ -101,27 +115,20 @@ func (r *recorded) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 func benchmark(b *testing.B, list runtime.Object, meta *metav1.ListMeta, read func(*Client) (Listing, error)) {
-	for _, form := range []struct{ name, mediaType string }{{"protobuf", "application/vnd.kubernetes.protobuf"}, {"json", "application/json"}} {
-		info, ok := runtime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), form.mediaType)
-		if !ok {
-			b.Fatalf("no serializer for %s", form.mediaType)
-		}
-		encode := func(next string) []byte {
-			meta.Continue = next
-			text, err := runtime.Encode(info.Serializer, list)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return text
-		}
-		page, last := encode("next"), encode("")
+	meta.ResourceVersion = "1"
+	options := Options{Namespace: "services", Concurrency: 1, RequestTimeout: time.Minute, ListTimeout: time.Minute}
+	for name, form := range map[string]string{"protobuf": runtime.ContentTypeProtobuf, "json": runtime.ContentTypeJSON} {
+		meta.Continue = "next"
+		page := encode(b, form, list)
+		meta.Continue = ""
+		last := encode(b, form, list)
 		for _, n := range []int{1000, 10000} {
-			b.Run(fmt.Sprintf("form=%s/objects=%d", form.name, n), func(b *testing.B) {
+			b.Run(fmt.Sprintf("form=%s/objects=%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
-				b.SetBytes(int64(n / pageSize * len(page)))
+				b.SetBytes(int64(n / benchPage * len(page)))
 				for b.Loop() {
-					c, err := New(&rest.Config{Host: "http://kube", Transport: &recorded{form: form.mediaType, page: page, last: last, left: n / pageSize}},
-						Options{Namespace: "services", Concurrency: 1, RequestTimeout: time.Minute, ListTimeout: time.Minute})
+					answers := &recorded{form: form, page: page, last: last, left: n / benchPage}
+					c, err := New(&rest.Config{Host: "http://kube", Transport: answers}, options)
 					if err != nil {
 						b.Fatal(err)
 					}

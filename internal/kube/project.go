@@ -3,7 +3,6 @@ package kube
 import (
 	"cmp"
 	"strings"
-	"unique"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -25,20 +24,19 @@ const (
 	keepUntilAnnotation = "bosgc/keep-until"
 )
 
-// defaultBackoffLimit is what Kubernetes takes where a Job names none.
+// defaultBackoffLimit is what Kubernetes assumes where a Job sets none.
 const defaultBackoffLimit = 6
 
-// projectJob keeps what the rules need of a Job; ours is false if it looks nothing like
-// one of BOS.
+// projectJob returns what the rules need of a Job. ours is false if it looks nothing like one of BOS.
 func projectJob(job *batchv1.Job) (found inventory.Job, ours bool) {
 	spec := &job.Spec.Template.Spec
 	found = inventory.Job{
 		Name:            job.Name,
 		UID:             string(job.UID),
 		ResourceVersion: job.ResourceVersion,
-		Session:         within(job.Name, variable(spec, sessionVariable)),
-		Template:        unique.Make(variable(spec, templateVariable)).Value(),
-		ConfigMap:       within(job.Name, bootSession(spec)),
+		Session:         variable(spec, sessionVariable),
+		Template:        variable(spec, templateVariable),
+		ConfigMap:       sessionConfigMap(spec),
 		Keep:            keepOf(&job.ObjectMeta),
 		Created:         inventory.KnownStamp(job.CreationTimestamp.Time),
 		BackoffLimit:    defaultBackoffLimit,
@@ -70,7 +68,7 @@ func projectJob(job *batchv1.Job) (found inventory.Job, ours bool) {
 	return found, true
 }
 
-// jobFault says how a Job differs from what BOS v1 makes; empty if it does not.
+// jobFault returns how a Job differs from what BOS v1 makes; empty if it does not.
 func jobFault(job *batchv1.Job, found inventory.Job) string {
 	switch {
 	case !strings.HasPrefix(job.Name, jobPrefix):
@@ -87,13 +85,13 @@ func jobFault(job *batchv1.Job, found inventory.Job) string {
 	return ""
 }
 
-// projectPod keeps what the rules need of a Pod; ours is false if it does no work for BOS.
+// projectPod returns what the rules need of a Pod. ours is false if it does no work for BOS.
 func projectPod(pod *corev1.Pod) (found inventory.Pod, ours bool) {
-	job := within(pod.Name, pod.Labels[jobNameLabel])
+	job := pod.Labels[jobNameLabel]
 	found = inventory.Pod{
 		Name:    pod.Name,
 		Job:     job,
-		Session: within(pod.Name, variable(&pod.Spec, sessionVariable)),
+		Session: variable(&pod.Spec, sessionVariable),
 		Over:    pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
 	}
 	if id, ok := strings.CutPrefix(job, jobPrefix); ok && found.Session == "" && inventory.IsSessionID(id) {
@@ -113,7 +111,7 @@ func projectPod(pod *corev1.Pod) (found inventory.Pod, ours bool) {
 		}
 	}
 	for _, status := range pod.Status.InitContainerStatuses {
-		// A proxy of newer meshes is an init container that goes on running.
+		// The proxy of newer meshes is an init container that goes on running.
 		if status.State.Running != nil {
 			found.OthersRun = true
 		}
@@ -121,7 +119,7 @@ func projectPod(pod *corev1.Pod) (found inventory.Pod, ours bool) {
 	return found, found.Session != "" || strings.HasPrefix(job, jobPrefix)
 }
 
-// projectConfigMap keeps what the rules need of a ConfigMap's metadata.
+// projectConfigMap returns what the rules need of a ConfigMap's metadata.
 func projectConfigMap(meta *metav1.ObjectMeta) inventory.ConfigMap {
 	found := inventory.ConfigMap{
 		Name:            meta.Name,
@@ -137,15 +135,6 @@ func projectConfigMap(meta *metav1.ObjectMeta) inventory.ConfigMap {
 		found.Fault = "it belongs to " + meta.OwnerReferences[0].Kind + " " + meta.OwnerReferences[0].Name
 	}
 	return found
-}
-
-// within is the same text, as a part of another that is kept anyway: names hold the session's ID again and
-// again, and there are tens of thousands of them.
-func within(whole, text string) string {
-	if at := strings.Index(whole, text); at >= 0 {
-		return whole[at : at+len(text)]
-	}
-	return text
 }
 
 func keepOf(meta *metav1.ObjectMeta) inventory.Keep {
@@ -168,8 +157,8 @@ func container(spec *corev1.PodSpec, name string) *corev1.Container {
 	return nil
 }
 
-// variable gives a variable of the container boa, or of any container if there is none of
-// that name: whoever has a SESSION_ID claims to work for that session.
+// variable returns a variable of the container boa, or else of any container: whoever has a
+// SESSION_ID claims to work for that session.
 func variable(spec *corev1.PodSpec, name string) string {
 	value := ""
 	for _, c := range spec.Containers {
@@ -186,51 +175,13 @@ func variable(spec *corev1.PodSpec, name string) string {
 	return value
 }
 
-// bootSession gives the ConfigMap of the volume boot-session. The other ConfigMap that a
-// BOA Job mounts holds the CA of the whole system: it is told apart by the volume's name.
-func bootSession(spec *corev1.PodSpec) string {
+// sessionConfigMap returns the ConfigMap of the volume boot-session. The other ConfigMap that a
+// BOA Job mounts holds the CA of the whole system; only the volume's name tells them apart.
+func sessionConfigMap(spec *corev1.PodSpec) string {
 	for _, v := range spec.Volumes {
 		if v.Name == sessionVolume && v.ConfigMap != nil {
 			return v.ConfigMap.Name
 		}
 	}
 	return ""
-}
-
-// refer notes every ConfigMap named like a session that a Pod made from spec would need.
-func (l *Listing) refer(spec *corev1.PodSpec, from inventory.Reference) {
-	note := func(name string) {
-		if inventory.IsSessionID(name) {
-			from.ConfigMap = name
-			l.References = append(l.References, from)
-		}
-	}
-	for _, v := range spec.Volumes {
-		if v.ConfigMap != nil {
-			note(v.ConfigMap.Name)
-		}
-		if v.Projected != nil {
-			for _, source := range v.Projected.Sources {
-				if source.ConfigMap != nil {
-					note(source.ConfigMap.Name)
-				}
-			}
-		}
-	}
-	containers := append(append([]corev1.Container{}, spec.InitContainers...), spec.Containers...)
-	for _, e := range spec.EphemeralContainers {
-		containers = append(containers, corev1.Container(e.EphemeralContainerCommon))
-	}
-	for _, c := range containers {
-		for _, from := range c.EnvFrom {
-			if from.ConfigMapRef != nil {
-				note(from.ConfigMapRef.Name)
-			}
-		}
-		for _, env := range c.Env {
-			if env.ValueFrom != nil && env.ValueFrom.ConfigMapKeyRef != nil {
-				note(env.ValueFrom.ConfigMapKeyRef.Name)
-			}
-		}
-	}
 }

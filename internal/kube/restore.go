@@ -15,16 +15,16 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// Comparison is a ConfigMap of the namespace held against a manifest.
+// Comparison is how a ConfigMap of the namespace differs from a manifest.
 type Comparison struct {
-	Presence    inventory.Presence
-	SameContent bool // data and binary data, byte for byte
-	SameMarks   bool // it has all labels and annotations of the manifest
+	Presence     inventory.Presence
+	SameContent  bool // data and binary data, byte for byte
+	SameMetadata bool // it has all labels and annotations of the manifest
 }
 
-// restorable gives a manifest's ConfigMap as it is put back: all that is its own, and nothing that
-// the API server gave it. An owner would have it collected at once if it is gone, and a
-// finalizer could keep it for ever.
+// restorable returns the ConfigMap of a manifest as it is created again: all that is its own, and
+// nothing that the API server gave it. An owner that no longer exists would have it collected at
+// once, and a finalizer could keep it for ever.
 func (c *Client) restorable(name string, manifest json.RawMessage) (*corev1.ConfigMap, error) {
 	var was corev1.ConfigMap
 	if len(manifest) == 0 {
@@ -42,40 +42,37 @@ func (c *Client) restorable(name string, manifest json.RawMessage) (*corev1.Conf
 		return nil, fmt.Errorf("it was in namespace %q, and this is %q (BOSGC_NAMESPACE)", was.Namespace, c.options.Namespace)
 	}
 	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.options.Namespace, Labels: was.Labels, Annotations: was.Annotations},
-		Data:       was.Data, BinaryData: was.BinaryData, Immutable: was.Immutable,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: c.options.Namespace, Labels: was.Labels, Annotations: was.Annotations,
+		},
+		Data: was.Data, BinaryData: was.BinaryData, Immutable: was.Immutable,
 	}, nil
 }
 
-// Restorable says why a ConfigMap cannot be made of a manifest; nil if it can. Nothing is sent.
-func (c *Client) Restorable(name string, manifest json.RawMessage) error {
+// CheckRestorable returns why a ConfigMap cannot be created from a manifest; nil if it can. It sends nothing.
+func (c *Client) CheckRestorable(name string, manifest json.RawMessage) error {
 	_, err := c.restorable(name, manifest)
 	return err
 }
 
-// CompareConfigMap holds what is there now against a manifest.
+// CompareConfigMap compares the ConfigMap of that name, as it is now, with a manifest.
 func (c *Client) CompareConfigMap(ctx context.Context, name string, manifest json.RawMessage) (Comparison, error) {
 	want, err := c.restorable(name, manifest)
 	if err != nil {
 		return Comparison{}, err
 	}
-	var got *corev1.ConfigMap
-	err = c.ask(ctx, func(ctx context.Context) (err error) {
-		got, err = c.core.ConfigMaps(c.options.Namespace).Get(ctx, name, metav1.GetOptions{})
-		return err
-	})
-	presence, err := presenceOf(err)
+	got, presence, err := c.fetchConfigMap(ctx, name)
 	if presence != inventory.Present {
-		return Comparison{Presence: presence}, explain("get ConfigMap "+name, c.options.Namespace, err)
+		return Comparison{Presence: presence}, err
 	}
 	return Comparison{
-		Presence:    inventory.Present,
-		SameContent: maps.Equal(got.Data, want.Data) && maps.EqualFunc(got.BinaryData, want.BinaryData, bytes.Equal),
-		SameMarks:   has(got.Labels, want.Labels) && has(got.Annotations, want.Annotations),
+		Presence:     inventory.Present,
+		SameContent:  maps.Equal(got.Data, want.Data) && maps.EqualFunc(got.BinaryData, want.BinaryData, bytes.Equal),
+		SameMetadata: containsAll(got.Labels, want.Labels) && containsAll(got.Annotations, want.Annotations),
 	}, nil
 }
 
-func has(all, some map[string]string) bool {
+func containsAll(all, some map[string]string) bool {
 	for key, value := range some {
 		if found, ok := all[key]; !ok || found != value {
 			return false
@@ -84,21 +81,20 @@ func has(all, some map[string]string) bool {
 	return true
 }
 
-// CreateConfigMap makes the ConfigMap of a manifest. there is false if another one has its name: that
+// CreateConfigMap creates the ConfigMap of a manifest. It returns false if the name is taken by another one, which
 // is left as it is.
-func (c *Client) CreateConfigMap(ctx context.Context, name string, manifest json.RawMessage) (there bool, err error) {
+func (c *Client) CreateConfigMap(ctx context.Context, name string, manifest json.RawMessage) (created bool, err error) {
 	want, err := c.restorable(name, manifest)
 	if err != nil {
 		return false, err
 	}
-	err = c.ask(ctx, func(ctx context.Context) error {
-		_, err := c.core.ConfigMaps(c.options.Namespace).Create(ctx, want, metav1.CreateOptions{})
-		return err
+	_, err = fetch(ctx, c.do, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		return c.configMaps().Create(ctx, want, metav1.CreateOptions{})
 	})
 	if !apierrors.IsAlreadyExists(err) {
 		return err == nil, explain("create ConfigMap "+name, c.options.Namespace, err)
 	}
-	// At a second try it may be the first one, whose answer was lost, that has made it.
+	// At a second try it may be the first one that has created it, whose answer was lost.
 	now, err := c.CompareConfigMap(ctx, name, manifest)
-	return now.SameContent && now.SameMarks, err
+	return now.SameContent && now.SameMetadata, err
 }

@@ -3,34 +3,42 @@ package kube
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	batchv1beta1 "k8s.io/api/batch/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"bosgc/internal/inventory"
 )
 
-// managedBy marks the objects that bosgc makes for itself.
+// managedBy is the label of the objects that bosgc creates for itself.
 const managedBy = "app.kubernetes.io/managed-by"
 
-// Store is the namespace in which bosgc keeps what outlives a run: state, journal, lock.
+// Store is the namespace in which bosgc stores what outlives a run: state, journal, lease.
 type Store struct {
 	client    *Client
 	namespace string
 }
 
-// Store gives access to bosgc's own objects in a namespace.
+// Store returns access to bosgc's own objects in a namespace.
 func (c *Client) Store(namespace string) *Store { return &Store{client: c, namespace: namespace} }
 
-// Namespace is where the store is.
+// Namespace returns the namespace of the store.
 func (s *Store) Namespace() string { return s.namespace }
 
-// Kept is a ConfigMap of bosgc's own.
-type Kept struct {
+func (s *Store) configMaps() typedcorev1.ConfigMapInterface {
+	return s.client.typed.CoreV1().ConfigMaps(s.namespace)
+}
+
+// StoredConfigMap is a ConfigMap of bosgc's own.
+type StoredConfigMap struct {
 	Name            string
 	UID             string
 	ResourceVersion string // empty if it does not exist yet
@@ -41,126 +49,124 @@ type Kept struct {
 }
 
 // Get reads one of bosgc's own ConfigMaps.
-func (s *Store) Get(ctx context.Context, name string) (Kept, inventory.Presence, error) {
-	var found Kept
-	err := s.client.ask(ctx, func(ctx context.Context) error {
-		cm, err := s.client.core.ConfigMaps(s.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil {
-			found = kept(&cm.ObjectMeta)
-			found.Data, found.Binary = cm.Data, cm.BinaryData
-		}
-		return err
+func (s *Store) Get(ctx context.Context, name string) (StoredConfigMap, inventory.Presence, error) {
+	cm, err := fetch(ctx, s.client.do, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		return s.configMaps().Get(ctx, name, metav1.GetOptions{})
 	})
 	presence, err := presenceOf(err)
-	return found, presence, explain("get ConfigMap "+name, s.namespace, err)
+	if presence != inventory.Present {
+		return StoredConfigMap{}, presence, explain("get ConfigMap "+name, s.namespace, err)
+	}
+	found := newStored(&cm.ObjectMeta)
+	found.Data, found.Binary = cm.Data, cm.BinaryData
+	return found, presence, nil
 }
 
-func kept(meta *metav1.ObjectMeta) Kept {
-	return Kept{Name: meta.Name, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion, Created: meta.CreationTimestamp.Time, Labels: meta.Labels}
+func newStored(meta *metav1.ObjectMeta) StoredConfigMap {
+	return StoredConfigMap{
+		Name: meta.Name, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion,
+		Created: meta.CreationTimestamp.Time, Labels: meta.Labels,
+	}
 }
 
-// Put writes a ConfigMap over the very one that was read, or makes it if it was never read.
-// ErrChanged says that somebody else has written it since, or that an answer was lost: what
-// was asked for may have been done. Whoever writes has to be able to tell by the content.
-func (s *Store) Put(ctx context.Context, k Kept) (Kept, error) {
+// Put replaces the ConfigMap that was read, or creates it if it was never read. The error is ErrChanged
+// if somebody else has written it since. It is also ErrChanged if the write was carried out and its
+// answer was lost: only the content tells the two apart.
+func (s *Store) Put(ctx context.Context, stored StoredConfigMap) (StoredConfigMap, error) {
 	labels := map[string]string{managedBy: "bosgc"}
-	for name, value := range k.Labels {
-		labels[name] = value
-	}
+	maps.Copy(labels, stored.Labels)
 	cm := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: k.Name, Namespace: s.namespace, ResourceVersion: k.ResourceVersion, UID: types.UID(k.UID), Labels: labels},
-		Data:       k.Data, BinaryData: k.Binary,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: stored.Name, Namespace: s.namespace, Labels: labels,
+			UID: types.UID(stored.UID), ResourceVersion: stored.ResourceVersion,
+		},
+		Data: stored.Data, BinaryData: stored.Binary,
 	}
-	var written *corev1.ConfigMap
-	err := s.client.ask(ctx, func(ctx context.Context) (err error) {
-		if k.ResourceVersion == "" {
-			written, err = s.client.core.ConfigMaps(s.namespace).Create(ctx, cm, metav1.CreateOptions{})
-		} else {
-			written, err = s.client.core.ConfigMaps(s.namespace).Update(ctx, cm.Name, cm, metav1.UpdateOptions{})
+	written, err := fetch(ctx, s.client.do, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		if stored.ResourceVersion == "" {
+			return s.configMaps().Create(ctx, cm, metav1.CreateOptions{})
 		}
-		return err
+		return s.configMaps().Update(ctx, cm, metav1.UpdateOptions{})
 	})
 	if err != nil {
-		return k, s.unwritten("write ConfigMap "+k.Name, err, k.ResourceVersion != "")
+		return stored, s.explainWrite("write ConfigMap "+stored.Name, err, stored.ResourceVersion != "")
 	}
-	k.UID, k.ResourceVersion = string(written.UID), written.ResourceVersion
-	return k, nil
+	stored.UID, stored.ResourceVersion = string(written.UID), written.ResourceVersion
+	return stored, nil
 }
 
-// unwritten explains why something was not written. An object that was to be replaced and has
+// explainWrite explains why something was not written. An object that was to be replaced and has
 // been deleted has changed too.
-func (s *Store) unwritten(doing string, err error, replacing bool) error {
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || replacing && notFound(err) {
+func (s *Store) explainWrite(doing string, err error, replacing bool) error {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || replacing && isNotFound(err) {
 		return fmt.Errorf("%s: %w: %s", doing, ErrChanged, err.Error())
 	}
 	return explain(doing, s.namespace, err)
 }
 
-// List names bosgc's own ConfigMaps that have all of the given labels, without their content.
-func (s *Store) List(ctx context.Context, with map[string]string) ([]Kept, error) {
+// List returns bosgc's own ConfigMaps that have all of the given labels, without their content.
+func (s *Store) List(ctx context.Context, with map[string]string) ([]StoredConfigMap, error) {
 	selector := labels.Set{managedBy: "bosgc"}
-	for name, value := range with {
-		selector[name] = value
-	}
-	opts := metav1.ListOptions{LabelSelector: selector.String(), Limit: pageSize}
-	var all []Kept
-	_, err := pages(ctx, s.client, s.client.core.ConfigMapsMetadata(s.namespace), opts, func(page *metav1.PartialObjectMetadataList, begins bool) {
-		if begins {
-			all = nil
-		}
-		for i := range page.Items {
-			all = append(all, kept(&page.Items[i].ObjectMeta))
-		}
-	})
+	maps.Copy(selector, with)
+	var all []StoredConfigMap
+	opts := metav1.ListOptions{LabelSelector: selector.String(), Limit: metadataPage}
+	_, err := listAll(ctx, s.client, opts, s.client.configMapMetadata(s.namespace).List,
+		func() { all = nil },
+		func(cm *metav1.PartialObjectMetadata) { all = append(all, newStored(&cm.ObjectMeta)) })
 	return all, explain("list ConfigMaps", s.namespace, err)
 }
 
-// Delete removes one of bosgc's own ConfigMaps, if it is still the one that was read. That it
-// is gone already is fine.
-func (s *Store) Delete(ctx context.Context, k Kept) error {
-	_, err := s.client.delete(ctx, "ConfigMap "+k.Name, k.UID, k.ResourceVersion, func(ctx context.Context, opts metav1.DeleteOptions) error {
-		return s.client.core.ConfigMaps(s.namespace).Delete(ctx, k.Name, opts)
-	})
+// Delete deletes one of bosgc's own ConfigMaps, if it is still the one that was read. That it
+// has been deleted already is no error.
+func (s *Store) Delete(ctx context.Context, stored StoredConfigMap) error {
+	_, err := s.client.delete(ctx, "ConfigMap "+stored.Name, stored.UID, stored.ResourceVersion,
+		func(ctx context.Context, opts metav1.DeleteOptions) error {
+			return s.configMaps().Delete(ctx, stored.Name, opts)
+		})
 	return err
 }
 
-// Event notes something on a CronJob of this namespace, where "kubectl describe" shows it. It is
+// CreateEvent records something about a CronJob of this namespace, where "kubectl describe" shows it. It is
 // sent at once, and not through a recorder: one that works in the background would lose it
-// when the process ends, which it does right after.
-func (s *Store) Event(ctx context.Context, cronJob, kind, reason, message string) error {
-	var uid types.UID
-	err := s.client.ask(ctx, func(ctx context.Context) error {
-		found, err := s.client.batch.CronJobs(s.namespace).Get(ctx, cronJob, metav1.GetOptions{})
-		if err == nil {
-			uid = found.UID
-		}
-		return err
-	})
-	version := "batch/v1"
-	if notFound(err) { // Kubernetes before 1.21 (docs/csm.md, "CronJob")
-		version = "batch/v1beta1"
-		err = s.client.ask(ctx, func(ctx context.Context) error {
-			found, err := s.client.beta.CronJobs(s.namespace).Get(ctx, cronJob, metav1.GetOptions{})
-			if err == nil {
-				uid = found.UID
-			}
-			return err
-		})
-	}
+// when the process ends, right after.
+func (s *Store) CreateEvent(ctx context.Context, cronJob, kind, reason, message string) error {
+	version, uid, err := s.findCronJob(ctx, cronJob)
 	if err != nil {
 		return explain("get CronJob "+cronJob, s.namespace, err)
 	}
 	now := metav1.Now()
 	event := &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{GenerateName: cronJob + ".", Namespace: s.namespace},
-		InvolvedObject: corev1.ObjectReference{APIVersion: version, Kind: "CronJob", Namespace: s.namespace, Name: cronJob, UID: uid},
-		Type:           kind, Reason: reason, Message: message,
+		ObjectMeta: metav1.ObjectMeta{GenerateName: cronJob + ".", Namespace: s.namespace},
+		InvolvedObject: corev1.ObjectReference{
+			APIVersion: version, Kind: "CronJob", Namespace: s.namespace, Name: cronJob, UID: uid,
+		},
+		Type: kind, Reason: reason, Message: message,
 		Source: corev1.EventSource{Component: "bosgc"}, ReportingController: "bosgc",
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 	}
-	err = s.client.ask(ctx, func(ctx context.Context) error {
-		_, err := s.client.core.Events(s.namespace).Create(ctx, event, metav1.CreateOptions{})
-		return err
+	_, err = fetch(ctx, s.client.do, func(ctx context.Context) (*corev1.Event, error) {
+		return s.client.typed.CoreV1().Events(s.namespace).Create(ctx, event, metav1.CreateOptions{})
 	})
 	return explain("create an Event", s.namespace, err)
+}
+
+// findCronJob returns the version and the UID of a CronJob. Kubernetes before 1.21 serves it as
+// batch/v1beta1 only (docs/csm.md, "CronJob").
+func (s *Store) findCronJob(ctx context.Context, name string) (version string, uid types.UID, err error) {
+	stable, err := fetch(ctx, s.client.do, func(ctx context.Context) (*batchv1.CronJob, error) {
+		return s.client.typed.BatchV1().CronJobs(s.namespace).Get(ctx, name, metav1.GetOptions{})
+	})
+	if err == nil {
+		return "batch/v1", stable.UID, nil
+	}
+	if !isNotFound(err) {
+		return "", "", err
+	}
+	beta, err := fetch(ctx, s.client.do, func(ctx context.Context) (*batchv1beta1.CronJob, error) {
+		return s.client.typed.BatchV1beta1().CronJobs(s.namespace).Get(ctx, name, metav1.GetOptions{})
+	})
+	if err != nil {
+		return "", "", err
+	}
+	return "batch/v1beta1", beta.UID, nil
 }

@@ -66,7 +66,7 @@ func (l *Lease) acquire(ctx context.Context, holder string) error {
 	var first kube.Lease
 	var seen time.Time // when the first read was answered, by a clock that nobody sets
 	for n := 0; ; n++ {
-		lease, presence, err := l.store.Lease(ctx, l.name)
+		lease, presence, err := l.store.GetLease(ctx, l.name)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (l *Lease) claim(ctx context.Context, lease *kube.Lease, holder string) (do
 		return true, err
 	}
 	// Somebody was faster, or the answer to our own write was lost.
-	if *lease, _, err = l.store.Lease(ctx, l.name); err != nil {
+	if *lease, _, err = l.store.GetLease(ctx, l.name); err != nil {
 		return true, err
 	}
 	if lease.Holder == holder {
@@ -117,7 +117,7 @@ func (l *Lease) claim(ctx context.Context, lease *kube.Lease, holder string) (do
 
 // expired reports whether a lease that nobody renews may be taken over.
 func (l *Lease) expired(lease kube.Lease) bool {
-	return lease.Lasts <= margin.LeaseDuration || l.now().After(lease.Renewed.Add(lease.Lasts+margin.LongExpired))
+	return lease.Duration <= margin.LeaseDuration || l.now().After(lease.Renewed.Add(lease.Duration+margin.LongExpired))
 }
 
 // untouched reports whether nobody has written a lease in between.
@@ -127,7 +127,7 @@ func untouched(a, b kube.Lease) bool {
 
 func (l *Lease) write(ctx context.Context, over kube.Lease, holder string) error {
 	l.sent = time.Now()
-	next := over.For(holder, l.now(), margin.LeaseDuration)
+	next := over.HeldBy(holder, l.now(), margin.LeaseDuration)
 	written, err := l.store.PutLease(ctx, l.name, next)
 	if err == nil {
 		l.current = written
@@ -196,7 +196,7 @@ func (l *Lease) renew(ctx context.Context) error {
 	}
 	// The answer to the last try may have been lost, a person may have annotated the Lease, or somebody has
 	// taken it.
-	lease, presence, err := l.store.Lease(ctx, l.name)
+	lease, presence, err := l.store.GetLease(ctx, l.name)
 	switch {
 	case err != nil:
 		return err
@@ -231,7 +231,7 @@ func (l *Lease) Release(ctx context.Context) {
 	err := l.writeCurrent(ctx, "")
 	if errors.Is(err, kube.ErrChanged) {
 		// A renewal that was under way may have been carried out all the same.
-		lease, _, readErr := l.store.Lease(ctx, l.name)
+		lease, _, readErr := l.store.GetLease(ctx, l.name)
 		if readErr == nil && lease.Holder == holder {
 			l.current = lease
 			err = l.writeCurrent(ctx, "")

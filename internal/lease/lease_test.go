@@ -61,7 +61,7 @@ func TestLockThatIsFree(t *testing.T) {
 		if err != nil || took != 0 {
 			t.Fatalf("took %s, %v", took, err)
 		}
-		if lease := a.lease(); lease.Holder != "a" || lease.Lasts != margin.LeaseDuration || !lease.Renewed.Equal(lease.Acquired) {
+		if lease := a.lease(); lease.Holder != "a" || lease.Duration != margin.LeaseDuration || !lease.Renewed.Equal(lease.Acquired) {
 			t.Errorf("%+v", lease)
 		}
 		time.Sleep(10 * time.Minute)
@@ -206,7 +206,7 @@ func TestLockForWhichManyCome(t *testing.T) {
 
 func TestLockThatSomebodyTakesAway(t *testing.T) {
 	for name, take := range map[string]func(m *machine){
-		"written over": func(m *machine) { m.put(func(l *kube.Lease) { *l = l.For("thief", time.Now(), time.Minute) }) },
+		"written over": func(m *machine) { m.put(func(l *kube.Lease) { *l = l.HeldBy("thief", time.Now(), time.Minute) }) },
 		"emptied":      func(m *machine) { m.put(func(l *kube.Lease) { l.Holder = "" }) },
 	} {
 		bubble(t, name, func(t *testing.T, c cluster) {

@@ -206,7 +206,7 @@ func TestLockThatIsReleasedAfterItsLoss(t *testing.T) {
 		a := c.machine(t, "a")
 		l, held := a.mustTake()
 		c.Remove("leases", lockSpace, lockName)
-		a.put(func(l *kube.Lease) { *l = l.For("somebody", time.Now(), margin.LeaseDuration) })
+		a.put(func(l *kube.Lease) { *l = l.HeldBy("somebody", time.Now(), margin.LeaseDuration) })
 		before := a.lease()
 		endsLost(held, t)
 		l.Release(context.Background())

@@ -221,7 +221,7 @@ func (m *machine) mustTake() (*grip, context.Context) {
 
 func (m *machine) lease() kube.Lease {
 	m.t.Helper()
-	lease, presence, err := m.store.Lease(context.Background(), lockName)
+	lease, presence, err := m.store.GetLease(context.Background(), lockName)
 	if err != nil || presence == inventory.Unknown {
 		m.t.Fatalf("lease: %v, %v", presence, err)
 	}
@@ -247,7 +247,7 @@ func (m *machine) put(change func(*kube.Lease)) {
 // dead leaves the lock as a run does that was killed so long ago.
 func (m *machine) dead(holder string, ago, lasts time.Duration) {
 	m.t.Helper()
-	m.put(func(l *kube.Lease) { *l = l.For(holder, m.now().Add(-ago), lasts) })
+	m.put(func(l *kube.Lease) { *l = l.HeldBy(holder, m.now().Add(-ago), lasts) })
 }
 
 // annotate does what kubectl annotate does.

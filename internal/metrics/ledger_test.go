@@ -25,7 +25,7 @@ func keep(t *testing.T) (*state.Store, *lab.Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.Config(server.Kubeconfig(), "")
+	config, err := kube.LoadConfig(server.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

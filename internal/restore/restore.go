@@ -167,7 +167,7 @@ func decide(ctx context.Context, clients collect.Clients, s *Step) {
 }
 
 func decideConfigMap(ctx context.Context, clients collect.Clients, s *Step) {
-	if err := clients.Kube.Restorable(s.Name, s.manifest); err != nil {
+	if err := clients.Kube.CheckRestorable(s.Name, s.manifest); err != nil {
 		s.Action, s.Detail = Impossible, err.Error()
 		return
 	}
@@ -179,7 +179,7 @@ func decideConfigMap(ctx context.Context, clients collect.Clients, s *Step) {
 		s.Action, s.Detail = Create, "it is made again, with its data, labels and annotations"
 	case !now.SameContent:
 		s.Action, s.Detail = Differs, "there is one of that name with another content, which is left alone"
-	case !now.SameMarks:
+	case !now.SameMetadata:
 		s.Action, s.Detail = Exists, "it is there with the same content, and with other labels or annotations"
 	default:
 		s.Action, s.Detail = Exists, "it is there as it was"
@@ -268,7 +268,7 @@ func createConfigMap(ctx context.Context, clients collect.Clients, s *Step) {
 	switch {
 	case unseen != nil:
 		s.Outcome, s.Error = gc.Failed, errors.Join(err, unseen).Error()
-	case found.SameContent && found.SameMarks:
+	case found.SameContent && found.SameMetadata:
 		s.Outcome = gc.Restored
 	case err != nil:
 		s.Outcome, s.Error = gc.Failed, err.Error()

@@ -29,7 +29,7 @@ func keep(t *testing.T) (*Store, *kube.Store, *lab.Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.Config(server.Kubeconfig(), "")
+	config, err := kube.LoadConfig(server.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
 			store, own, _ := keep(t)
 			bad := good()
 			harm(bad)
-			if _, err := own.Put(t.Context(), kube.Kept{Name: "bosgc-state", Data: bad}); err != nil {
+			if _, err := own.Put(t.Context(), kube.StoredConfigMap{Name: "bosgc-state", Data: bad}); err != nil {
 				t.Fatal(err)
 			}
 			if s, err := store.Read(t.Context()); !errors.Is(err, ErrUnreadable) || len(s.Sightings) > 0 || !strings.Contains(err.Error(), "bosgc-state") {
@@ -207,7 +207,7 @@ func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
 // What cannot be put aside is not overwritten.
 func TestWhatCannotBeSetAsideStays(t *testing.T) {
 	store, own, server := keep(t)
-	if _, err := own.Put(t.Context(), kube.Kept{Name: "bosgc-state", Data: map[string]string{"precious": "yes"}}); err != nil {
+	if _, err := own.Put(t.Context(), kube.StoredConfigMap{Name: "bosgc-state", Data: map[string]string{"precious": "yes"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "POST"}); err != nil {

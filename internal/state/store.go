@@ -27,13 +27,13 @@ func (s *Store) Read(ctx context.Context) (State, error) {
 	return now, err
 }
 
-func (s *Store) read(ctx context.Context) (kube.Kept, State, error) {
+func (s *Store) read(ctx context.Context) (kube.StoredConfigMap, State, error) {
 	kept, presence, err := s.kube.Get(ctx, s.name)
 	switch {
 	case err != nil:
 		return kept, State{}, err
 	case presence == inventory.Absent:
-		return kube.Kept{Name: s.name}, State{}, nil
+		return kube.StoredConfigMap{Name: s.name}, State{}, nil
 	}
 	now, err := decode(kept.Data)
 	if err != nil {
@@ -105,7 +105,7 @@ func pause(ctx context.Context, n int) bool {
 // setAside copies a state that cannot be understood to <name>-state-unreadable, where a person
 // can look at it. Only then may it be overwritten. An earlier copy is: the ones in
 // between were written by nobody but bosgc.
-func (s *Store) setAside(ctx context.Context, kept kube.Kept) (State, error) {
+func (s *Store) setAside(ctx context.Context, kept kube.StoredConfigMap) (State, error) {
 	name := s.name + "-unreadable"
 	aside, _, err := s.kube.Get(ctx, name)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // connect makes the clients of a run.
 func (r *Run) connect() error {
 	c := r.Settings
-	restConfig, err := kube.Config(r.options.Kubeconfig, r.options.Context)
+	restConfig, err := kube.LoadConfig(r.options.Kubeconfig, r.options.Context)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,9 @@ import (
 // without those for lease and journal it may not begin.
 func (r *Run) checkPermissions(ctx context.Context) error {
 	dryRun := r.Settings.DryRun
-	swept, own := slices.Concat(kube.Permissions(), r.extra), kube.StatePermissions(!dryRun)
+	swept, own := slices.Concat(kube.SweepPermissions(), r.extra), kube.StatePermissions(!dryRun)
 	if dryRun {
-		swept = slices.DeleteFunc(kube.Permissions(), kube.Permission.ForDeleting)
+		swept = slices.DeleteFunc(kube.SweepPermissions(), kube.Permission.ForDeleting)
 	}
 	if !r.usesState {
 		own = nil // it works without, only with nothing counted as seen before
@@ -30,7 +30,7 @@ func (r *Run) checkPermissions(ctx context.Context) error {
 		{r.Settings.Namespace, swept, func(p kube.Permission) bool { return p.ForDeleting() || slices.Contains(r.extra, p) }},
 		{r.own.Namespace(), own, func(kube.Permission) bool { return true }},
 	} {
-		missing, err := r.clients.Kube.Missing(ctx, in.namespace, in.wanted)
+		missing, err := r.clients.Kube.MissingPermissions(ctx, in.namespace, in.wanted)
 		if err != nil {
 			// The lists that follow will report it better, and each for itself.
 			r.Log.Warn("permissions could not be checked", "error", err.Error())

@@ -159,7 +159,7 @@ func (r *Run) repairBatcher(ctx context.Context) error {
 	b := batcher.Batcher{Kube: r.clients.Kube, Name: r.Settings.Batcher, Log: r.Log}
 	repaired, err := b.Repair(ctx)
 	switch {
-	case kube.Forbidden(err):
+	case kube.IsForbidden(err):
 		// Where it may not even be read, nobody here has ever left it down.
 		level := slog.LevelDebug
 		if errors.Is(err, batcher.ErrDown) {

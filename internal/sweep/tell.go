@@ -61,7 +61,7 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 		kind, reason, message := event(d, exitCode, failure)
 		if r.Settings.CronJob != "" && reason != "" {
 			message = fmt.Sprintf("run %s: %s", r.ID, message)
-			r.warn("no Event was made", "BOSGC_CRONJOB", r.release.Event(ctx, r.Settings.CronJob, kind, reason, message))
+			r.warn("no Event was made", "BOSGC_CRONJOB", r.release.CreateEvent(ctx, r.Settings.CronJob, kind, reason, message))
 		}
 	})
 	all.Wait()

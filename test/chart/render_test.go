@@ -167,7 +167,7 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 	} {
 		t.Run(tt.set, func(t *testing.T) {
 			var sweep, state []string
-			for _, p := range kube.Permissions() {
+			for _, p := range kube.SweepPermissions() {
 				if tt.want(p) {
 					sweep = append(sweep, asked(p))
 				}

@@ -144,7 +144,7 @@ func (s *site) sweep() result {
 	if r.code != gc.ExitDone || r.document.Outcomes[gc.Deleted] != r.document.Summary.Delete {
 		s.t.Errorf("the next sweep: exit code %d, %+v, %v\n%s", r.code, r.document.Summary, r.document.Outcomes, r.stderr)
 	}
-	if lease, _, err := s.store.Lease(s.t.Context(), "bosgc"); err != nil || lease.Holder != "" {
+	if lease, _, err := s.store.GetLease(s.t.Context(), "bosgc"); err != nil || lease.Holder != "" {
 		s.t.Errorf("it has ended, and %q holds the lock; %v", lease.Holder, err)
 	}
 	return r

@@ -192,7 +192,7 @@ func (s *site) reset() {
 	s.t.Cleanup(func() { _ = s.lab.Close() })
 	s.dir = s.t.TempDir()
 	if s.state != nil {
-		if _, err := s.store.Put(ctx, kube.Kept{Name: "bosgc-state", Data: s.state}); err != nil {
+		if _, err := s.store.Put(ctx, kube.StoredConfigMap{Name: "bosgc-state", Data: s.state}); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -242,14 +242,14 @@ func TestPagesAndExpiredLists(t *testing.T) {
 	}
 	list := func(t *testing.T, config *rest.Config) (kube.Listing, error) {
 		t.Helper()
-		l, err := kubeClient(t, config).ConfigMaps(t.Context())
+		l, err := kubeClient(t, config).ListConfigMaps(t.Context())
 		if err == nil && len(l.ConfigMaps) != total {
 			t.Errorf("%d of %d ConfigMaps", len(l.ConfigMaps), total)
 		}
 		return l, err
 	}
 	plane.Eventually(t, 20*time.Second, func() error {
-		l, err := kubeClient(t, p.Config).ConfigMaps(t.Context())
+		l, err := kubeClient(t, p.Config).ListConfigMaps(t.Context())
 		if err == nil && len(l.ConfigMaps) < total {
 			err = fmt.Errorf("%d of %d", len(l.ConfigMaps), total)
 		}
@@ -295,7 +295,7 @@ func TestDeletingAJobTakesItsPods(t *testing.T) {
 	}
 	c := kubeClient(t, p.Config)
 	pods := func() (int, error) {
-		l, err := c.PodsOf(ctx, job.Name)
+		l, err := c.ListJobPods(ctx, job.Name)
 		return len(l.Pods), err
 	}
 	plane.Eventually(t, 20*time.Second, func() error {
@@ -306,7 +306,7 @@ func TestDeletingAJobTakesItsPods(t *testing.T) {
 		return err
 	})
 	plane.Eventually(t, 20*time.Second, func() error { // the controller may still write the Job's status
-		now, presence, err := c.Job(ctx, job.Name)
+		now, presence, err := c.GetJob(ctx, job.Name)
 		if err != nil || presence != inventory.Present {
 			return fmt.Errorf("%v, %w", presence, err)
 		}
@@ -320,7 +320,7 @@ func TestDeletingAJobTakesItsPods(t *testing.T) {
 		}
 		return err
 	})
-	if _, presence, err := c.Job(ctx, job.Name); err != nil || presence != inventory.Absent {
+	if _, presence, err := c.GetJob(ctx, job.Name); err != nil || presence != inventory.Absent {
 		t.Errorf("the Job is %v, error %v", presence, err)
 	}
 }

@@ -23,12 +23,14 @@ func TestOnlyTheAPIServersOwnAnswersCount(t *testing.T) {
 		if _, err := c.DeleteConfigMap(ctx, id, "uid", "42"); err == nil {
 			t.Errorf("%q was taken for the answer to a delete", body)
 		}
-		for what, list := range map[string]func(context.Context) (Listing, error){"Jobs": c.Jobs, "Pods": c.Pods, "ConfigMaps": c.ConfigMaps, "CronJobs": c.CronJobs} {
+		for what, list := range map[string]func(context.Context) (Listing, error){
+			"Jobs": c.ListJobs, "Pods": c.ListPods, "ConfigMaps": c.ListConfigMaps, "CronJobs": c.ListCronJobs,
+		} {
 			if l, err := list(ctx); err == nil {
 				t.Errorf("%q was taken for a list of %d %s", body, l.Count, what)
 			}
 		}
-		if _, presence, err := c.Job(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
+		if _, presence, err := c.GetJob(ctx, "boa-"+id); err == nil || presence != inventory.Unknown {
 			t.Errorf("%q was taken for a Job that is %s", body, presence)
 		}
 	}
