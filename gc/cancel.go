@@ -86,7 +86,7 @@ func (c *carrying) again(ctx context.Context, procedure *Procedure) error {
 // unset takes the desired configuration from exactly those components on which this session has set it, and nobody
 // anything else since.
 func (c *carrying) unset(ctx context.Context, procedure *Procedure) error {
-	tagged, err := c.systems.CFS.Tagged(ctx, procedure.Session)
+	tagged, err := c.systems.CFS.TaggedComponents(ctx, procedure.Session)
 	if err != nil {
 		return err
 	}

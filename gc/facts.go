@@ -35,7 +35,7 @@ func (p *Clean) facts(ctx context.Context, procedure *Procedure) {
 	if !procedure.mark.Unset {
 		return
 	}
-	tagged, err := p.systems.CFS.Tagged(ctx, procedure.Session)
+	tagged, err := p.systems.CFS.TaggedComponents(ctx, procedure.Session)
 	if err != nil {
 		p.doubt(procedure, true, "which components it has configured is not known: "+err.Error())
 		return

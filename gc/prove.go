@@ -76,7 +76,7 @@ func (c *collection) named(ctx context.Context) map[string]Place {
 	}
 	source := &inventory.Source{Name: inventory.SourceCFSComponents}
 	before := c.systems.CFS.Requests()
-	tags, err := c.systems.CFS.Tags(ctx)
+	tags, err := c.systems.CFS.TaggedSessions(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sources[source.Name] = source

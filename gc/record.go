@@ -68,7 +68,7 @@ func (x *execution) read(ctx context.Context, u *unit, o *Object) *reading {
 	r := &reading{at: time.Now()}
 	switch o.Kind {
 	case policy.CFSSession:
-		r.cfs, r.content, r.presence, r.err = x.systems.CFS.Whole(ctx, o.Name)
+		r.cfs, r.content, r.presence, r.err = x.systems.CFS.RawSession(ctx, o.Name)
 	case policy.Session:
 		if u.ended {
 			r.record, r.content, r.presence = u.record, u.recordText, u.record.Presence

@@ -195,7 +195,7 @@ func (systems *Systems) lookAtComponent(ctx context.Context, s *RestoreStep) {
 	case now.Desired == s.config:
 		s.Action, s.Detail = RestoreExists, fmt.Sprintf("its desired configuration is %q, as it was", transport.Printable(s.config, 80))
 	default:
-		if err := cfs.Free(now, s.Session); err != nil {
+		if err := cfs.CheckUnclaimed(now, s.Session); err != nil {
 			s.Action, s.Detail = RestoreKept, err.Error()
 			return
 		}

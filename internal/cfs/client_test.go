@@ -28,8 +28,9 @@ const (
 )
 
 var one = inventory.CFSSession{
-	Name: "batcher-1", Configuration: "compute", Definition: "dynamic", Limit: "x1,x2", Status: "complete", Succeeded: "true", Tag: "b1",
-	Start: inventory.KnownStamp(time.Date(2023, 6, 23, 21, 24, 14, 0, time.UTC)), Completion: inventory.KnownStamp(time.Date(2023, 6, 23, 21, 30, 0, 0, time.UTC)),
+	Name: "batcher-1", Configuration: "compute", Definition: "dynamic", Limit: "x1,x2",
+	Status: "complete", Succeeded: "true", Tag: "b1",
+	Start: inventory.ParseStamp("2023-06-23T21:24:14"), Completion: inventory.ParseStamp("2023-06-23T21:30:00"),
 }
 
 type reply struct {
@@ -378,7 +379,7 @@ func FuzzDecodeList(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data string) {
 		n := 0
-		err := sessions(func(s inventory.CFSSession) {
+		err := sessionListing(func(s inventory.CFSSession) {
 			if n++; s.Name == "" {
 				t.Fatal("a session without a name")
 			}
@@ -394,7 +395,7 @@ func FuzzDecodePage(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, data string) {
-		next, err := sessions(func(s inventory.CFSSession) {
+		next, err := sessionListing(func(s inventory.CFSSession) {
 			if s.Name == "" {
 				t.Fatal("a session without a name")
 			}

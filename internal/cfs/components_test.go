@@ -94,7 +94,7 @@ func TestComponentListsThatLie(t *testing.T) {
 		if _, err := c.Components(t.Context(), []string{"x1", id}); err == nil {
 			t.Errorf("%q", id)
 		}
-		if _, err := c.Tagged(t.Context(), id); err == nil {
+		if _, err := c.TaggedComponents(t.Context(), id); err == nil {
 			t.Errorf("%q", id)
 		}
 	}
@@ -112,7 +112,7 @@ func TestTaggedBelievesNoFilter(t *testing.T) {
 		`[{"id":"x1","desiredConfig":"a","tags":7}]`:                                                                               "not heeded the filter",
 	} {
 		c, _ := start(t, v2(map[string][]reply{"GET /v2/components?tags=bos_session%3Ds": {ok(body)}}))
-		got, err := c.Tagged(t.Context(), "s")
+		got, err := c.TaggedComponents(t.Context(), "s")
 		if want == "" && (err != nil || len(got) != 2 || got[0].ID != "x1" || got[0].Fault == "" || got[1].Fault != "") || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %+v, %v", body, got, err)
 		}

@@ -33,7 +33,7 @@ func BenchmarkSessions(b *testing.B) {
 				b.SetBytes(int64(len(text)))
 				for b.Loop() {
 					read := 0
-					l := sessions(func(inventory.CFSSession) { read++ })
+					l := sessionListing(func(inventory.CFSSession) { read++ })
 					var err error
 					if version.name == "v3" {
 						_, err = l.decodePage(bytes.NewReader(text))

@@ -38,7 +38,7 @@ func TestEveryRelease(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				tags, err := client.Tags(ctx)
+				tags, err := client.TaggedSessions(ctx)
 				wanted := map[string]bool{}
 				for _, c := range server.CFS.Components() {
 					wanted[c.Tags["bos_session"]] = true

@@ -299,7 +299,7 @@ func TestTaggedAndComponentsOnEveryRelease(t *testing.T) {
 			ids := fleet(server, 60)
 			addBystanders(t, server)
 			c := client(t, server.URL("cfs"), options)
-			all, err := c.Tagged(t.Context(), "s1")
+			all, err := c.TaggedComponents(t.Context(), "s1")
 			if err != nil || len(all) != len(ids)+4 { // with one of machine, and three of bystanders
 				t.Fatalf("%d of %d, %v", len(all), len(ids), err)
 			}
@@ -315,7 +315,7 @@ func TestTaggedAndComponentsOnEveryRelease(t *testing.T) {
 			if none, err := c.Components(t.Context(), nil); err != nil || none == nil || len(none) != 0 {
 				t.Errorf("%v, %v", none, err)
 			}
-			if none, err := c.Tagged(t.Context(), "nobody"); err != nil || len(none) != 0 {
+			if none, err := c.TaggedComponents(t.Context(), "nobody"); err != nil || len(none) != 0 {
 				t.Errorf("%v, %v", none, err)
 			}
 			timing, err := c.Timing(t.Context())
