@@ -195,7 +195,7 @@ func (c *carrying) restart(ctx context.Context) error {
 // survives makes sure that the batcher will start again. What of the sessions that are taken apart would keep it from
 // that is deleted first: it goes anyway.
 func (c *carrying) survives(ctx context.Context) error {
-	fatal, err := batcher.Fatal(ctx, c.systems.CFS)
+	fatal, err := batcher.FatalSessions(ctx, c.systems.CFS)
 	if err != nil {
 		return fmt.Errorf("whether %s would survive a restart is not known: %w", c.want.Batcher, err)
 	}
@@ -211,7 +211,7 @@ func (c *carrying) survives(ctx context.Context) error {
 			return err
 		}
 		// Not all that has its tag goes: one that a person made stays.
-		if fatal, err = batcher.Fatal(ctx, c.systems.CFS); err != nil {
+		if fatal, err = batcher.FatalSessions(ctx, c.systems.CFS); err != nil {
 			return fmt.Errorf("whether %s would survive a restart is not known: %w", c.want.Batcher, err)
 		}
 	}
