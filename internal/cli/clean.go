@@ -232,7 +232,7 @@ func (r *oneRun) remember(to *connection) func(*state.Hang) {
 	return func(hang *state.Hang) {
 		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
 		defer cancel()
-		err := state.NewStore(to.own, r.settings.StateName).Note(ctx, func(s *state.State) { s.List.Hang = hang })
+		err := state.NewStore(to.own, r.settings.StateName).UpdateOutsideRun(ctx, func(s *state.State) { s.List.Hang = hang })
 		r.warn("how BOS's list did was not noted", "BOSGC_STATE_NAMESPACE", err)
 	}
 }

@@ -93,7 +93,7 @@ func (l *Ledger) Book(ctx context.Context, store *state.Store, run string, m *Me
 			if s.Totals, err = s.Totals.Add(e.families, e.fresh); err != nil {
 				return err
 			}
-			s.Count(e.run)
+			s.MarkCounted(e.run)
 		}
 		change(s)
 		return nil
