@@ -202,7 +202,7 @@ func (r *oneRun) count(ctx context.Context, to *connection, d gc.Document) {
 		r.log.Warn("what was deleted is not counted", "error", err.Error())
 		return
 	}
-	r.metrics.Cleaned(d)
+	r.metrics.RecordCleanup(d)
 	r.keep(context.WithoutCancel(ctx), to, ledger, func(*state.State) {})
 }
 

@@ -34,7 +34,7 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		Concurrency:    c.KubeConcurrency,
 		RequestTimeout: c.RequestTimeout.D(),
 		ListTimeout:    c.ListTimeout.D(),
-		Observe:        m.Request("kube"),
+		Observe:        m.RequestObserver("kube"),
 		Now:            a.now,
 	})
 	if err != nil {
@@ -49,12 +49,12 @@ func (a *app) connect(c config.Config, m *metrics.Metrics, log *slog.Logger) (*c
 		UserAgent:      "bosgc/" + Version,
 		Log:            log,
 	}
-	options.Concurrency, options.Observe = c.BOSConcurrency, m.Request("bos")
+	options.Concurrency, options.Observe = c.BOSConcurrency, m.RequestObserver("bos")
 	toBOS, err := transport.New(c.BOSURL, options)
 	if err != nil {
 		return nil, fmt.Errorf("BOSGC_BOS_URL: %w", err)
 	}
-	options.Concurrency, options.Observe = c.CFSConcurrency, m.Request("cfs")
+	options.Concurrency, options.Observe = c.CFSConcurrency, m.RequestObserver("cfs")
 	toCFS, err := transport.New(c.CFSURL, options)
 	if err != nil {
 		return nil, fmt.Errorf("BOSGC_CFS_URL: %w", err)

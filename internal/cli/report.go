@@ -33,9 +33,9 @@ func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Led
 	var exit *exitError
 	if errors.As(failure, &exit) {
 		exitCode = exit.code
-		r.metrics.Failed(exitCode, r.begun, now)
+		r.metrics.RecordFailure(exitCode, r.begun, now)
 	} else {
-		r.metrics.Swept(d, now)
+		r.metrics.RecordSweep(d, now)
 	}
 	summary := r.summary(d, exitCode, failure, now)
 	r.keep(ctx, to, ledger, func(s *state.State) {
@@ -56,12 +56,12 @@ func (r *oneRun) report(ctx context.Context, to *connection, ledger *metrics.Led
 			return
 		}
 		instance := to.own.Namespace() + "." + r.settings.StateName
-		err := metrics.Push(ctx, r.settings.PushURL, instance, metrics.Outgoing(ledger, ledger.Whole()), exitCode == gc.ExitDone)
+		err := metrics.Push(ctx, r.settings.PushURL, instance, metrics.ForExport(ledger, ledger.Complete()), exitCode == gc.ExitDone)
 		r.warn("the metrics were not pushed", "BOSGC_PUSH_URL", err)
 	})
 	all.Go(func() {
 		if r.settings.Textfile != "" {
-			r.warn("the metrics were not written", "BOSGC_TEXTFILE", metrics.WriteTextfile(ctx, r.settings.Textfile, metrics.Outgoing(ledger, ledger.Whole())))
+			r.warn("the metrics were not written", "BOSGC_TEXTFILE", metrics.WriteTextfile(ctx, r.settings.Textfile, metrics.ForExport(ledger, ledger.Complete())))
 		}
 	})
 	all.Go(func() {
@@ -85,7 +85,7 @@ func (r *oneRun) keep(ctx context.Context, to *connection, ledger *metrics.Ledge
 	ctx, cancel := context.WithTimeout(ctx, stateWithin)
 	defer cancel()
 	store := state.NewStore(to.own, r.settings.StateName)
-	err := ledger.Book(ctx, store, r.id, r.metrics, change)
+	err := ledger.RecordRun(ctx, store, r.id, r.metrics, change)
 	if err != nil {
 		r.log.Warn("the state was not written; the next sweep does not know of this one", "error", err.Error())
 	}
@@ -162,7 +162,7 @@ func (a *app) linger(ctx context.Context, settings config.Config, ledger *metric
 	if settings.MetricsLinger <= 0 || ctx.Err() != nil {
 		return
 	}
-	server, err := metrics.Listen(ctx, settings.MetricsAddr, metrics.Outgoing(ledger, ledger.Whole()))
+	server, err := metrics.Listen(ctx, settings.MetricsAddr, metrics.ForExport(ledger, ledger.Complete()))
 	if err != nil {
 		log.Warn("not lingering", "error", err.Error())
 		return

@@ -73,7 +73,7 @@ func (a *app) sweeping(ctx context.Context, settings config.Config, log *slog.Lo
 func (a *app) resume(ctx context.Context, settings config.Config, to *connection, ledger *metrics.Ledger, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, stateWithin)
 	defer cancel()
-	if err := ledger.Begin(ctx, state.NewStore(to.own, settings.StateName)); err != nil {
+	if err := ledger.Load(ctx, state.NewStore(to.own, settings.StateName)); err != nil {
 		log.Warn("what earlier sweeps counted cannot be read", "error", err.Error())
 	}
 }
@@ -102,7 +102,7 @@ func (a *app) sweepAgain(ctx context.Context, ledger *metrics.Ledger, log *slog.
 }
 
 func (a *app) notBegun(ledger *metrics.Ledger, log *slog.Logger) {
-	if err := ledger.Failed(gc.ExitUsage, time.Now()); err != nil {
+	if err := ledger.RecordFailure(gc.ExitUsage, time.Now()); err != nil {
 		log.Error("the failure is not counted", "error", err.Error())
 	}
 }

@@ -27,10 +27,10 @@ func sweepAgain(m *metrics.Metrics, n int) {
 			{Kind: policy.ConfigMap, Verdict: policy.Keep, Reason: policy.AwaitingConfirmation},
 		},
 	}
-	m.Swept(d, now)
+	m.RecordSweep(d, now)
 	for _, system := range metrics.Systems {
-		m.Request(system)("GET", 200, 20*time.Millisecond)
-		m.Request(system)("DELETE", 404, 40*time.Millisecond)
+		m.RequestObserver(system)("GET", 200, 20*time.Millisecond)
+		m.RequestObserver(system)("DELETE", 404, 40*time.Millisecond)
 	}
 }
 
