@@ -183,7 +183,8 @@ func parseIntent(d kube.Deployment) (i intent, err error) {
 // on purpose, so no later run may scale it up.
 func (b Batcher) abandon(ctx context.Context, d kube.Deployment) error {
 	for n := 0; ; n++ {
-		_, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}})
+		change := kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}}
+		_, err := b.Kube.ChangeDeployment(ctx, d, change)
 		if errors.Is(err, kube.ErrChanged) && n < maxConflicts {
 			if d, err = b.deployment(ctx); err == nil {
 				continue

@@ -28,7 +28,10 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 	j := c.open(o, defaultLimits)
 	at := time.Date(2026, 1, 2, 15, 4, 6, 123456789, time.UTC)
 	want := []Entry{
-		{At: at, Kind: "ConfigMap", Name: "a", Session: "s", Reason: "orphaned", Detail: "it is <old> & ünloved", UID: "u", ResourceVersion: "7", Object: []byte(`{"data":{"x":"a\nb  <&>\u0000"}}`)},
+		{
+			At: at, Kind: "ConfigMap", Name: "a", Session: "s", Reason: "orphaned", Detail: "it is <old> & ünloved",
+			UID: "u", ResourceVersion: "7", Object: []byte(`{"data":{"x":"a\nb  <&>\u0000"}}`),
+		},
 		{At: at, Kind: "Session", Name: "ghost"},
 		{At: at, Kind: Component, Name: "x1", Object: []byte(`{"desiredConfig":"c"}`)},
 	}
@@ -95,7 +98,8 @@ func TestConcurrentWritesAreGathered(t *testing.T) {
 		}
 		all.Go(func() {
 			for n := range 25 {
-				if err := j.Write(t.Context(), []Entry{entry(fmt.Sprintf("%d-%02d", worker, n), `{"a":"b"}`)}); err != nil {
+				e := entry(fmt.Sprintf("%d-%02d", worker, n), `{"a":"b"}`)
+				if err := j.Write(t.Context(), []Entry{e}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -164,7 +168,9 @@ func TestEntryLargerThanAChunk(t *testing.T) {
 }
 
 func TestLostAnswerIsNoFailure(t *testing.T) {
-	for _, fault := range []string{"count=1,method=POST", "count=1,method=PUT", "count=4,method=POST", "count=4,method=PUT"} {
+	for _, fault := range []string{
+		"count=1,method=POST", "count=1,method=PUT", "count=4,method=POST", "count=4,method=PUT",
+	} {
 		t.Run(fault, func(t *testing.T) { // the client gives up after 4
 			t.Parallel()
 			c := start(t)
@@ -230,11 +236,13 @@ func writeOnBadNetwork(t *testing.T, random *rand.Rand) {
 	for n := range 25 {
 		if random.IntN(2) == 0 {
 			method := []string{"GET", "POST", "PUT", "(POST|PUT)"}[random.IntN(4)]
-			c.fault(fmt.Sprintf("%s,system=kube,method=%s,count=%d,path=configmaps", faults[random.IntN(len(faults))], method, 1+random.IntN(3)))
+			c.fault(fmt.Sprintf("%s,system=kube,method=%s,count=%d,path=configmaps",
+				faults[random.IntN(len(faults))], method, 1+random.IntN(3)))
 		}
 		var entries []Entry
 		for i := range 1 + random.IntN(3) {
-			entries = append(entries, entry(fmt.Sprintf("%d.%d", n, i), fmt.Sprintf("%q", strings.Repeat("x", random.IntN(2*l.chunkBytes)))))
+			object := fmt.Sprintf("%q", strings.Repeat("x", random.IntN(2*l.chunkBytes)))
+			entries = append(entries, entry(fmt.Sprintf("%d.%d", n, i), object))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		err := j.Write(ctx, entries)
@@ -260,7 +268,8 @@ func writeOnBadNetwork(t *testing.T, random *rand.Rand) {
 	if i < len(confirmed) {
 		t.Errorf("%s was confirmed and is not there, or not in its order: %q", confirmed[i], got)
 	}
-	t.Logf("%+v: %d tried, %d confirmed, %d there, in %d chunks", l, len(tried), len(confirmed), len(got), len(c.chunks()))
+	t.Logf("%+v: %d tried, %d confirmed, %d there, in %d chunks",
+		l, len(tried), len(confirmed), len(got), len(c.chunks()))
 }
 
 func TestForeignContentIsNotReplaced(t *testing.T) {
@@ -364,7 +373,8 @@ func TestUnwritableFileStopsTheJournal(t *testing.T) {
 	}
 	c.same(c.read(run), []string{"0"})
 	o.Run = "same-name"
-	if err := os.WriteFile(filepath.Join(o.Dir, "bosgc-journal-same-name.jsonl"), []byte("precious"), 0o600); err != nil {
+	name := filepath.Join(o.Dir, "bosgc-journal-same-name.jsonl")
+	if err := os.WriteFile(name, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.open(o, defaultLimits).Write(t.Context(), []Entry{entry("0", "{}")}); err == nil {

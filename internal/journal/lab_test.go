@@ -142,7 +142,8 @@ func (c *cluster) same(got, want []string) {
 }
 
 func entry(name string, object string) Entry {
-	return Entry{At: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), Kind: "ConfigMap", Name: name, Object: []byte(object)}
+	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	return Entry{At: at, Kind: "ConfigMap", Name: name, Object: []byte(object)}
 }
 
 // addStray creates a ConfigMap with the journal's label that is none of its chunks.

@@ -165,8 +165,8 @@ func TestUnknownConfigMapsStay(t *testing.T) {
 		t.Errorf("%d ConfigMaps, and then %d", before, after)
 	}
 	o.Run = "other"
-	if _, err := open(t.Context(), o, limits{chunkBytes: 300, chunkWrites: 1, totalBytes: readLimit}); !errors.Is(err, ErrFull) ||
-		!strings.Contains(err.Error(), "not understood") {
+	_, err := open(t.Context(), o, limits{chunkBytes: 300, chunkWrites: 1, totalBytes: readLimit})
+	if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "not understood") {
 		t.Error(err)
 	}
 }

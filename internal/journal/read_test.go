@@ -83,7 +83,8 @@ func TestChunking(t *testing.T) {
 			got, err := decode("j", "r", rest)
 			var damage *DamageError
 			if !errors.As(err, &damage) || len(damage.Faults) != 1 ||
-				!strings.Contains(damage.Faults[0], parts[lost].configMap) || !strings.Contains(damage.Faults[0], what) {
+				!strings.Contains(damage.Faults[0], parts[lost].configMap) ||
+				!strings.Contains(damage.Faults[0], what) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			i := 0
@@ -95,8 +96,9 @@ func TestChunking(t *testing.T) {
 					t.Fatalf("seed %d: %s was made up", seed, e.Name)
 				}
 			}
-			if countOutside(t, parts, lost) > len(got) {
-				t.Fatalf("seed %d: %d entries lie outside of %s, %d were read", seed, countOutside(t, parts, lost), parts[lost].configMap, len(got))
+			if n := countOutside(t, parts, lost); n > len(got) {
+				t.Fatalf("seed %d: %d entries lie outside of %s, %d were read",
+					seed, n, parts[lost].configMap, len(got))
 			}
 		}
 	}
@@ -242,7 +244,8 @@ func TestChunkThatGrows(t *testing.T) {
 	var grown chunk
 	var all []byte
 	for i := range 60 {
-		line, err := encode(entry(fmt.Sprint(i), fmt.Sprintf(`{"data":%q}`, strings.Repeat(fmt.Sprint(i*i, " nodes; "), 800))))
+		object := fmt.Sprintf(`{"data":%q}`, strings.Repeat(fmt.Sprint(i*i, " nodes; "), 800))
+		line, err := encode(entry(fmt.Sprint(i), object))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +266,8 @@ func TestChunkThatGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	if grown.rawBytes != len(all) || grown.entries != 60 || len(all) < 4*sealAt || len(grown.body) > 2*len(at.body) {
-		t.Errorf("%d bytes in %d lines are %d bytes compressed, %d if compressed at once", grown.rawBytes, grown.entries, len(grown.body), len(at.body))
+		t.Errorf("%d bytes in %d lines are %d bytes compressed, %d if compressed at once",
+			grown.rawBytes, grown.entries, len(grown.body), len(at.body))
 	}
 	t.Logf("%d bytes are %d, %d if compressed at once", len(all), len(grown.body), len(at.body))
 }

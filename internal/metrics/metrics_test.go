@@ -16,15 +16,19 @@ import (
 
 // names are the metrics that monitoring relies on.
 var names = []string{
-	"bosgc_objects", "bosgc_orphans", "bosgc_oldest_orphan_age_seconds", "bosgc_oldest_eligible_age_seconds", "bosgc_backlog",
-	"bosgc_deleted_total", "bosgc_delete_failures_total", "bosgc_bos_sessions", "bosgc_bos_list_ok", "bosgc_bos_list_bytes", "bosgc_bos_list_limit_bytes", "bosgc_source_complete",
-	"bosgc_sweep_duration_seconds", "bosgc_last_sweep_timestamp_seconds", "bosgc_last_success_timestamp_seconds",
-	"bosgc_last_exit_code", "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds", "bosgc_requests_total", "bosgc_request_duration_seconds", "bosgc_build_info",
+	"bosgc_objects", "bosgc_orphans", "bosgc_oldest_orphan_age_seconds", "bosgc_oldest_eligible_age_seconds",
+	"bosgc_backlog", "bosgc_deleted_total", "bosgc_delete_failures_total", "bosgc_bos_sessions",
+	"bosgc_bos_list_ok", "bosgc_bos_list_bytes", "bosgc_bos_list_limit_bytes", "bosgc_source_complete",
+	"bosgc_sweep_duration_seconds", "bosgc_last_sweep_timestamp_seconds",
+	"bosgc_last_success_timestamp_seconds", "bosgc_last_exit_code", "bosgc_state_ok",
+	"bosgc_state_set_aside_timestamp_seconds", "bosgc_requests_total", "bosgc_request_duration_seconds",
+	"bosgc_build_info",
 }
 
 func scrape(m *Metrics) string {
 	recorder := httptest.NewRecorder()
-	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	handler := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	handler.ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	return recorder.Body.String()
 }
 
@@ -67,10 +71,19 @@ func TestRecordSweep(t *testing.T) {
 	d := gc.Document{
 		CreatedAt: now.Add(-30 * time.Second),
 		ExitCode:  gc.ExitPartial,
-		Sources:   []inventory.Source{{Name: inventory.SourceSessions, Complete: false, Listed: true, Count: 17}, {Name: inventory.SourcePods, Complete: true}},
+		Sources: []inventory.Source{
+			{Name: inventory.SourceSessions, Complete: false, Listed: true, Count: 17},
+			{Name: inventory.SourcePods, Complete: true},
+		},
 		Objects: []gc.Object{
-			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost, Outcome: gc.Deleted, EligibleAt: gc.MomentOf(eligible)},
-			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: gc.MomentOf(eligible)},
+			{
+				Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost, Outcome: gc.Deleted,
+				EligibleAt: gc.MomentOf(eligible),
+			},
+			{
+				Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed,
+				EligibleAt: gc.MomentOf(eligible),
+			},
 			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Waiting},
 			{Kind: policy.ConfigMap, Verdict: policy.Keep, Reason: policy.AwaitingConfirmation},
 		},

@@ -163,7 +163,8 @@ func decode(data map[string]string) (State, error) {
 	}
 	for uid, sighting := range s.Sightings {
 		if uid == "" || sighting.Times < 1 || sighting.First.IsZero() {
-			return State{}, fmt.Errorf("%w: %s: %.60q was seen %d times", ErrUnreadable, keySightings, uid, sighting.Times)
+			return State{}, fmt.Errorf("%w: %s: %.60q was seen %d times",
+				ErrUnreadable, keySightings, uid, sighting.Times)
 		}
 	}
 	var err error

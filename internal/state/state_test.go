@@ -140,7 +140,8 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 func TestLostAnswerCountsOnce(t *testing.T) {
 	store, _, server := newStore(t)
 	for n, method := range []string{"POST", "PUT"} {
-		if err := server.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: method, Count: 1}); err != nil {
+		fault := lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: method, Count: 1}
+		if err := server.AddFault(fault); err != nil {
 			t.Fatal(err)
 		}
 		s, err := store.Update(t.Context(), method, addDeleted(1))
@@ -213,10 +214,12 @@ func TestUnreadableStateIsSetAside(t *testing.T) {
 // A state that cannot be set aside is not overwritten.
 func TestStateThatCannotBeSetAsideStays(t *testing.T) {
 	store, own, server := newStore(t)
-	if _, err := own.Put(t.Context(), kube.Kept{Name: "bosgc-state", Data: map[string]string{"precious": "yes"}}); err != nil {
+	precious := kube.Kept{Name: "bosgc-state", Data: map[string]string{"precious": "yes"}}
+	if _, err := own.Put(t.Context(), precious); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "POST"}); err != nil {
+	forbid := lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "POST"}
+	if err := server.AddFault(forbid); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Update(t.Context(), "next", addDeleted(3)); err == nil {
@@ -231,7 +234,8 @@ func TestStateIsBounded(t *testing.T) {
 	s := State{Totals: Totals{}, Sightings: map[string]Sighting{}}
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 3 * maxSightings {
-		s.Sightings[fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", i)] = Sighting{Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second)}
+		uid := fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", i)
+		s.Sightings[uid] = Sighting{Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second)}
 	}
 	for i := range 1000 {
 		s.MarkCounted(fmt.Sprintf("20260102t150405z-%08d", i))
@@ -282,8 +286,16 @@ func TestTotals(t *testing.T) {
 		t.Errorf("read and written again:\n%s\nwas\n%s%v", again, text, err)
 	}
 	// From another version: a metric that no longer exists, one that was a gauge, other buckets.
-	if parsed, err = parseTotals("# TYPE old_total counter\nold_total 5\n# TYPE deleted_total gauge\ndeleted_total{kind=\"Job\"} 7\n" +
-		"# TYPE took_seconds histogram\ntook_seconds_bucket{le=\"9\"} 1\ntook_seconds_bucket{le=\"+Inf\"} 1\ntook_seconds_sum 3\ntook_seconds_count 1\n"); err != nil {
+	if parsed, err = parseTotals(`# TYPE old_total counter
+old_total 5
+# TYPE deleted_total gauge
+deleted_total{kind="Job"} 7
+# TYPE took_seconds histogram
+took_seconds_bucket{le="9"} 1
+took_seconds_bucket{le="+Inf"} 1
+took_seconds_sum 3
+took_seconds_count 1
+`); err != nil {
 		t.Fatal(err)
 	}
 	if sum, err = parsed.Add(deleted(4), all); err != nil || sum["old_total"] != nil ||
@@ -302,7 +314,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data[keyMetrics], data[keySightings], data[keyRuns], data[keyLast])
 	f.Add("a{b=\"\xff\"} 1e999", "null", "null", "null")
 	f.Fuzz(func(t *testing.T, metrics, sightings, runs, last string) {
-		s, err := decode(map[string]string{keyFormat: format, keyMetrics: metrics, keySightings: sightings, keyRuns: runs, keyLast: last})
+		s, err := decode(map[string]string{
+			keyFormat: format, keyMetrics: metrics, keySightings: sightings, keyRuns: runs, keyLast: last,
+		})
 		if err != nil {
 			if !errors.Is(err, ErrUnreadable) || s.Sightings != nil {
 				t.Errorf("%v, %+v", err, s)
