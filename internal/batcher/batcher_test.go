@@ -10,36 +10,19 @@ import (
 
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/lab/labtest"
 )
 
 // start starts a simulated system and returns its batcher. onPatch is called directly before the
 // n-th PATCH is carried out.
 func start(t *testing.T, onPatch func(n int32)) Batcher {
 	t.Helper()
-	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var patches atomic.Int32
-	server, err := lab.Start(world, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+	_, client := labtest.Start(t, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
 		if r.Method == http.MethodPatch && onPatch != nil {
 			onPatch(patches.Add(1))
 		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.Config(server.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(config, kube.Options{
-		Namespace: lab.Namespace, Concurrency: 2, RequestTimeout: 5 * time.Second, ListTimeout: 5 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}}, 5*time.Second)
 	return Batcher{Kube: client, Name: lab.Batcher, Log: slog.New(slog.DiscardHandler)}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/lab/labtest"
 )
 
 // cluster is a simulated API server and a store in it.
@@ -29,25 +30,8 @@ type cluster struct {
 func start(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{t: t}
-	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Server, err = lab.Start(world, lab.ServerOptions{OnRequest: c.note})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	config, err := kube.Config(c.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(config, kube.Options{
-		Namespace: lab.Namespace, Concurrency: 8, RequestTimeout: 10 * time.Second, ListTimeout: 10 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var client *kube.Client
+	c.Server, client = labtest.Start(t, lab.ServerOptions{OnRequest: c.note}, 10*time.Second)
 	c.Store = client.Store(lab.Namespace)
 	return c
 }

@@ -8,33 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bosgc/gc"
-	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/lab/labtest"
 	"bosgc/internal/state"
 	"bosgc/policy"
 )
 
 func newStore(t *testing.T) (*state.Store, *lab.Server) {
 	t.Helper()
-	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1, Now: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := lab.Start(world, lab.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.Config(server.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(config, kube.Options{
-		Namespace: lab.Namespace, Concurrency: 2, RequestTimeout: time.Second, ListTimeout: time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, client := labtest.Start(t, lab.ServerOptions{}, time.Second)
 	return state.NewStore(client.Store(lab.Namespace), "bosgc"), server
 }
 

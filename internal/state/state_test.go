@@ -15,30 +15,13 @@ import (
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/lab/labtest"
 )
 
 // newStore returns a store in a simulated cluster, what it is based on, and the cluster.
 func newStore(t *testing.T) (*Store, *kube.Store, *lab.Server) {
 	t.Helper()
-	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1, Now: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := lab.Start(world, lab.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.Config(server.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(config, kube.Options{
-		Namespace: lab.Namespace, Concurrency: 8, RequestTimeout: 5 * time.Second, ListTimeout: 5 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, client := labtest.Start(t, lab.ServerOptions{}, 5*time.Second)
 	own := client.Store(lab.Namespace)
 	return NewStore(own, "bosgc"), own, server
 }
