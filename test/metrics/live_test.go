@@ -12,7 +12,7 @@ import (
 	"bosgc/test/plane"
 )
 
-// sweepAgain lets metrics see sweeps that find and do something of everything.
+// sweepAgain records sweeps that find and do something of everything.
 func sweepAgain(m *metrics.Metrics, n int) {
 	now := time.Now()
 	eligible := now.Add(-48 * time.Hour)
@@ -34,8 +34,8 @@ func sweepAgain(m *metrics.Metrics, n int) {
 	}
 }
 
-// TestRulesAndDashboardInPrometheus runs every rule and every query of the dashboard in a real Prometheus that
-// scrapes what the program serves.
+// TestRulesAndDashboardInPrometheus runs every rule and every query of the dashboard in a real
+// Prometheus that scrapes what the program serves.
 func TestRulesAndDashboardInPrometheus(t *testing.T) {
 	m := metrics.New("1.2.3", "abcdef")
 	server, err := metrics.Listen(t.Context(), "127.0.0.1:0", m)
