@@ -22,7 +22,8 @@ func TestBench(t *testing.T) {
 			etcd := bosEtcd(t, world)
 			for _, service := range plan.services {
 				if service > 0 && (size.ForeignBytes >= large || size.Garbage == 0) {
-					continue // large ConfigMaps are there for the memory, and without deletes a slow API delays everybody alike
+					// Large ConfigMaps are there for the memory, and without deletes a slow API delays everybody alike.
+					continue
 				}
 				r.compare(t, plan, labHost{world, service, etcd}, world, x)
 			}

@@ -295,7 +295,8 @@ func (s *site) everythingSet(t *testing.T) {
 	s.helm(t, "uninstall", "full")
 	out := s.kubectl(t, "get", "all,roles,rolebindings,serviceaccounts,networkpolicies,configmaps,"+monitors, "-l", "app.kubernetes.io/instance=full", "-o", "name")
 	for left := range strings.Lines(out) {
-		if !strings.HasPrefix(left, "pod/") && !strings.HasPrefix(left, "job.batch/") && !strings.HasPrefix(left, "replicaset.apps/") { // left to the garbage collector
+		// The garbage collector deletes these a moment later.
+		if !strings.HasPrefix(left, "pod/") && !strings.HasPrefix(left, "job.batch/") && !strings.HasPrefix(left, "replicaset.apps/") {
 			t.Errorf("left behind: %s", left)
 		}
 	}

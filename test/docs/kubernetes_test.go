@@ -53,7 +53,8 @@ kubectl -n default create secret generic admin-client-auth --from-literal=client
 // programs and a real control plane. It has no nodes. A page that starts the lab uses that from then
 // on.
 func TestPagesOnKubernetes(t *testing.T) {
-	ctrllog.SetLogger(ctrllog.Log.WithSink(ctrllog.NullLogSink{})) // otherwise it complains in the middle that it has none
+	// Otherwise it complains in the middle that it has none.
+	ctrllog.SetLogger(ctrllog.Log.WithSink(ctrllog.NullLogSink{}))
 	built(t, "bosgc", "bosgc-lab")
 	bin := plane.Binaries(t, "")
 	if _, err := chart.Helm(t, "", "version"); err != nil {

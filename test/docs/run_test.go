@@ -178,7 +178,8 @@ func (d *desk) bash(t testing.TB, script string) error {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log // a file, because a background process would hold a pipe open and keep Wait waiting
+	// A file, because a background process would hold a pipe open and keep Wait waiting.
+	cmd.Stdout, cmd.Stderr = log, log
 	err = cmd.Run()
 	if cmd.Process != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // nobody may be left

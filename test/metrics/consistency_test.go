@@ -107,7 +107,8 @@ func TestNamesAgree(t *testing.T) {
 	c := known(t)
 	shown := map[string]bool{}
 	rules := prometheusRule(t).all()
-	records, origins := map[string]map[string]bool{}, map[string]string{} // their labels, and the metrics that they come from
+	// The labels of recorded series, and the metrics that they come from.
+	records, origins := map[string]map[string]bool{}, map[string]string{}
 	for _, r := range rules {
 		if r.Record == "" {
 			continue

@@ -69,7 +69,8 @@ func (d dashboard) shown() []panel {
 
 func TestDashboardIsWhole(t *testing.T) {
 	d := loadDashboard(t)
-	if d.UID == "" || d.Title == "" || d.SchemaVersion < 33 { // before version 33 a data source is a name, not an object
+	// Before version 33 a data source is a name, not an object.
+	if d.UID == "" || d.Title == "" || d.SchemaVersion < 33 {
 		t.Errorf("uid %q, title %q, schemaVersion %d", d.UID, d.Title, d.SchemaVersion)
 	}
 	ids, titles, taken := map[int]bool{}, map[string]bool{}, map[[2]int]string{}

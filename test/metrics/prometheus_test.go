@@ -29,7 +29,8 @@ type process struct {
 func start(t testing.TB, address, name string, args ...string) *process {
 	t.Helper()
 	p := &process{url: "http://" + address, out: &bytes.Buffer{}}
-	cmd := exec.Command(binary(t, name), args...) // without a context: it is stopped below, in a way that lets it close its files
+	// Without a context: it is stopped below, in a way that lets it close its files.
+	cmd := exec.Command(binary(t, name), args...)
 	cmd.Stdout, cmd.Stderr = p.out, p.out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
