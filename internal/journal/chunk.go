@@ -21,7 +21,8 @@ const (
 	bytesLabel   = "bosgc/bytes"   // compressed size
 	entriesLabel = "bosgc/entries" // number of entries that end in the chunk
 
-	// contentKey is the key of a chunk's lines.
+	// contentKey is the key of a chunk's lines. They are gzip, so that zcat reads them where bosgc does not
+	// run (docs/safety.md), and any version those of any other.
 	contentKey = "entries.jsonl.gz"
 
 	lastChunk = 9999 // names have four digits
