@@ -59,7 +59,7 @@ func (x *executor) readEvidence(ctx context.Context, s *sessionRun, o *Object) *
 	e := &evidence{at: time.Now()}
 	switch o.Kind {
 	case policy.CFSSession:
-		e.cfs, e.content, e.presence, e.err = x.clients.CFS.Whole(ctx, o.Name)
+		e.cfs, e.content, e.presence, e.err = x.clients.CFS.RawSession(ctx, o.Name)
 	case policy.Session:
 		if s.ended {
 			e.record, e.content, e.presence = s.record, s.recordText, s.record.Presence

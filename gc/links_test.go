@@ -310,7 +310,7 @@ func TestLinkedKnowsWhatStillRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	running := func(l inventory.Link) bool {
-		c, _, _, err := p.systems.CFS.Whole(t.Context(), l.CFS)
+		c, _, _, err := p.systems.CFS.RawSession(t.Context(), l.CFS)
 		return err == nil && c.Status == "running" && l.Strong() && !l.Exact
 	}
 	if !slices.ContainsFunc(links, running) {

@@ -1,5 +1,5 @@
-// Package batcher restarts the batcher of CFS, which keeps in its memory what it is about to configure,
-// without ever leaving it down: while it is, no node of the system is configured.
+// Package batcher restarts the batcher of CFS, which keeps in memory what it is about to configure.
+// It never leaves the batcher down: without it, no node of the system is configured.
 package batcher
 
 import (
@@ -14,57 +14,62 @@ import (
 	"bosgc/internal/kube"
 )
 
-// annotation has how many replicas the batcher is to have. It is there from before it is scaled down until it
-// is up again, so that whoever finds it knows what a run that died has left undone.
+// annotation holds the number of replicas that the batcher is to have. It is written before the
+// batcher is scaled down and removed when it is up again, so that the next run can finish what a run
+// that died has left undone.
 const annotation = "bosgc/batcher"
 
 const (
-	// settles bounds the wait for Pods to end or to be ready. A Pod has 30 seconds to end, which the batcher uses
-	// up to the last (docs/csm.md, "The batcher"); then a node and a registry may be slow.
-	settles = 5 * time.Minute
-	// lookEvery is how often it is looked for that.
-	lookEvery = 500 * time.Millisecond
-	// mendWithin is what bringing it up again may take after a run was told to stop.
-	mendWithin = 20 * time.Second
-	// tries is how often a change is tried again because something else has changed, such as the status.
-	tries = 10
+	// podTimeout bounds the wait for Pods to end or to become ready. A Pod has 30 seconds to end, and
+	// the batcher uses all of them (docs/csm.md, "The batcher"); a node and a registry may be slow.
+	podTimeout = 5 * time.Minute
+	// pollInterval is the time between two looks at the Deployment or its Pods.
+	pollInterval = 500 * time.Millisecond
+	// scaleUpTimeout bounds the attempts to scale up again, also after a run was told to stop.
+	scaleUpTimeout = 20 * time.Second
+	// maxConflicts is how often a change is tried again after something else has changed the
+	// Deployment, such as its status.
+	maxConflicts = 10
 )
 
-// mostReplicas bounds what an annotation, which anybody may have written, can ask for. The batcher has one.
-const mostReplicas = 10
+// maxReplicas bounds what an annotation can ask for, because anybody may have written it. The
+// batcher of CSM has one replica.
+const maxReplicas = 10
 
-// ErrDown says that the batcher could not be brought up again.
+// ErrDown is returned if the batcher could not be brought up again.
 var ErrDown = errors.New("the batcher may be down, and no node is configured without it")
 
-// errZero ends a restart that is none any more.
-var errZero = errors.New("somebody has scaled the batcher to 0 meanwhile")
+// errScaledToZero ends a restart: a batcher that somebody else has stopped needs none.
+var errScaledToZero = errors.New("somebody has scaled the batcher to 0 meanwhile")
 
-var errNote = errors.New("nothing says how many replicas it had")
+var errNoReplicas = errors.New("nothing says how many replicas it had")
 
 // Batcher is the Deployment of the batcher.
 type Batcher struct {
 	Kube *kube.Client
 	Name string
 	Log  *slog.Logger
-	// Say tells a person what is waited for; nil tells nobody.
+	// Say tells a person what Restart waits for; it may be nil.
 	Say func(string)
 }
 
-// intent is what the annotation holds.
+// intent is the content of the annotation.
 type intent struct {
 	Replicas int32 `json:"replicas"`
-	// Down comes in the same step as the 0 that it speaks of. A batcher that is at 0 without it was scaled there by
-	// somebody else; one with it was not, even if the answer to that step was lost and the step seems to have failed.
+	// Down is written in the same step that scales to 0. A batcher at 0 without it was scaled there
+	// by somebody else. One with it was scaled by a run of bosgc, even if the answer to that step was
+	// lost and the step seemed to fail.
 	Down bool      `json:"down,omitempty"`
 	Run  string    `json:"run"`
 	At   time.Time `json:"at"`
 }
 
-// Restart ends the batcher and starts it again, so that it forgets what it has gathered. It does not overlap
-// with itself, as a rollout would: two batchers configure a node twice. One that is scaled to
-// nothing stays so. It comes back to the number of replicas that it had, also if ctx ends in between.
+// Restart stops the batcher and starts it again, so that it forgets what it has gathered. The old
+// Pod and the new one never run at once, as they would in a rollout: two batchers configure a node
+// twice. A batcher that is scaled to 0 stays so. Otherwise it comes back to the number of replicas
+// that it had, also if ctx ends in between.
 func (b Batcher) Restart(ctx context.Context, run string) error {
-	d, err := b.read(ctx)
+	d, err := b.deployment(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,27 +80,30 @@ func (b Batcher) Restart(ctx context.Context, run string) error {
 		b.say("%s is scaled to 0, so it holds nothing, and stays so", b.Name)
 		return nil
 	}
-	wanted := d.Replicas
-	if d, err = b.down(ctx, d, run); errors.Is(err, errZero) {
+	replicas := d.Replicas
+	if d, err = b.scaleDown(ctx, d, run); errors.Is(err, errScaledToZero) {
 		return err
 	}
 	if err != nil {
-		return errors.Join(err, b.up(ctx))
+		return errors.Join(err, b.scaleUp(ctx))
 	}
-	b.say("%s is scaled from %d to 0; waiting for the end of its Pods", b.Name, wanted)
-	gone := b.wait(ctx, "the Pods of "+b.Name+" to end", func(ctx context.Context) (bool, error) {
+	b.say("%s is scaled from %d to 0; waiting for the end of its Pods", b.Name, replicas)
+	waitErr := b.waitFor(ctx, "the Pods of "+b.Name+" to end", func(ctx context.Context) (bool, error) {
 		pods, err := b.Kube.ListDeploymentPods(ctx, d)
 		return len(pods) == 0, err
 	})
 	// Whatever has happened: it must not stay down.
-	if err := errors.Join(gone, b.up(ctx)); err != nil {
+	if err := errors.Join(waitErr, b.scaleUp(ctx)); err != nil {
 		return err
 	}
-	b.say("%s is scaled back to %d; waiting until it is ready", b.Name, wanted)
-	return b.ready(ctx)
+	b.say("%s is scaled back to %d; waiting until it is ready", b.Name, replicas)
+	return b.waitFor(ctx, b.Name+" to be ready", func(ctx context.Context) (bool, error) {
+		d, err := b.deployment(ctx)
+		return d.Ready, err
+	})
 }
 
-// Repair brings up a batcher that a run which died has left down, and says whether there was one.
+// Repair scales up a batcher that a run which died has left down. It reports whether there was one.
 func (b Batcher) Repair(ctx context.Context) (repaired bool, err error) {
 	d, presence, err := b.Kube.GetDeployment(ctx, b.Name)
 	if err != nil || presence == inventory.Absent || d.Annotations[annotation] == "" {
@@ -109,14 +117,15 @@ func (b Batcher) repair(ctx context.Context, d kube.Deployment) (kube.Deployment
 	if d.Annotations[annotation] == "" {
 		return d, nil
 	}
-	b.Log.Warn("a run has died while it restarted the batcher; bringing it up", "deployment", b.Name, "found", d.Annotations[annotation], "replicas", d.Replicas)
-	if err := b.up(ctx); err != nil {
+	b.Log.Warn("a run has died while it restarted the batcher; bringing it up",
+		"deployment", b.Name, "found", d.Annotations[annotation], "replicas", d.Replicas)
+	if err := b.scaleUp(ctx); err != nil {
 		return d, err
 	}
-	return b.read(ctx)
+	return b.deployment(ctx)
 }
 
-func (b Batcher) read(ctx context.Context) (kube.Deployment, error) {
+func (b Batcher) deployment(ctx context.Context) (kube.Deployment, error) {
 	d, presence, err := b.Kube.GetDeployment(ctx, b.Name)
 	if err == nil && presence == inventory.Absent {
 		err = fmt.Errorf("there is no Deployment %q in the namespace of BOS: check BOSGC_BATCHER", b.Name)
@@ -124,85 +133,89 @@ func (b Batcher) read(ctx context.Context) (kube.Deployment, error) {
 	return d, err
 }
 
-// down notes how many replicas there are to be, and only then lets there be none.
-func (b Batcher) down(ctx context.Context, d kube.Deployment, run string) (kube.Deployment, error) {
+// scaleDown writes the number of replicas to the annotation, and only then scales to 0.
+func (b Batcher) scaleDown(ctx context.Context, d kube.Deployment, run string) (kube.Deployment, error) {
 	for n := 0; ; n++ {
-		was := intent{Replicas: d.Replicas, Run: run, At: time.Now().UTC().Truncate(time.Second)}
-		marked, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: was.note()})
+		i := intent{Replicas: d.Replicas, Run: run, At: time.Now().UTC().Truncate(time.Second)}
+		annotated, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: i.annotations()})
 		if err == nil {
-			none := int32(0)
-			was.Down = true
-			// It is the version that was marked: if somebody has scaled it since, the count is not true any more.
-			d, err = b.Kube.ChangeDeployment(ctx, marked, kube.DeploymentChange{Replicas: &none, Annotations: was.note()})
+			zero := int32(0)
+			i.Down = true
+			// Only that very version is changed: if somebody has scaled it since, the number in the
+			// annotation is wrong.
+			d, err = b.Kube.ChangeDeployment(ctx, annotated,
+				kube.DeploymentChange{Replicas: &zero, Annotations: i.annotations()})
 		}
-		if !errors.Is(err, kube.ErrChanged) || n >= tries {
+		if !errors.Is(err, kube.ErrChanged) || n >= maxConflicts {
 			return d, err
 		}
-		if d, err = b.read(ctx); err != nil {
+		if d, err = b.deployment(ctx); err != nil {
 			return d, err
 		}
-		now, _ := noted(d)
+		found, _ := parseIntent(d)
 		switch {
-		case d.Replicas == 0 && now.Down && now.Run == run:
+		case d.Replicas == 0 && found.Down && found.Run == run:
 			return d, nil // it was carried out, and only its answer was lost
 		case d.Replicas == 0:
-			return d, b.forget(ctx, d)
+			return d, b.abandon(ctx, d)
 		}
 	}
 }
 
-func (i intent) note() map[string]*string {
-	text, err := json.Marshal(i)
+func (i intent) annotations() map[string]*string {
+	data, err := json.Marshal(i)
 	if err != nil {
 		panic(err) // plain data always marshals
 	}
-	note := string(text)
-	return map[string]*string{annotation: &note}
+	text := string(data)
+	return map[string]*string{annotation: &text}
 }
 
-// noted reads the annotation of a Deployment.
-func noted(d kube.Deployment) (was intent, err error) {
-	note := d.Annotations[annotation]
-	if err := json.Unmarshal([]byte(note), &was); err != nil || was.Replicas < 1 || was.Replicas > mostReplicas {
-		return intent{}, fmt.Errorf("%w: its annotation %s is %.80q", errNote, annotation, note)
+func parseIntent(d kube.Deployment) (i intent, err error) {
+	text := d.Annotations[annotation]
+	if err := json.Unmarshal([]byte(text), &i); err != nil || i.Replicas < 1 || i.Replicas > maxReplicas {
+		return intent{}, fmt.Errorf("%w: its annotation %s is %.80q", errNoReplicas, annotation, text)
 	}
-	return was, nil
+	return i, nil
 }
 
-// forget takes the note away: whoever has scaled the batcher to 0 meanwhile means it, and nothing must bring it up again.
-func (b Batcher) forget(ctx context.Context, d kube.Deployment) error {
+// abandon removes the annotation and returns errScaledToZero. Somebody has scaled the batcher to 0
+// on purpose, so no later run may scale it up.
+func (b Batcher) abandon(ctx context.Context, d kube.Deployment) error {
 	for n := 0; ; n++ {
-		_, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}})
-		if errors.Is(err, kube.ErrChanged) && n < tries { // by its status, for instance
-			if d, err = b.read(ctx); err == nil {
+		change := kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}}
+		_, err := b.Kube.ChangeDeployment(ctx, d, change)
+		if errors.Is(err, kube.ErrChanged) && n < maxConflicts {
+			if d, err = b.deployment(ctx); err == nil {
 				continue
 			}
 		}
-		return errors.Join(errZero, err)
+		return errors.Join(errScaledToZero, err)
 	}
 }
 
-// up brings the batcher back to what the annotation says, and takes the annotation away in the same step. It
-// is done also after the run was told to stop.
-func (b Batcher) up(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendWithin)
+// scaleUp scales the batcher to what the annotation says, and removes the annotation in the same
+// step. It does so also after the run was told to stop.
+func (b Batcher) scaleUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scaleUpTimeout)
 	defer cancel()
 	var last error
 	for ctx.Err() == nil {
-		if last = b.upOnce(ctx); last == nil {
+		if last = b.tryScaleUp(ctx); last == nil {
 			return nil
 		}
-		if errors.Is(last, errNote) || kube.IsForbidden(last) {
+		if errors.Is(last, errNoReplicas) || kube.IsForbidden(last) {
 			break // trying again changes nothing
 		}
-		pause(ctx, lookEvery)
+		pause(ctx, pollInterval)
 	}
-	return fmt.Errorf("%w: %w; the next run of bosgc tries again; by hand: kubectl scale deployment %s --replicas=1, and kubectl annotate deployment %s %s-",
+	return fmt.Errorf("%w: %w; the next run of bosgc tries again; by hand: "+
+		"kubectl scale deployment %s --replicas=1, and kubectl annotate deployment %s %s-",
 		ErrDown, last, b.Name, b.Name, annotation)
 }
 
-func (b Batcher) upOnce(ctx context.Context) error {
-	d, err := b.read(ctx)
+func (b Batcher) tryScaleUp(ctx context.Context) error {
+	d, err := b.deployment(ctx)
 	if err != nil {
 		return err
 	}
@@ -210,30 +223,23 @@ func (b Batcher) upOnce(ctx context.Context) error {
 		return nil
 	}
 	change := kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}}
-	if d.Replicas == 0 { // else somebody has brought it up already, and meant the number
-		was, err := noted(d)
+	if d.Replicas == 0 { // otherwise somebody has scaled it up already, to the number they want
+		i, err := parseIntent(d)
 		if err != nil {
 			return err
 		}
-		if was.Down { // else the 0 is somebody else's, who means it
-			change.Replicas = &was.Replicas
+		if i.Down { // otherwise somebody else has scaled it to 0, on purpose
+			change.Replicas = &i.Replicas
 		}
 	}
 	_, err = b.Kube.ChangeDeployment(ctx, d, change)
 	return err
 }
 
-func (b Batcher) ready(ctx context.Context) error {
-	return b.wait(ctx, b.Name+" to be ready", func(ctx context.Context) (bool, error) {
-		d, err := b.read(ctx)
-		return d.Ready, err
-	})
-}
-
-// wait looks again and again. A look that fails is none: an API server that restarts is no reason to give up
-// in the middle.
-func (b Batcher) wait(ctx context.Context, what string, done func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, settles, fmt.Errorf("waited %s for %s", settles, what))
+// waitFor polls until done returns true. An error of done does not end the wait: an API server that
+// restarts is no reason to give up in the middle of a restart.
+func (b Batcher) waitFor(ctx context.Context, what string, done func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, podTimeout, fmt.Errorf("waited %s for %s", podTimeout, what))
 	defer cancel()
 	var last error
 	for {
@@ -244,12 +250,13 @@ func (b Batcher) wait(ctx context.Context, what string, done func(context.Contex
 		if err != nil && ctx.Err() == nil {
 			last = err
 		}
-		if !pause(ctx, lookEvery) {
+		if !pause(ctx, pollInterval) {
 			return errors.Join(context.Cause(ctx), last)
 		}
 	}
 }
 
+// pause reports whether d has passed; false means that ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

@@ -10,9 +10,10 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// Fatal finds the CFS sessions that would end the batcher for good when it starts: it reads every component of the
-// ones that it has not finished, and does not survive one that CFS no longer has (docs/csm.md, "The batcher"). For each it gives the components that are missing.
-func Fatal(ctx context.Context, c *cfs.Client) (map[string][]string, error) {
+// FatalSessions returns the CFS sessions that would end the batcher for good when it starts, each
+// with the components that are missing. The batcher reads every component of its sessions that are
+// not complete, and does not survive one that CFS no longer has (docs/csm.md, "The batcher").
+func FatalSessions(ctx context.Context, c *cfs.Client) (map[string][]string, error) {
 	sessions, err := c.Sessions(ctx)
 	if err != nil {
 		return nil, err
@@ -27,8 +28,6 @@ func Fatal(ctx context.Context, c *cfs.Client) (map[string][]string, error) {
 		limits[s.Name] = ids
 		all = append(all, ids...)
 	}
-	slices.Sort(all)
-	all = slices.Compact(all)
 	if len(all) == 0 {
 		return nil, nil
 	}
@@ -47,16 +46,19 @@ func Fatal(ctx context.Context, c *cfs.Client) (map[string][]string, error) {
 	return fatal, nil
 }
 
-// Refusal says why the batcher is not restarted, and the way out; nil if nothing is fatal.
+// Refusal returns an error that says why the Deployment name is not restarted, and the way out. It
+// returns nil if fatal is empty.
 func Refusal(fatal map[string][]string, name string) error {
 	if len(fatal) == 0 {
 		return nil
 	}
 	var each []string
 	for session, missing := range fatal {
-		each = append(each, fmt.Sprintf("CFS session %s is not complete and names %s, which CFS no longer has", session, strings.Join(missing, ", ")))
+		each = append(each, fmt.Sprintf("CFS session %s is not complete and names %s, which CFS no longer has",
+			session, strings.Join(missing, ", ")))
 	}
 	slices.Sort(each)
-	return fmt.Errorf("%s would not survive a restart, and no node would be configured any more: %s; delete these CFS sessions if they do nothing any more (cray cfs sessions delete NAME), or put the components back, and try again",
-		name, strings.Join(each, "; "))
+	return fmt.Errorf("%s would not survive a restart, and no node would be configured any more: %s; "+
+		"delete these CFS sessions if they do nothing any more (cray cfs sessions delete NAME), "+
+		"or put the components back, and try again", name, strings.Join(each, "; "))
 }

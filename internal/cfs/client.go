@@ -1,7 +1,10 @@
-// Package cfs reads and deletes sessions of the Configuration Framework Service over HTTP,
-// in whichever of its API versions 2 and 3 the CSM release has. It deletes by name alone:
-// the service's bulk delete takes every complete session of the system when its filter is
-// mistyped (docs/csm.md, "Deleting CFS sessions"), and cannot be reached from here.
+// Package cfs reads and deletes sessions of the Configuration Framework Service (CFS) over HTTP,
+// and reads and changes the desired configuration of its components. It speaks version 3 of the
+// API, or version 2 where the CSM release has no other.
+//
+// Sessions are deleted one by one, by name. The service's bulk delete removes every completed
+// session of the system when its filter is mistyped (docs/csm.md, "Deleting CFS sessions"), so no
+// function here can send it.
 package cfs
 
 import (
@@ -22,133 +25,160 @@ import (
 	"bosgc/internal/transport"
 )
 
-// pageLimit is what one page may weigh, in bytes. Before CSM 1.5 the one page is the whole
-// list; its sessions weigh one or two thousand bytes each.
+// pageLimit is the maximum size of one page, in bytes. Before CSM 1.5 the whole list is one page;
+// a session takes one or two thousand bytes.
 const pageLimit = 128 << 20
 
-// Client asks one CFS. It is safe for concurrent use.
+// Client is a client of one CFS. It is safe for concurrent use.
 type Client struct {
 	http        *transport.Client
 	listTimeout time.Duration
 
-	mu      sync.Mutex
-	version string // "/v2" or "/v3"; empty until CFS has said so
+	mu         sync.Mutex
+	apiVersion string // "/v2" or "/v3"; empty until CFS has answered
 }
 
-// New makes a Client; listTimeout is the deadline of each page of the session list, every
-// other request has the one of c.
+// New returns a Client. listTimeout is the deadline of a list with all its pages; every other
+// request has the timeout of c.
 func New(c *transport.Client, listTimeout time.Duration) *Client {
 	return &Client{http: c, listTimeout: listTimeout}
 }
 
-// get asks again after a 500: CFS gives it when a record vanishes while the list is being
-// read, and the next answer is right (docs/csm.md, "CFS lists").
+// Requests returns the number of requests sent so far, counting every try.
+func (c *Client) Requests() int { return c.http.Requests() }
+
+// get sends a GET and tries again after a 500: CFS answers 500 when a record is deleted while it
+// makes a list, and the next answer is right (docs/csm.md, "CFS lists").
 func (c *Client) get(ctx context.Context, r transport.Request) (*transport.Response, error) {
 	r.Method, r.Retry5xx = http.MethodGet, true
 	return c.http.Do(ctx, r)
 }
 
-// base finds out once which API version there is. Version 3 is preferred, because with it
-// version 2 refuses long lists; version 2 is used only if version 3 is not found and
-// version 2 has answered, so that a wrong URL never looks like an old CFS.
-func (c *Client) base(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.version != "" {
-		return c.version, nil
+// getObject reads one object. Absent means that CFS itself says that there is no such object; the
+// 404 of a gateway or of a missing route is an error.
+func (c *Client) getObject(ctx context.Context, path string) (json.RawMessage, inventory.Presence, error) {
+	answer, err := c.get(ctx, transport.Request{Path: path})
+	switch {
+	case transport.NotFoundTitle(err) != "":
+		return nil, inventory.Absent, nil
+	case err != nil:
+		return nil, inventory.Unknown, err
 	}
-	v3 := c.hasOptions(ctx, "/v3")
-	if v3 == nil {
-		c.version = "/v3"
-		return c.version, nil
-	}
-	if status(v3) != http.StatusNotFound {
-		return "", fmt.Errorf("which API version CFS has: %w", v3)
-	}
-	if v2 := c.hasOptions(ctx, "/v2"); v2 != nil {
-		return "", fmt.Errorf("which API version CFS has: neither 3 nor 2 answers, the CFS URL is probably wrong: %w; %w", v3, v2)
-	}
-	c.version = "/v2"
-	return c.version, nil
+	return answer.Body, inventory.Present, nil
 }
 
-func (c *Client) hasOptions(ctx context.Context, version string) error {
+// version returns the API version to use, and asks CFS for it once. Version 3 is preferred,
+// because a CFS that has it refuses long lists in version 2. Version 2 is used only if version 3
+// is not found and version 2 has answered, so that a wrong URL never looks like an old CFS.
+func (c *Client) version(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.apiVersion != "" {
+		return c.apiVersion, nil
+	}
+	_, errV3 := c.options(ctx, "/v3")
+	if errV3 == nil {
+		c.apiVersion = "/v3"
+		return c.apiVersion, nil
+	}
+	if status(errV3) != http.StatusNotFound {
+		return "", fmt.Errorf("which API version CFS has: %w", errV3)
+	}
+	if _, errV2 := c.options(ctx, "/v2"); errV2 != nil {
+		return "", fmt.Errorf("which API version CFS has: neither 3 nor 2 answers, "+
+			"the CFS URL is probably wrong: %w; %w", errV3, errV2)
+	}
+	c.apiVersion = "/v2"
+	return c.apiVersion, nil
+}
+
+// options reads the options of CFS, which every version of the API has.
+func (c *Client) options(ctx context.Context, version string) (map[string]json.RawMessage, error) {
 	path := version + "/options"
 	answer, err := c.get(ctx, transport.Request{Path: path})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var options map[string]json.RawMessage
 	if err := json.Unmarshal(answer.Body, &options); err != nil || options == nil {
-		return fmt.Errorf("GET %s: the answer is no JSON object but begins %q", path, transport.Printable(string(answer.Body), 80))
+		return nil, fmt.Errorf("GET %s: the answer is no JSON object but begins %q",
+			path, transport.Printable(string(answer.Body), 80))
 	}
-	return nil
+	return options, nil
 }
 
-// Sessions returns all CFS sessions, by name, each once. It is complete or an error: a
-// page that is missing, cut short or of another form makes all of it one.
+// Sessions returns all CFS sessions, sorted by name, without duplicates. The result is complete
+// or an error: a page that is missing, cut short or malformed fails the whole list.
 func (c *Client) Sessions(ctx context.Context) ([]inventory.CFSSession, error) {
-	return c.sessions(ctx, func(*inventory.CFSSession) {})
+	return c.listSessions(ctx, func(*inventory.CFSSession) {})
 }
 
-// Overview is Sessions without what only those without a tag are looked at for: of the Ansible limit of one that has a tag it
-// has the first component alone. A limit names up to a hundred, and a system has ten thousand of them.
+// Overview is like Sessions, but cuts the Ansible limit of a session that has a tag down to its
+// first component. Only sessions without a tag are linked by their limits, and a system with ten
+// thousand sessions has limits of up to a hundred components.
 func (c *Client) Overview(ctx context.Context) ([]inventory.CFSSession, error) {
-	return c.sessions(ctx, func(s *inventory.CFSSession) {
+	return c.listSessions(ctx, func(s *inventory.CFSSession) {
 		if s.Tag != "" {
 			first, _, _ := strings.Cut(s.Limit, ",")
-			s.Limit = strings.Clone(first)
+			s.Limit = strings.Clone(first) // a substring would keep the whole limit in memory
 		}
 	})
 }
 
-func (c *Client) sessions(ctx context.Context, trim func(*inventory.CFSSession)) ([]inventory.CFSSession, error) {
+func (c *Client) listSessions(
+	ctx context.Context, trim func(*inventory.CFSSession),
+) ([]inventory.CFSSession, error) {
 	var all []inventory.CFSSession
-	err := c.list(ctx, sessions(func(s inventory.CFSSession) { trim(&s); all = append(all, s) }), nil)
+	err := c.list(ctx, sessionListing(func(s inventory.CFSSession) {
+		trim(&s)
+		all = append(all, s)
+	}), nil)
 	if err != nil {
 		return nil, err
 	}
-	// A session that is deleted and made anew between two pages is on both.
-	byName := func(a, b inventory.CFSSession) int { return strings.Compare(a.Name, b.Name) }
-	slices.SortStableFunc(all, byName)
-	all = slices.CompactFunc(all, func(a, b inventory.CFSSession) bool { return a.Name == b.Name })
-	return append(make([]inventory.CFSSession, 0, len(all)), all...), nil // a list that has grown has room for more
+	// A session that is deleted and created again between two pages is on both.
+	slices.SortStableFunc(all, func(a, b inventory.CFSSession) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(all, func(a, b inventory.CFSSession) bool { return a.Name == b.Name }), nil
 }
 
-// list gives each record of a list to l.keep. Without an error it was complete.
+// list passes each record of a list to l.add. The list was complete if it returns nil.
 func (c *Client) list(ctx context.Context, l listing, query url.Values) error {
-	version, err := c.base(ctx)
+	version, err := c.version(ctx)
 	switch {
 	case err != nil:
 		return err
 	case version == "/v3":
-		return c.pages(ctx, l, query)
+		return c.listPages(ctx, l, query)
 	}
-	return c.onePage(ctx, l, query)
+	return c.listOnePage(ctx, l, query)
 }
 
-func (c *Client) onePage(ctx context.Context, l listing, query url.Values) error {
+func (c *Client) listOnePage(ctx context.Context, l listing, query url.Values) error {
 	_, err := c.get(ctx, transport.Request{
 		Path: "/v2/" + l.key, Query: query, Timeout: c.listTimeout, Limit: pageLimit,
 		Decode: l.decodeList,
 	})
 	var answer *transport.StatusError
-	if errors.As(err, &answer) && answer.Status == http.StatusBadRequest && answer.Title == "The response size is too large" {
-		return fmt.Errorf("%w; CFS has more %s than its option default_page_size lets version 2 of its API return: version 3 is needed, which this CFS says it has not; raise default_page_size", err, l.what)
+	if errors.As(err, &answer) && answer.Status == http.StatusBadRequest &&
+		answer.Title == "The response size is too large" {
+		return fmt.Errorf("%w; CFS has more %s than its option default_page_size lets version 2 of its API return: "+
+			"version 3 is needed, which this CFS says it has not; raise default_page_size", err, l.what)
 	}
 	return err
 }
 
-// pages follows next from page to page, and sends back all that it holds. What was asked for
-// first is asked for on every page, whatever next has made of it.
-func (c *Client) pages(ctx context.Context, l listing, query url.Values) error {
+// listPages follows next from page to page and sends back all parameters in it. The original query
+// is repeated on every page, whatever next has made of it: without its filter, a page would list
+// objects that were not asked for.
+func (c *Client) listPages(ctx context.Context, l listing, query url.Values) error {
 	path, first := "/v3/"+l.key, query
 	end := time.Now().Add(c.listTimeout)
 	for {
 		var next url.Values
 		left := time.Until(end)
 		if left <= 0 {
-			return fmt.Errorf("GET %s: %w: the list with all its pages took longer than %s", path, transport.ErrTimeout, c.listTimeout)
+			return fmt.Errorf("GET %s: %w: the list with all its pages took longer than %s",
+				path, transport.ErrTimeout, c.listTimeout)
 		}
 		_, err := c.get(ctx, transport.Request{
 			Path: path, Query: query, Timeout: left, Limit: pageLimit,
@@ -160,40 +190,39 @@ func (c *Client) pages(ctx context.Context, l listing, query url.Values) error {
 		if err != nil || next == nil {
 			return err
 		}
-		// Pages are in the order of names; a next that does not move on would be followed
-		// for ever, at the service's cost.
+		// Pages are sorted by name. A next that does not move on would be followed for ever, at
+		// the service's cost.
 		last, id := query.Get("after_id"), next.Get("after_id")
 		if id <= last {
-			return fmt.Errorf("GET %s: the page after %q is to begin after %q, which is not further on; the list cannot be completed",
-				path, transport.Printable(last, 80), transport.Printable(id, 80))
+			return fmt.Errorf("GET %s: the page after %q is to begin after %q, which is not further on; "+
+				"the list cannot be completed", path, transport.Printable(last, 80), transport.Printable(id, 80))
 		}
 		maps.Copy(next, first)
 		query = next
 	}
 }
 
-// Session returns one CFS session. Absent means that CFS itself says so about this name;
-// Unknown comes with an error.
+// Session returns one CFS session. Absent means that CFS itself says that it has no session of
+// this name; Unknown comes with an error.
 func (c *Client) Session(ctx context.Context, name string) (inventory.CFSSession, inventory.Presence, error) {
-	session, _, presence, err := c.Whole(ctx, name)
+	session, _, presence, err := c.RawSession(ctx, name)
 	return session, presence, err
 }
 
-// Whole is Session, and gives what CFS answered, word for word.
-func (c *Client) Whole(ctx context.Context, name string) (inventory.CFSSession, json.RawMessage, inventory.Presence, error) {
+// RawSession is like Session and also returns the answer of CFS, byte for byte.
+func (c *Client) RawSession(
+	ctx context.Context, name string,
+) (inventory.CFSSession, json.RawMessage, inventory.Presence, error) {
 	none := inventory.CFSSession{}
-	path, err := c.path(ctx, name)
+	path, err := c.sessionPath(ctx, name)
 	if err != nil {
 		return none, nil, inventory.Unknown, err
 	}
-	answer, err := c.get(ctx, transport.Request{Path: path})
-	if transport.NotFoundTitle(err) != "" {
-		return none, nil, inventory.Absent, nil
+	body, presence, err := c.getObject(ctx, path)
+	if presence != inventory.Present {
+		return none, nil, presence, err
 	}
-	if err != nil {
-		return none, nil, inventory.Unknown, err
-	}
-	session, err := decodeSession(answer.Body)
+	session, err := decodeSession(body)
 	if err == nil && session.Name != name {
 		// Judging one session by the state of another would delete the wrong one.
 		err = fmt.Errorf("the answer is about CFS session %q", transport.Printable(session.Name, 80))
@@ -201,14 +230,14 @@ func (c *Client) Whole(ctx context.Context, name string) (inventory.CFSSession, 
 	if err != nil {
 		return none, nil, inventory.Unknown, fmt.Errorf("GET %s: %w", path, err)
 	}
-	return session, answer.Body, inventory.Present, nil
+	return session, body, inventory.Present, nil
 }
 
-// Delete removes one CFS session, and says whether there was one; gone already is no
-// error. It does not look at what the session is doing: deleting one that runs kills its
+// Delete deletes one CFS session and reports whether it existed; one that is gone already is not
+// an error. Delete does not check what the session is doing: deleting one that runs kills its
 // Ansible on live nodes (docs/csm.md, "Deleting CFS sessions").
 func (c *Client) Delete(ctx context.Context, name string) (existed bool, err error) {
-	path, err := c.path(ctx, name)
+	path, err := c.sessionPath(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -217,21 +246,23 @@ func (c *Client) Delete(ctx context.Context, name string) (existed bool, err err
 	case transport.NotFoundTitle(err) != "":
 		return false, nil
 	case err == nil && answer.Status != http.StatusNoContent:
-		return false, fmt.Errorf("DELETE %s: HTTP %d is not how CFS says that it has deleted a session (204 is), so it may exist: check the CFS URL", path, answer.Status)
+		return false, fmt.Errorf("DELETE %s: HTTP %d is not how CFS says that it has deleted a session (204 is), "+
+			"so it may exist: check the CFS URL", path, answer.Status)
 	}
 	return err == nil, err
 }
 
-// path checks the name before anything is asked.
-func (c *Client) path(ctx context.Context, name string) (string, error) {
+// sessionPath checks the name before any request: an empty one would be the path of the bulk delete.
+func (c *Client) sessionPath(ctx context.Context, name string) (string, error) {
 	element, err := transport.PathElement("CFS session", name)
 	if err != nil {
 		return "", err
 	}
-	version, err := c.base(ctx)
+	version, err := c.version(ctx)
 	return version + "/sessions/" + element, err
 }
 
+// status returns the HTTP status of an answer that is an error, or 0.
 func status(err error) int {
 	var e *transport.StatusError
 	if errors.As(err, &e) {

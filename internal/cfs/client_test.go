@@ -28,8 +28,9 @@ const (
 )
 
 var one = inventory.CFSSession{
-	Name: "batcher-1", Configuration: "compute", Definition: "dynamic", Limit: "x1,x2", Status: "complete", Succeeded: "true", Tag: "b1",
-	Start: inventory.KnownStamp(time.Date(2023, 6, 23, 21, 24, 14, 0, time.UTC)), Completion: inventory.KnownStamp(time.Date(2023, 6, 23, 21, 30, 0, 0, time.UTC)),
+	Name: "batcher-1", Configuration: "compute", Definition: "dynamic", Limit: "x1,x2",
+	Status: "complete", Succeeded: "true", Tag: "b1",
+	Start: inventory.ParseStamp("2023-06-23T21:24:14"), Completion: inventory.ParseStamp("2023-06-23T21:30:00"),
 }
 
 type reply struct {
@@ -42,8 +43,8 @@ func ok(body string) reply { return reply{200, "application/json", body} }
 
 func problem(status int, body string) reply { return reply{status, "application/problem+json", body} }
 
-// server answers "METHOD /path?query" with its replies in turn, the last of them again and
-// again; what it does not know is a missing route. A reply with status 0 never comes.
+// server answers "METHOD /path?query" with its replies in turn and repeats the last one; anything
+// else is a missing route. A reply with status 0 never comes.
 type server struct {
 	mu      sync.Mutex
 	replies map[string][]reply
@@ -76,11 +77,18 @@ func start(t *testing.T, replies map[string][]reply) (*Client, *server) {
 	s := &server{replies: replies}
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
-	c, err := transport.New(h.URL, transport.Options{RequestTimeout: 5 * time.Second, Concurrency: 2, RetryWait: time.Millisecond})
+	return newClient(t, h.URL), s
+}
+
+func newClient(t *testing.T, url string) *Client {
+	t.Helper()
+	c, err := transport.New(url, transport.Options{
+		RequestTimeout: 5 * time.Second, Concurrency: 2, RetryWait: time.Millisecond,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(c, 5*time.Second), s
+	return New(c, 5*time.Second)
 }
 
 func v2(replies map[string][]reply) map[string][]reply {
@@ -102,8 +110,9 @@ func names(sessions []inventory.CFSSession) string {
 	return strings.Join(all, " ")
 }
 
-// Whose a CFS session with a tag is its tag says: of its components one is kept. Of one without a tag all are.
-func TestAnOverviewKeepsTheLimitsThatMatter(t *testing.T) {
+// A session with a tag belongs to the session that the tag names, so one component is enough. A
+// session without a tag is linked by all of its components.
+func TestOverviewTrimsTheLimitsOfTaggedSessions(t *testing.T) {
 	loose := strings.Replace(strings.Replace(v2One, "batcher-1", "batcher-2", 1), `"bos_session":"b1",`, "", 1)
 	list := "[" + v2One + "," + loose + "]"
 	c, _ := start(t, v2(map[string][]reply{"GET /v2/sessions": {ok(list)}}))
@@ -138,7 +147,8 @@ func TestVersionIsNeverGuessed(t *testing.T) {
 			c, s := start(t, tt.replies)
 			_, _ = c.Sessions(t.Context())
 			_, err := c.Sessions(t.Context())
-			lists := slices.DeleteFunc(slices.Clone(s.asked), func(a string) bool { return !strings.HasSuffix(a, "/sessions") })
+			lists := slices.Clone(s.asked)
+			lists = slices.DeleteFunc(lists, func(a string) bool { return !strings.HasSuffix(a, "/sessions") })
 			if tt.want == "" {
 				if err == nil || len(lists) != 0 {
 					t.Fatalf("%v, asked for %q", err, s.asked)
@@ -194,9 +204,9 @@ func TestSessionsV2(t *testing.T) {
 	}
 }
 
-// Misread as untagged, such a session would be collected by its age; as an error of the whole
-// list, it would keep all others for ever.
-func TestASessionThatCannotBeUnderstoodIsKeptApart(t *testing.T) {
+// Misread as untagged, such a session would be deleted for its age. As an error of the whole list,
+// it would keep all others for ever.
+func TestMalformedSessionsHaveAFault(t *testing.T) {
 	for _, odd := range []string{
 		`{"name":"a","tags":{"bos_session":["b"]}}`, `{"name":"a","tags":["bos_session"]}`, `{"name":"a","tags":{"bos_session":7}}`,
 		`{"name":"a","target":"image"}`, `{"name":"a","ansible":{"limit":{}}}`,
@@ -209,7 +219,7 @@ func TestASessionThatCannotBeUnderstoodIsKeptApart(t *testing.T) {
 	}
 }
 
-func TestProjection(t *testing.T) {
+func TestDecodeSession(t *testing.T) {
 	tests := []struct {
 		name, body string
 		want       inventory.CFSSession
@@ -239,7 +249,7 @@ func TestSessionsV3FollowsNext(t *testing.T) {
 		replies map[string][]reply
 		want    string
 		err     string
-		asked   int // besides the version
+		asked   int // without the requests for the version
 	}{
 		{"one page", map[string][]reply{"GET /v3/sessions": {ok(`{"next":null,"new":[{"x":1}],"sessions":[` + v3One + `]}`)}}, "batcher-1", "", 1},
 		{"empty", map[string][]reply{"GET /v3/sessions": {ok(`{"next":null,"sessions":[]}`)}}, "", "", 1},
@@ -289,7 +299,8 @@ func TestSessionsV3FollowsNext(t *testing.T) {
 func TestListHasItsOwnDeadline(t *testing.T) {
 	c, _ := start(t, v2(map[string][]reply{"GET /v2/sessions": {{}}}))
 	c.listTimeout = 50 * time.Millisecond
-	if got, err := c.Sessions(t.Context()); got != nil || !errors.Is(err, transport.ErrTimeout) || !strings.Contains(err.Error(), "50ms") {
+	if got, err := c.Sessions(t.Context()); got != nil || !errors.Is(err, transport.ErrTimeout) ||
+		!strings.Contains(err.Error(), "50ms") {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -316,7 +327,8 @@ func TestSession(t *testing.T) {
 				replies["GET "+prefix+"/sessions/s1"] = []reply{tt.reply}
 				c, _ := start(t, replies)
 				got, presence, err := c.Session(t.Context(), "s1")
-				if presence != tt.want || (err != nil) != (tt.want == inventory.Unknown) || (got.Name == "s1") != (tt.want == inventory.Present) {
+				if presence != tt.want || (err != nil) != (tt.want == inventory.Unknown) ||
+					(got.Name == "s1") != (tt.want == inventory.Present) {
 					t.Errorf("%s: %+v, %v, %v", prefix, got, presence, err)
 				}
 			}
@@ -353,7 +365,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-func TestTheCollectionCannotBeReachedByAName(t *testing.T) {
+func TestNoNameReachesTheBulkDelete(t *testing.T) {
 	c, s := start(t, v3(map[string][]reply{}))
 	for _, name := range []string{"", ".", "..", "a/b", "/", "?status=complete", "#x", "%2e%2e", "a%2fb", "a\x00b", `a\b`, "a;b", " ", strings.Repeat("a", 254)} {
 		if existed, err := c.Delete(t.Context(), name); err == nil || existed {
@@ -378,7 +390,7 @@ func FuzzDecodeList(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data string) {
 		n := 0
-		err := sessions(func(s inventory.CFSSession) {
+		err := sessionListing(func(s inventory.CFSSession) {
 			if n++; s.Name == "" {
 				t.Fatal("a session without a name")
 			}
@@ -394,7 +406,7 @@ func FuzzDecodePage(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, data string) {
-		next, err := sessions(func(s inventory.CFSSession) {
+		next, err := sessionListing(func(s inventory.CFSSession) {
 			if s.Name == "" {
 				t.Fatal("a session without a name")
 			}

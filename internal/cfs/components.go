@@ -13,24 +13,26 @@ import (
 	"bosgc/internal/transport"
 )
 
-// sessionTag is where a component says which session of BOS has configured it last.
+// sessionTag is the tag of a component that names the session of BOS which configured it last.
 const sessionTag = "bos_session"
 
-// chunkSize is how many IDs stand in one question: the front of CFS takes no longer URLs on
-// older releases (docs/csm.md, "Components").
+// chunkSize is the number of component IDs in one request: the front of CFS on older releases
+// refuses longer URLs (docs/csm.md, "Components").
 const chunkSize = 25
 
-// Tagged returns the components that a session of BOS has configured last, by ID. It is complete
-// or an error. It is no list of the session's nodes: a newer session takes its components away.
-func (c *Client) Tagged(ctx context.Context, session string) ([]inventory.Component, error) {
-	if err := filterable("BOS session", session); err != nil {
+// TaggedComponents returns the components whose tag names a session of BOS, sorted by ID. The
+// result is complete or an error. It is not the list of the session's nodes: a newer session
+// changes the tag of the components that it configures.
+func (c *Client) TaggedComponents(ctx context.Context, session string) ([]inventory.Component, error) {
+	if err := checkFilter("BOS session", session); err != nil {
 		return nil, err
 	}
-	found, err := c.find(ctx, "tags", sessionTag+"="+session, func(one inventory.Component) error {
-		// A CFS that leaves out the filter gives all components of the machine.
-		if one.Tag != session {
+	found, err := c.listComponents(ctx, "tags", sessionTag+"="+session, func(component inventory.Component) error {
+		// A CFS that ignores the filter returns all components of the machine.
+		if component.Tag != session {
 			return fmt.Errorf("component %q has the tag %s %q, and %q was asked for: CFS has not heeded the filter",
-				transport.Printable(one.ID, 80), sessionTag, transport.Printable(one.Tag, 80), transport.Printable(session, 80))
+				transport.Printable(component.ID, 80), sessionTag, transport.Printable(component.Tag, 80),
+				transport.Printable(session, 80))
 		}
 		return nil
 	})
@@ -38,48 +40,52 @@ func (c *Client) Tagged(ctx context.Context, session string) ([]inventory.Compon
 		return nil, err
 	}
 	all := make([]inventory.Component, 0, len(found))
-	for _, one := range found {
-		all = append(all, one)
+	for _, component := range found {
+		all = append(all, component)
 	}
 	slices.SortFunc(all, func(a, b inventory.Component) int { return strings.Compare(a.ID, b.ID) })
 	return all, nil
 }
 
-// Components returns components by their IDs. Those that CFS does not have are missing from the
-// map. It is complete or an error.
+// Components returns components by their IDs. The map lacks those that CFS does not have. The
+// result is complete or an error.
 func (c *Client) Components(ctx context.Context, ids []string) (map[string]inventory.Component, error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	for _, id := range ids {
-		if err := filterable("component", id); err != nil {
+		if err := checkFilter("component", id); err != nil {
 			return nil, err
 		}
 	}
 	all := map[string]inventory.Component{}
 	for chunk := range slices.Chunk(ids, chunkSize) {
-		found, err := c.chunk(ctx, chunk)
+		found, err := c.readChunk(ctx, chunk)
 		if err != nil {
 			return nil, err
 		}
-		for id, one := range found {
-			all[id] = one
+		for id, component := range found {
+			all[id] = component
 		}
 	}
 	return all, nil
 }
 
-// chunk reads at least one component and at most chunkSize of them.
-func (c *Client) chunk(ctx context.Context, ids []string) (map[string]inventory.Component, error) {
-	return c.find(ctx, "ids", strings.Join(ids, ","), func(one inventory.Component) error {
-		if !slices.Contains(ids, one.ID) {
-			return fmt.Errorf("component %q was not asked for: CFS has not heeded the filter", transport.Printable(one.ID, 80))
+// readChunk reads at least one component and at most chunkSize: an empty filter would be for all
+// components of the machine.
+func (c *Client) readChunk(ctx context.Context, ids []string) (map[string]inventory.Component, error) {
+	return c.listComponents(ctx, "ids", strings.Join(ids, ","), func(component inventory.Component) error {
+		if !slices.Contains(ids, component.ID) {
+			return fmt.Errorf("component %q was not asked for: CFS has not heeded the filter",
+				transport.Printable(component.ID, 80))
 		}
 		return nil
 	})
 }
 
-// find lists the components that fit one filter, and checks each.
-func (c *Client) find(ctx context.Context, filter, value string, check func(inventory.Component) error) (map[string]inventory.Component, error) {
-	version, err := c.base(ctx)
+// listComponents lists the components that match one filter and checks each of them.
+func (c *Client) listComponents(
+	ctx context.Context, filter, value string, check func(inventory.Component) error,
+) (map[string]inventory.Component, error) {
+	version, err := c.version(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -89,44 +95,42 @@ func (c *Client) find(ctx context.Context, filter, value string, check func(inve
 	}
 	found := map[string]inventory.Component{}
 	return found, c.list(ctx, listing{"components", "components", func(data json.RawMessage) error {
-		one, err := decodeComponent(data, version)
+		component, err := decodeComponent(data, version)
 		if err == nil {
-			err = check(one)
+			err = check(component)
 		}
-		if _, twice := found[one.ID]; err == nil && twice {
-			err = fmt.Errorf("component %q is listed twice, and only one of both is true", transport.Printable(one.ID, 80))
+		if _, twice := found[component.ID]; err == nil && twice {
+			err = fmt.Errorf("component %q is listed twice, and only one of both is true",
+				transport.Printable(component.ID, 80))
 		}
-		found[one.ID] = one
+		found[component.ID] = component
 		return err
 	}}, query)
 }
 
-// Component reads one component; version 3 does not say then which CFS sessions it has had. Absent
-// means that CFS itself says so about this name; Unknown comes with an error.
+// Component returns one component, in version 3 of the API without its CFSSessions. Absent means
+// that CFS itself says that it has no component of this ID; Unknown comes with an error.
 func (c *Client) Component(ctx context.Context, id string) (inventory.Component, inventory.Presence, error) {
 	path, version, err := c.componentPath(ctx, id)
 	if err != nil {
 		return inventory.Component{}, inventory.Unknown, err
 	}
-	answer, err := c.get(ctx, transport.Request{Path: path})
-	if transport.NotFoundTitle(err) != "" {
-		return inventory.Component{}, inventory.Absent, nil
+	body, presence, err := c.getObject(ctx, path)
+	if presence != inventory.Present {
+		return inventory.Component{}, presence, err
 	}
-	if err != nil {
-		return inventory.Component{}, inventory.Unknown, err
-	}
-	found, err := decodeComponent(answer.Body, version)
+	component, err := decodeComponent(body, version)
 	switch {
 	case err != nil:
-	case found.ID != id:
-		err = fmt.Errorf("the answer is about component %q", transport.Printable(found.ID, 80))
-	case found.Fault != "":
-		err = errors.New("component: " + found.Fault)
+	case component.ID != id:
+		err = fmt.Errorf("the answer is about component %q", transport.Printable(component.ID, 80))
+	case component.Fault != "":
+		err = errors.New("component: " + component.Fault)
 	}
 	if err != nil {
 		return inventory.Component{}, inventory.Unknown, fmt.Errorf("GET %s: %w", path, err)
 	}
-	return found, inventory.Present, nil
+	return component, inventory.Present, nil
 }
 
 func (c *Client) componentPath(ctx context.Context, id string) (path, version string, err error) {
@@ -134,77 +138,94 @@ func (c *Client) componentPath(ctx context.Context, id string) (path, version st
 	if err != nil {
 		return "", "", err
 	}
-	version, err = c.base(ctx)
+	version, err = c.version(ctx)
 	return version + "/components/" + element, version, err
 }
 
-// decodeComponent reads a component. What of it cannot be understood becomes its Fault, so that one
-// does not hide all others. That the desired configuration is missing or null does not pass for
-// unset: it is there under another name, or nobody knows.
+// componentRecord is a component on the wire, in either version of the API. Each field is decoded
+// by itself, so that one that cannot be understood hides nothing else.
+type componentRecord struct {
+	ID        string          `json:"id"`
+	DesiredV2 json.RawMessage `json:"desiredConfig"`
+	DesiredV3 json.RawMessage `json:"desired_config"`
+	StatusV2  json.RawMessage `json:"configurationStatus"`
+	StatusV3  json.RawMessage `json:"configuration_status"`
+	Enabled   json.RawMessage `json:"enabled"`
+	Tags      json.RawMessage `json:"tags"`
+	State     json.RawMessage `json:"state"`
+}
+
+// decodeComponent decodes a component. What cannot be understood becomes its Fault, so that one
+// component does not hide all others. A desired configuration that is missing or null does not pass
+// for unset: it has another name, or nobody knows it.
 func decodeComponent(data []byte, version string) (inventory.Component, error) {
-	var r struct {
-		ID        string          `json:"id"`
-		DesiredV2 json.RawMessage `json:"desiredConfig"`
-		DesiredV3 json.RawMessage `json:"desired_config"`
-		StatusV2  json.RawMessage `json:"configurationStatus"`
-		StatusV3  json.RawMessage `json:"configuration_status"`
-		Enabled   json.RawMessage `json:"enabled"`
-		Tags      json.RawMessage `json:"tags"`
-		State     json.RawMessage `json:"state"`
-	}
+	var r componentRecord
 	if err := json.Unmarshal(data, &r); err != nil {
 		return inventory.Component{}, fmt.Errorf("component: %w", err)
 	}
 	if r.ID == "" {
 		return inventory.Component{}, errors.New("a component has no ID")
 	}
+	wantedConfig, status := r.DesiredV2, r.StatusV2
 	if version == "/v3" {
-		r.DesiredV2, r.StatusV2 = r.DesiredV3, r.StatusV3
+		wantedConfig, status = r.DesiredV3, r.StatusV3
 	}
-	one := inventory.Component{ID: r.ID, Enabled: string(r.Enabled) == "true"}
+	component := inventory.Component{ID: r.ID, Enabled: string(r.Enabled) == "true"}
 	var desired *string
 	var tags map[string]json.RawMessage
-	var state []struct {
-		V2 string `json:"sessionName"`
-		V3 string `json:"session_name"`
-	}
-	read := func(field string, value json.RawMessage, into any) {
+	var state []layer
+	decode := func(field string, value json.RawMessage, into any) {
 		if len(value) == 0 {
 			return
 		}
-		if err := json.Unmarshal(value, into); err != nil && one.Fault == "" {
-			one.Fault = fmt.Sprintf("its %s cannot be understood: %s", field, transport.Printable(err.Error(), 200))
+		if err := json.Unmarshal(value, into); err != nil && component.Fault == "" {
+			component.Fault = fmt.Sprintf("its %s cannot be understood: %s",
+				field, transport.Printable(err.Error(), 200))
 		}
 	}
-	read("tags", r.Tags, &tags)
-	read("tag "+sessionTag, tags[sessionTag], &one.Tag)
-	read("desired configuration", r.DesiredV2, &desired)
-	read("status", r.StatusV2, &one.Status)
-	read("state", r.State, &state)
+	decode("tags", r.Tags, &tags)
+	decode("tag "+sessionTag, tags[sessionTag], &component.Tag)
+	decode("desired configuration", wantedConfig, &desired)
+	decode("status", status, &component.Status)
+	decode("state", r.State, &state)
 	switch {
 	case desired != nil:
-		one.Desired = *desired
-	case one.Fault == "":
-		one.Fault = "it does not say which configuration is desired"
+		component.Desired = *desired
+	case component.Fault == "":
+		component.Fault = "it does not say which configuration is desired"
 	}
-	for _, layer := range state {
-		if name := layer.V2 + layer.V3; name != "" { // a version has one of them
-			one.CFSSessions = append(one.CFSSessions, name)
-		}
-	}
-	slices.Sort(one.CFSSessions)
-	one.CFSSessions = slices.Compact(one.CFSSessions)
-	return one, nil
+	component.CFSSessions = sessionsOf(state)
+	return component, nil
 }
 
-// filterable fails on a name that does not stand for exactly one thing in a filter of CFS: an empty
-// one matches everything, and a comma begins another.
-func filterable(kind, name string) error {
+// layer is a layer of a configuration that was applied to a component. A version of the API has
+// one of the two names.
+type layer struct {
+	SessionV2 string `json:"sessionName"`
+	SessionV3 string `json:"session_name"`
+}
+
+// sessionsOf returns the CFS sessions that applied some layers, sorted, without duplicates.
+func sessionsOf(layers []layer) []string {
+	var names []string
+	for _, l := range layers {
+		if name := l.SessionV2 + l.SessionV3; name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// checkFilter fails on a name that does not mean exactly one thing in a filter of CFS: an empty one
+// matches everything, and a comma begins another name.
+func checkFilter(kind, name string) error {
 	if _, err := transport.PathElement(kind, name); err != nil {
 		return err
 	}
 	if strings.ContainsAny(name, ",=") {
-		return fmt.Errorf("%s %q has a comma or an equals sign, by which CFS would read more than one name; it is not asked for", kind, transport.Printable(name, 80))
+		return fmt.Errorf("%s %q has a comma or an equals sign, by which CFS would read more than one name; "+
+			"it is not asked for", kind, transport.Printable(name, 80))
 	}
 	return nil
 }

@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
-	"bosgc/internal/transport"
 )
 
 const nobody = `{"detail":"Component x1 could not be found","status":404,"title":"Component not found.","type":"about:blank"}`
 
-func TestComponentForms(t *testing.T) {
+func TestDecodeComponent(t *testing.T) {
 	for _, tt := range []struct {
 		version, body string
 		want          inventory.Component
@@ -42,7 +41,8 @@ func TestComponentForms(t *testing.T) {
 		{"/v2", `{"id":"x1","desiredConfig":"c","state":"none"}`, inventory.Component{Desired: "c"}, "its state cannot"},
 	} {
 		got, err := decodeComponent([]byte(tt.body), tt.version)
-		if err != nil || got.ID != "x1" || got.Desired != tt.want.Desired || got.Tag != tt.want.Tag || got.Enabled != tt.want.Enabled ||
+		if err != nil || got.ID != "x1" || got.Desired != tt.want.Desired || got.Tag != tt.want.Tag ||
+			got.Enabled != tt.want.Enabled ||
 			got.Status != tt.want.Status || !slices.Equal(got.CFSSessions, tt.want.CFSSessions) ||
 			(got.Fault == "") != (tt.fault == "") || !strings.Contains(got.Fault, tt.fault) {
 			t.Errorf("%s: %+v, %v", tt.body, got, err)
@@ -55,7 +55,7 @@ func TestComponentForms(t *testing.T) {
 	}
 }
 
-func TestComponentListsThatLie(t *testing.T) {
+func TestComponentsRejectsWrongLists(t *testing.T) {
 	const path2, path3 = "GET /v2/components?ids=x1%2Cx2", "GET /v3/components?ids=x1%2Cx2&state_details=true"
 	x1, x2 := `{"id":"x1","desiredConfig":"a"}`, `{"id":"x2","desiredConfig":null}`
 	for _, tt := range []struct {
@@ -84,7 +84,8 @@ func TestComponentListsThatLie(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c, s := start(t, tt.replies)
 			got, err := c.Components(t.Context(), []string{"x2", "x1", "x2"})
-			if len(got) != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			if len(got) != tt.want || (err == nil) != (tt.err == "") ||
+				err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Fatalf("%v, %v, asked for %q", got, err, s.asked)
 			}
 		})
@@ -94,7 +95,7 @@ func TestComponentListsThatLie(t *testing.T) {
 		if _, err := c.Components(t.Context(), []string{"x1", id}); err == nil {
 			t.Errorf("%q", id)
 		}
-		if _, err := c.Tagged(t.Context(), id); err == nil {
+		if _, err := c.TaggedComponents(t.Context(), id); err == nil {
 			t.Errorf("%q", id)
 		}
 	}
@@ -103,8 +104,8 @@ func TestComponentListsThatLie(t *testing.T) {
 	}
 }
 
-// A CFS that leaves out the filter would give a session all nodes of the machine.
-func TestTaggedBelievesNoFilter(t *testing.T) {
+// With a CFS that ignores the filter, all nodes of the machine would pass for a session's.
+func TestTaggedComponentsChecksTheFilter(t *testing.T) {
 	for body, want := range map[string]string{
 		`[{"id":"x2","desiredConfig":"a","tags":{"bos_session":"s"}},{"id":"x1","desiredConfig":null,"tags":{"bos_session":"s"}}]`: "",
 		`[{"id":"x1","desiredConfig":"a","tags":{"bos_session":"s"}},{"id":"x2","desiredConfig":"a","tags":{}}]`:                   "not heeded the filter",
@@ -112,15 +113,20 @@ func TestTaggedBelievesNoFilter(t *testing.T) {
 		`[{"id":"x1","desiredConfig":"a","tags":7}]`:                                                                               "not heeded the filter",
 	} {
 		c, _ := start(t, v2(map[string][]reply{"GET /v2/components?tags=bos_session%3Ds": {ok(body)}}))
-		got, err := c.Tagged(t.Context(), "s")
-		if want == "" && (err != nil || len(got) != 2 || got[0].ID != "x1" || got[0].Fault == "" || got[1].Fault != "") || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		got, err := c.TaggedComponents(t.Context(), "s")
+		if want == "" &&
+			(err != nil || len(got) != 2 || got[0].ID != "x1" || got[0].Fault == "" || got[1].Fault != "") ||
+			want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %+v, %v", body, got, err)
 		}
 	}
 }
 
-// cfsOf answers each request with what answer gives, and notes what was sent.
-func cfsOf(t *testing.T, version string, answer func(method, path, body string) reply) (c *Client, sent func() []string) {
+// startFake starts a CFS that replies to requests for components with answer. sent returns the
+// requests that were not GETs.
+func startFake(
+	t *testing.T, version string, answer func(method, path, body string) reply,
+) (c *Client, sent func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var patches []string
@@ -143,19 +149,15 @@ func cfsOf(t *testing.T, version string, answer func(method, path, body string) 
 		_, _ = io.WriteString(w, a.body)
 	}))
 	t.Cleanup(h.Close)
-	to, err := transport.New(h.URL, transport.Options{RequestTimeout: 5 * time.Second, Concurrency: 2, RetryWait: time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(to, 5*time.Second), func() []string {
+	return newClient(t, h.URL), func() []string {
 		mu.Lock()
 		defer mu.Unlock()
 		return slices.Clone(patches)
 	}
 }
 
-// Byte by byte: whatever else stood there would change what it must not.
-func TestWhatAnUnsetSends(t *testing.T) {
+// The bodies are compared byte for byte: any other field would change what must stay.
+func TestUnsetRequestBodies(t *testing.T) {
 	record := func([]inventory.Component) error { return nil }
 	set, tag := map[string]string{"x1": "c", "x2": "c"}, map[string]string{"x1": "s", "x2": "s", "x3": "s"}
 	wire := func(key string) string {
@@ -167,7 +169,7 @@ func TestWhatAnUnsetSends(t *testing.T) {
 		}
 		return strings.Join(all, ",")
 	}
-	c, sent := cfsOf(t, "/v3", func(method, _, _ string) reply {
+	c, sent := startFake(t, "/v3", func(method, _, _ string) reply {
 		if method == http.MethodPatch {
 			set["x1"], set["x2"] = "", ""
 			return ok(`{"component_ids":["x1","x2"]}`)
@@ -181,11 +183,11 @@ func TestWhatAnUnsetSends(t *testing.T) {
 	}
 
 	set = map[string]string{"x1": "c", "x2": "c", "x3": "c"}
-	c, sent = cfsOf(t, "/v2", func(method, path, body string) reply {
+	c, sent = startFake(t, "/v2", func(method, path, body string) reply {
 		switch {
 		case method == http.MethodPatch && strings.HasPrefix(body, "["):
-			delete(set, "x1") // removed meanwhile
-			tag["x3"] = "s2"  // claimed meanwhile
+			delete(set, "x1") // removed in between
+			tag["x3"] = "s2"  // claimed in between
 			return problem(404, nobody)
 		case method == http.MethodPatch:
 			set[strings.TrimPrefix(path, "/v2/components/")] = ""
@@ -200,21 +202,22 @@ func TestWhatAnUnsetSends(t *testing.T) {
 		return ok("[" + wire("desiredConfig") + "]")
 	})
 	got = c.Unset(t.Context(), "s", "c", []string{"x1", "x2", "x3"}, record)
-	if got["x3"].Outcome != UnsetClaimed || got["x1"].Outcome != UnsetGone || got["x2"].Outcome != Unset || !slices.Equal(sent(), []string{
-		`PATCH /v2/components application/json [{"desiredConfig":"","id":"x1"},{"desiredConfig":"","id":"x2"},{"desiredConfig":"","id":"x3"}]`,
-		`PATCH /v2/components/x2 application/json {"desiredConfig":""}`,
-	}) {
+	if got["x3"].Outcome != UnsetClaimed || got["x1"].Outcome != UnsetGone || got["x2"].Outcome != Unset ||
+		!slices.Equal(sent(), []string{
+			`PATCH /v2/components application/json [{"desiredConfig":"","id":"x1"},{"desiredConfig":"","id":"x2"},{"desiredConfig":"","id":"x3"}]`,
+			`PATCH /v2/components/x2 application/json {"desiredConfig":""}`,
+		}) {
 		t.Errorf("%+v, %q", got, sent())
 	}
 }
 
-// One that changes more than it was asked to is not given a second chance.
-func TestNothingIsSentAfterAStrayChange(t *testing.T) {
+// A CFS that changes more than it was asked to gets no second chance.
+func TestUnsetStopsAfterAStrayChange(t *testing.T) {
 	ids := []string{}
 	for i := range 30 {
 		ids = append(ids, "x"+string(rune('a'+i/5))+string(rune('a'+i%5)))
 	}
-	c, sent := cfsOf(t, "/v3", func(method, _, _ string) reply {
+	c, sent := startFake(t, "/v3", func(method, _, _ string) reply {
 		if method == http.MethodPatch {
 			return ok(`{"component_ids":["xaa","y1"]}`)
 		}
@@ -226,7 +229,8 @@ func TestNothingIsSentAfterAStrayChange(t *testing.T) {
 	})
 	got := c.Unset(t.Context(), "s", "c", ids, func([]inventory.Component) error { return nil })
 	for _, id := range ids {
-		if r := got[id]; r.Outcome != UnsetFailed || !strings.Contains(r.Err.Error(), `"y1", which it was not asked to change`) {
+		if r := got[id]; r.Outcome != UnsetFailed ||
+			!strings.Contains(r.Err.Error(), `"y1", which it was not asked to change`) {
 			t.Errorf("%s: %+v", id, r)
 		}
 	}

@@ -7,15 +7,14 @@ import (
 	"io"
 	"net/url"
 	"strconv"
-	"unique"
 
 	"bosgc/internal/inventory"
 	"bosgc/internal/transport"
 )
 
-// record is a session on the wire, as both API versions write it: they differ only in the
-// names of the two times. What is null or missing stays empty; what has another type than
-// here fails, because a tag or a target that is misread turns a foreign session into ours.
+// record is a session on the wire. Both API versions write the same form and differ only in the
+// names of the two times. A field that is null or missing stays empty. A field of another type
+// fails: a tag or a target that is misread would turn somebody else's session into one of BOS.
 type record struct {
 	Name          string `json:"name"`
 	Configuration struct {
@@ -40,63 +39,59 @@ type record struct {
 	Tags map[string]json.RawMessage `json:"tags"`
 }
 
-// project keeps what is needed of a record. Words that are the same in thousands of records are kept once.
-func (r record) project() (inventory.CFSSession, error) {
+func (r record) session() (inventory.CFSSession, error) {
 	if r.Name == "" {
 		return inventory.CFSSession{}, errors.New("a CFS session has no name")
 	}
-	of := r.Status.Session
+	state := r.Status.Session
 	session := inventory.CFSSession{
 		Name:          r.Name,
-		Configuration: unique.Make(r.Configuration.Name).Value(),
-		Definition:    unique.Make(r.Target.Definition).Value(),
+		Configuration: r.Configuration.Name,
+		Definition:    r.Target.Definition,
 		Limit:         r.Ansible.Limit,
-		Status:        unique.Make(of.Status).Value(),
-		Start:         either(of.StartV2, of.StartV3),
-		Completion:    either(of.CompletedV2, of.CompletedV3),
+		Status:        state.Status,
+		Start:         parseStamp(state.StartV2, state.StartV3),
+		Completion:    parseStamp(state.CompletedV2, state.CompletedV3),
 	}
 	fail := func(field string, err error) (inventory.CFSSession, error) {
 		return inventory.CFSSession{}, fmt.Errorf("CFS session %q: %s: %w", transport.Printable(r.Name, 80), field, err)
 	}
 	var succeeded bool
-	if json.Unmarshal(of.Succeeded, &succeeded) == nil && string(of.Succeeded) != "null" {
+	if json.Unmarshal(state.Succeeded, &succeeded) == nil && string(state.Succeeded) != "null" {
 		session.Succeeded = strconv.FormatBool(succeeded)
-	} else if err := text(of.Succeeded, &session.Succeeded); err != nil {
+	} else if err := decodeText(state.Succeeded, &session.Succeeded); err != nil {
 		return fail("status.session.succeeded", err)
 	}
-	session.Succeeded = unique.Make(session.Succeeded).Value()
-	if err := text(r.Tags["bos_session"], &session.Tag); err != nil {
+	if err := decodeText(r.Tags[sessionTag], &session.Tag); err != nil {
 		return fail("tags.bos_session", err)
 	}
 	return session, nil
 }
 
-func text(value json.RawMessage, into *string) error {
+// decodeText decodes a JSON string. A missing or null value leaves into as it is.
+func decodeText(value json.RawMessage, into *string) error {
 	if len(value) == 0 {
 		return nil
 	}
 	return json.Unmarshal(value, into)
 }
 
-func either(a, b json.RawMessage) inventory.Stamp {
-	if len(a) == 0 {
-		a = b
+// parseStamp parses the time in the field of version 2, or, if that is missing, in the one of version 3.
+func parseStamp(v2, v3 json.RawMessage) inventory.Stamp {
+	if len(v2) == 0 {
+		return transport.DecodeStamp(v3)
 	}
-	stamp := transport.DecodeStamp(a)
-	if stamp.Known() {
-		stamp.Raw = "" // nobody is shown it
-	}
-	return stamp
+	return transport.DecodeStamp(v2)
 }
 
-// decodeSession reads one session. One that has a name and otherwise cannot be understood is
-// no error but has a Fault: it must neither be misread nor hide all others for ever.
+// decodeSession decodes one session. A session that has a name but cannot be understood otherwise
+// is returned with a Fault, not as an error: it must neither be misread nor hide all others for ever.
 func decodeSession(data []byte) (inventory.CFSSession, error) {
 	var r record
 	err := json.Unmarshal(data, &r)
 	if err == nil {
 		var session inventory.CFSSession
-		if session, err = r.project(); err == nil {
+		if session, err = r.session(); err == nil {
 			return session, nil
 		}
 	}
@@ -106,43 +101,43 @@ func decodeSession(data []byte) (inventory.CFSSession, error) {
 	if json.Unmarshal(data, &named) != nil || named.Name == "" {
 		return inventory.CFSSession{}, err
 	}
-	return inventory.CFSSession{Name: named.Name, Fault: "it cannot be understood: " + transport.Printable(err.Error(), 200)}, nil
+	fault := "it cannot be understood: " + transport.Printable(err.Error(), 200)
+	return inventory.CFSSession{Name: named.Name, Fault: fault}, nil
 }
 
-// listing is a kind of record that CFS lists.
+// listing describes a list of CFS.
 type listing struct {
-	what string                      // of what it is, for errors
-	key  string                      // the path's last element, and the array's name on a page
-	keep func(json.RawMessage) error // is given each record; the next one is written over it
+	what string                      // what it lists, for errors
+	key  string                      // last element of the path, and name of the array on a page
+	add  func(json.RawMessage) error // called with each record
 }
 
-// sessions is the listing of CFS sessions.
-func sessions(keep func(inventory.CFSSession)) listing {
+func sessionListing(add func(inventory.CFSSession)) listing {
 	return listing{"CFS sessions", "sessions", func(data json.RawMessage) error {
 		session, err := decodeSession(data)
 		if err == nil {
-			keep(session)
+			add(session)
 		}
 		return err
 	}}
 }
 
-// decodeList reads version 2's answer: a bare array. Everything else is an error, null
-// too, and so is anything after the array.
+// decodeList decodes the answer of version 2, a bare array. Anything else is an error, also null
+// and anything after the array.
 func (l listing) decodeList(r io.Reader) error {
 	d := json.NewDecoder(r)
 	if err := l.decodeArray(d); err != nil {
 		return fmt.Errorf("list of %s: %w", l.what, err)
 	}
-	return end(d)
+	return expectEOF(d)
 }
 
-// decodePage reads version 3's answer: an object with the array, and next, which is null
-// on the last page. Both must be there exactly once: without the array a page would be
-// empty, and without next the list would end early.
+// decodePage decodes an answer of version 3: an object with the array and with next, which is null
+// on the last page. Both must be there exactly once. A page without the array would pass for an
+// empty one, and a page without next would end the list early.
 func (l listing) decodePage(r io.Reader) (next url.Values, err error) {
 	d := json.NewDecoder(r)
-	if err := expect(d, '{'); err != nil {
+	if err := expectDelim(d, '{'); err != nil {
 		return nil, fmt.Errorf("page of %s: %w", l.what, err)
 	}
 	seen := map[string]int{}
@@ -165,37 +160,37 @@ func (l listing) decodePage(r io.Reader) (next url.Values, err error) {
 		}
 		seen[name]++
 	}
-	if err := expect(d, '}'); err != nil {
+	if err := expectDelim(d, '}'); err != nil {
 		return nil, fmt.Errorf("page of %s: %w", l.what, err)
 	}
 	if seen[l.key] != 1 || seen["next"] != 1 {
-		return nil, fmt.Errorf("page of %s: it has the key %s %d times and the key next %d times, where each is expected once",
-			l.what, l.key, seen[l.key], seen["next"])
+		return nil, fmt.Errorf("page of %s: it has the key %s %d times and the key next %d times, "+
+			"where each is expected once", l.what, l.key, seen[l.key], seen["next"])
 	}
-	return next, end(d)
+	return next, expectEOF(d)
 }
 
-// decodeArray gives away each record as it arrives: a list of thousands is never held
-// whole.
+// decodeArray passes on each record as it arrives, so that a list of thousands is never in memory
+// as a whole.
 func (l listing) decodeArray(d *json.Decoder) error {
-	if err := expect(d, '['); err != nil {
+	if err := expectDelim(d, '['); err != nil {
 		return err
 	}
-	var one json.RawMessage
 	for n := 1; d.More(); n++ {
-		err := d.Decode(&one)
+		var data json.RawMessage
+		err := d.Decode(&data)
+		if err == nil {
+			err = l.add(data)
+		}
 		if err != nil {
 			return fmt.Errorf("element %d: %w", n, err)
 		}
-		if err := l.keep(one); err != nil {
-			return fmt.Errorf("element %d: %w", n, err)
-		}
 	}
-	return expect(d, ']')
+	return expectDelim(d, ']')
 }
 
-// decodeNext turns the parameters of the next page into a query. CFS lists all parameters
-// of the call there; those that were not given are null.
+// decodeNext returns the parameters of the next page as a query, nil if there is no next page. CFS
+// lists all parameters of the call; those that were not given are null.
 func decodeNext(d *json.Decoder) (url.Values, error) {
 	var params map[string]json.RawMessage
 	if err := d.Decode(&params); err != nil || params == nil {
@@ -204,7 +199,7 @@ func decodeNext(d *json.Decoder) (url.Values, error) {
 	next := url.Values{}
 	for name, value := range params {
 		switch value[0] {
-		case 'n':
+		case 'n': // null
 		case '"':
 			var s string
 			if err := json.Unmarshal(value, &s); err != nil {
@@ -223,10 +218,13 @@ func decodeNext(d *json.Decoder) (url.Values, error) {
 	return next, nil
 }
 
-func expect(d *json.Decoder, want json.Delim) error {
+func expectDelim(d *json.Decoder, want json.Delim) error {
 	token, err := d.Token()
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
-		return fmt.Errorf("%v is expected: %w", want, noEOF(err))
+		return fmt.Errorf("%v is expected: %w", want, err)
 	}
 	if token != want {
 		return fmt.Errorf("%v is expected, not %q", want, transport.Printable(fmt.Sprint(token), 80))
@@ -234,16 +232,9 @@ func expect(d *json.Decoder, want json.Delim) error {
 	return nil
 }
 
-func end(d *json.Decoder) error {
+func expectEOF(d *json.Decoder) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the end of the JSON value")
 	}
 	return nil
-}
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

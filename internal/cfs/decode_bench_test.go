@@ -8,7 +8,7 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// wire is a session as CFS lists it; its number and the names of the two times are put in.
+// wire is a session as CFS lists it, with placeholders for its number and for the names of both times.
 const wire = `{"name":"batcher-%08x-0000-4000-8000-000000000000","configuration":{"name":"cos-config","limit":""},` +
 	`"ansible":{"limit":"x1000c0s0b0n0,x1000c0s0b0n1","config":"cfs-default-ansible-cfg","passthrough":null,"verbosity":0},` +
 	`"target":{"definition":"dynamic","groups":[],"image_map":[]},"tags":{"bos_session":"5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"},` +
@@ -33,7 +33,7 @@ func BenchmarkSessions(b *testing.B) {
 				b.SetBytes(int64(len(text)))
 				for b.Loop() {
 					read := 0
-					l := sessions(func(inventory.CFSSession) { read++ })
+					l := sessionListing(func(inventory.CFSSession) { read++ })
 					var err error
 					if version.name == "v3" {
 						_, err = l.decodePage(bytes.NewReader(text))

@@ -11,12 +11,12 @@ import (
 	"bosgc/internal/transport"
 )
 
-// ErrClaimed says that a component is no longer as it was left, and was not touched.
+// ErrClaimed is returned for a component that is no longer as it was left. Nothing was sent for it.
 var ErrClaimed = errors.New("it was left alone")
 
-// Free says why a session's configuration must not be set again: nil if none is set, and no other
-// session has had the component since. Otherwise it is ErrClaimed.
-func Free(c inventory.Component, session string) error {
+// CheckUnclaimed returns nil if a session's configuration may be set again on a component: none is
+// desired, and no other session has configured it since. Otherwise the error is ErrClaimed.
+func CheckUnclaimed(c inventory.Component, session string) error {
 	if c.Desired != "" {
 		return fmt.Errorf("%w: its desired configuration is %q now", ErrClaimed, transport.Printable(c.Desired, 80))
 	}
@@ -26,11 +26,12 @@ func Free(c inventory.Component, session string) error {
 	return nil
 }
 
-// SetDesired sets the desired configuration of one component again, if it is still free for that
-// session (empty: of any), and makes sure that it is set. Nothing else of the component is
-// sent, and no list and no filter: CFS takes an empty filter for the whole machine. CFS
-// configures a component that is enabled as soon as one is set. The error is ErrClaimed if
-// nothing was sent because somebody else has the component.
+// SetDesired sets the desired configuration of one component again, if the component is still
+// unclaimed by other sessions (an empty session is any), and reads it back. CFS configures an
+// enabled component as soon as one is set.
+//
+// Nothing else is sent, no list and no filter: CFS applies an empty filter to the whole machine.
+// The error is ErrClaimed if nothing was sent because somebody else has the component.
 func (c *Client) SetDesired(ctx context.Context, id, config, session string) error {
 	if config == "" {
 		return errors.New("no configuration is given")
@@ -46,26 +47,27 @@ func (c *Client) SetDesired(ctx context.Context, id, config, session string) err
 	case presence == inventory.Absent:
 		return fmt.Errorf("%w: CFS has no such component any more", ErrClaimed)
 	}
-	if err := Free(before, session); err != nil {
+	if err := CheckUnclaimed(before, session); err != nil {
 		return err
 	}
-	_, sent := c.patch(ctx, path, map[string]string{desiredKey(version): config})
-	// CFS reads, changes and writes a component without a lock, and an answer can
-	// be lost: only what is read afterwards counts.
+	_, sendErr := c.patch(ctx, path, map[string]string{desiredKey(version): config})
+	// CFS reads, changes and writes a component without a lock, and an answer can be lost: only
+	// what is read afterwards counts.
 	after, _, err := c.Component(ctx, id)
 	switch {
 	case err != nil:
-		return fmt.Errorf("whether it is set is not known: %w", errors.Join(sent, err))
+		return fmt.Errorf("whether it is set is not known: %w", errors.Join(sendErr, err))
 	case after.Desired == config:
 		return nil
-	case sent != nil:
-		return sent
+	case sendErr != nil:
+		return sendErr
 	}
-	return fmt.Errorf("CFS has accepted it, and its desired configuration is %q all the same", transport.Printable(after.Desired, 80))
+	return fmt.Errorf("CFS has accepted it, and its desired configuration is %q all the same",
+		transport.Printable(after.Desired, 80))
 }
 
-// desiredKey is what a version of the API calls the desired configuration. CFS passes over the
-// name of the other version without a word.
+// desiredKey returns the name of the desired configuration in a version of the API. CFS ignores the
+// name of the other version without an error.
 func desiredKey(version string) string {
 	if version == "/v3" {
 		return "desired_config"
@@ -73,7 +75,7 @@ func desiredKey(version string) string {
 	return "desiredConfig"
 }
 
-// patch sends one PATCH, once. Its answer is no proof of anything.
+// patch sends one PATCH, once. Its answer proves nothing; read the object again.
 func (c *Client) patch(ctx context.Context, path string, body any) (*transport.Response, error) {
 	data, err := json.Marshal(body)
 	if err != nil {

@@ -21,7 +21,9 @@ import (
 
 const node = "x1000c0s0b0n0"
 
-var options = transport.Options{RequestTimeout: 5 * time.Second, Concurrency: 2, RetryWait: time.Millisecond, UserAgent: "bosgc/test"}
+var options = transport.Options{
+	RequestTimeout: 5 * time.Second, Concurrency: 2, RetryWait: time.Millisecond, UserAgent: "bosgc/test",
+}
 
 func client(t *testing.T, base string, o transport.Options) *cfs.Client {
 	t.Helper()
@@ -32,7 +34,8 @@ func client(t *testing.T, base string, o transport.Options) *cfs.Client {
 	return cfs.New(toCFS, 5*time.Second)
 }
 
-func machine(t *testing.T, csm string, serve lab.ServerOptions) *lab.Server {
+// startLab starts a simulated system with one component more, which has no desired configuration.
+func startLab(t *testing.T, csm string, serve lab.ServerOptions) *lab.Server {
 	t.Helper()
 	world, err := lab.NewWorld(lab.Options{CSM: csm, Seed: 3, Sessions: 3})
 	if err != nil {
@@ -43,7 +46,7 @@ func machine(t *testing.T, csm string, serve lab.ServerOptions) *lab.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	server.CFS.AddComponent(simcfs.Component{ID: node, Enabled: true, ErrorCount: 2, Tags: map[string]string{"bos_session": "s1", "a": "b"}})
+	server.CFS.AddComponent(simcfs.Component{ID: node, Enabled: true, ErrorCount: 2, Tags: tagged("s1")})
 	return server
 }
 
@@ -51,10 +54,11 @@ func TestSetDesiredOnEveryRelease(t *testing.T) {
 	for _, csm := range lab.Profiles() {
 		t.Run(csm, func(t *testing.T) {
 			t.Parallel()
-			server := machine(t, csm, lab.ServerOptions{})
+			server := startLab(t, csm, lab.ServerOptions{})
 			c := client(t, server.URL("cfs"), options)
 			d, presence, err := c.Component(t.Context(), node)
-			if err != nil || presence != inventory.Present || d.ID != node || d.Desired != "" || d.Tag != "s1" || !d.Enabled || d.Fault != "" {
+			if err != nil || presence != inventory.Present || d.ID != node || d.Desired != "" || d.Tag != "s1" ||
+				!d.Enabled || d.Fault != "" {
 				t.Fatalf("%+v, %v, %v", d, presence, err)
 			}
 			if _, presence, err := c.Component(t.Context(), "x9"); err != nil || presence != inventory.Absent {
@@ -64,7 +68,8 @@ func TestSetDesiredOnEveryRelease(t *testing.T) {
 				t.Fatal(err)
 			}
 			now, _ := server.CFS.Component(node)
-			if now.DesiredConfig != "compute-1" || !now.Enabled || len(now.Tags) != 2 || now.Tags["bos_session"] != "s1" {
+			if now.DesiredConfig != "compute-1" || !now.Enabled || len(now.Tags) != 2 ||
+				now.Tags["bos_session"] != "s1" {
 				t.Errorf("%+v", now)
 			}
 			if err := c.SetDesired(t.Context(), node, "compute-2", "s1"); !errors.Is(err, cfs.ErrClaimed) {
@@ -77,8 +82,8 @@ func TestSetDesiredOnEveryRelease(t *testing.T) {
 	}
 }
 
-func TestAComponentThatIsNotFreeIsLeftAlone(t *testing.T) {
-	server := machine(t, "1.5", lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+func TestSetDesiredLeavesClaimedComponentsAlone(t *testing.T) {
+	server := startLab(t, "1.5", lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
 		if r.Method == http.MethodPatch {
 			t.Errorf("%s %s", r.Method, r.URL.Path)
 		}
@@ -105,8 +110,8 @@ func TestAComponentThatIsNotFreeIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestBehindTheGateway(t *testing.T) {
-	server := machine(t, "1.4", lab.ServerOptions{Gateway: true})
+func TestSetDesiredThroughTheGateway(t *testing.T) {
+	server := startLab(t, "1.4", lab.ServerOptions{Gateway: true})
 	o, base := options, ""
 	for _, line := range server.Env() {
 		name, value, _ := strings.Cut(line, "=")
@@ -132,12 +137,13 @@ func TestBehindTheGateway(t *testing.T) {
 	}
 	server.CFS.AddComponent(simcfs.Component{ID: node})
 	o.TokenURL, o.ClientID, o.ClientSecret = "", "", ""
-	if err := client(t, base, o).SetDesired(t.Context(), node, "compute-1", "s1"); err == nil || !strings.Contains(err.Error(), "302") {
+	if err := client(t, base, o).SetDesired(t.Context(), node, "compute-1", "s1"); err == nil ||
+		!strings.Contains(err.Error(), "302") {
 		t.Errorf("a login page is no answer: %v", err)
 	}
 }
 
-func TestOnlyWhatIsReadAfterwardsCounts(t *testing.T) {
+func TestSetDesiredTrustsOnlyWhatItReadsBack(t *testing.T) {
 	for fault, want := range map[string]string{
 		"lose-answer,system=cfs,method=PATCH":                     "", // carried out
 		"refuse,system=cfs,method=PATCH":                          "PATCH /v3/components/" + node,
@@ -148,7 +154,7 @@ func TestOnlyWhatIsReadAfterwardsCounts(t *testing.T) {
 		"null,system=cfs,method=GET,path=/v3/components/x1":       "has no ID",
 	} {
 		t.Run(fault, func(t *testing.T) {
-			server := machine(t, "1.5", lab.ServerOptions{})
+			server := startLab(t, "1.5", lab.ServerOptions{})
 			c := client(t, server.URL("cfs"), options)
 			f, err := lab.ParseFault(fault)
 			if err == nil {
@@ -158,15 +164,16 @@ func TestOnlyWhatIsReadAfterwardsCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = c.SetDesired(t.Context(), node, "compute-1", "s1")
-			if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || errors.Is(err, cfs.ErrClaimed)) {
+			if (err == nil) != (want == "") ||
+				err != nil && (!strings.Contains(err.Error(), want) || errors.Is(err, cfs.ErrClaimed)) {
 				t.Errorf("%v, want %q", err, want)
 			}
 		})
 	}
 }
 
-// The body holds one thing. Anything more would switch a node on or off, or give it to another.
-func TestExactlyOneThingIsSent(t *testing.T) {
+// The body has one field. Another one would switch a node on or off, or give it to another session.
+func TestSetDesiredSendsOneField(t *testing.T) {
 	var mu sync.Mutex
 	var sent []string
 	config := ""
@@ -198,7 +205,7 @@ func TestExactlyOneThingIsSent(t *testing.T) {
 	}
 }
 
-func TestDesiredThatIsNotSaidIsNotUnset(t *testing.T) {
+func TestMissingDesiredConfigurationIsNotUnset(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"id":"x1","desired_config":"a"}`:                             "does not say", // version 3's name in version 2
 		`{"id":"x1","desiredConfig":null}`:                             "does not say",
@@ -223,18 +230,20 @@ func TestDesiredThatIsNotSaidIsNotUnset(t *testing.T) {
 		}))
 		c := client(t, h.URL, options)
 		_, presence, err := c.Component(context.Background(), "x1")
-		if want == "" && (err != nil || presence != inventory.Present) || want != "" && (err == nil || presence != inventory.Unknown || !strings.Contains(err.Error(), want)) {
+		if want == "" && (err != nil || presence != inventory.Present) ||
+			want != "" && (err == nil || presence != inventory.Unknown || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, %v", body, presence, err)
 		}
 		h.Close()
 	}
 }
 
-// The simulator is a witness only if it notices.
-func TestMoreThanAConfigurationIsNoticed(t *testing.T) {
-	server := machine(t, "1.5", lab.ServerOptions{})
+// What other tests conclude from Danger holds only if the simulator notices.
+func TestSimulatorNoticesOtherFields(t *testing.T) {
+	server := startLab(t, "1.5", lab.ServerOptions{})
 	patch := func(body string) error {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, server.URL("cfs")+"/v3/components/"+node, strings.NewReader(body))
+		url := server.URL("cfs") + "/v3/components/" + node
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, url, strings.NewReader(body))
 		if err != nil {
 			return err
 		}

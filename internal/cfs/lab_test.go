@@ -6,15 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"bosgc/internal/cfs"
 	"bosgc/internal/inventory"
 	"bosgc/internal/lab"
-	"bosgc/internal/transport"
 )
 
-// Every release, from the outside, with pages of different sizes.
+// Every release, with pages of two sizes.
 func TestEveryRelease(t *testing.T) {
 	for _, csm := range lab.Profiles() {
 		for _, pageSize := range []int{3, 1000} {
@@ -29,16 +26,12 @@ func TestEveryRelease(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { _ = server.Close() })
-				toCFS, err := transport.New(server.URL("cfs"), transport.Options{RequestTimeout: 10 * time.Second, Concurrency: 4})
-				if err != nil {
-					t.Fatal(err)
-				}
-				client, ctx := cfs.New(toCFS, 10*time.Second), t.Context()
+				client, ctx := client(t, server.URL("cfs"), options), t.Context()
 				sessions, err := client.Sessions(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}
-				tags, err := client.Tags(ctx)
+				tags, err := client.TaggedSessions(ctx)
 				wanted := map[string]bool{}
 				for _, c := range server.CFS.Components() {
 					wanted[c.Tags["bos_session"]] = true

@@ -12,132 +12,143 @@ import (
 	"bosgc/internal/transport"
 )
 
-// unsetTries is how often one component is unset, before it is left as it is: CFS loses a change
-// when it writes the state of a component at the same moment.
+// unsetTries is how often a PATCH is sent for one component: CFS loses a change when it writes the
+// state of the component at the same moment.
 const unsetTries = 3
 
-// UnsetOutcome is what became of one component whose desired configuration was to be unset.
+// UnsetOutcome is what became of a component whose desired configuration was to be unset.
 type UnsetOutcome string
 
 // The values of UnsetOutcome.
 const (
 	Unset        UnsetOutcome = "unset"   // done, and read back
-	UnsetClaimed UnsetOutcome = "claimed" // left alone: somebody else's, or nothing is set any more
+	UnsetClaimed UnsetOutcome = "claimed" // left alone: it is somebody else's, or nothing is set any more
 	UnsetGone    UnsetOutcome = "gone"    // CFS has no such component
 	UnsetFailed  UnsetOutcome = "failed"
 )
 
-// UnsetResult is the outcome of one component.
+// UnsetResult is the result of Unset for one component.
 type UnsetResult struct {
 	Outcome UnsetOutcome
-	Detail  string // of UnsetClaimed: whose it is, or that nothing is set
-	Err     error  // of UnsetFailed
+	Detail  string // with UnsetClaimed: whose it is, or that nothing is set
+	Err     error  // with UnsetFailed
 }
 
-// Unset unsets the desired configuration of those of ids that still have the one that a session of
-// BOS gave them: it is config, and their tag is that session. Each is read directly before, given to
-// record with what it has, and read again afterwards; if record fails, nothing of what it was given
-// is sent. No other component can be reached: ids, config and session are never empty when they
-// are sent, since CFS takes a filter that is for the whole machine, and neither enabled nor tags
-// are sent (docs/csm.md, "Unsetting a desired configuration"). Every one of ids has a result.
-func (c *Client) Unset(ctx context.Context, session, config string, ids []string, record func([]inventory.Component) error) map[string]UnsetResult {
-	u := unsetting{client: c, session: session, config: config, record: record, results: map[string]UnsetResult{}}
-	wrong := filterable("BOS session", session)
+// Unset unsets the desired configuration of those components in ids that still have what a session
+// of BOS gave them: their desired configuration is config, and their tag names that session. Each
+// component is read directly before, passed to record as it is, and read again afterwards. If record
+// fails, nothing of what it was given is sent. Every ID has a result.
+//
+// No other component can be changed. CFS applies an empty filter to the whole machine, so ids, config
+// and session are never empty when they are sent; enabled and tags are not sent at all (docs/csm.md,
+// "Unsetting a desired configuration").
+func (c *Client) Unset(
+	ctx context.Context, session, config string, ids []string, record func([]inventory.Component) error,
+) map[string]UnsetResult {
+	u := unsetter{client: c, session: session, config: config, record: record, results: map[string]UnsetResult{}}
+	invalid := checkFilter("BOS session", session)
 	if config == "" {
-		wrong = errors.New("no configuration is given: unset would be what anybody wants of a component")
+		invalid = errors.New("no configuration is given: unset would be what anybody wants of a component")
 	}
 	if record == nil {
-		wrong = errors.New("nothing records what is unset: it could not be put back")
+		invalid = errors.New("nothing records what is unset: it could not be put back")
 	}
-	var good []string
+	var valid []string
 	for _, id := range ids {
-		if err := errors.Join(wrong, filterable("component", id)); err != nil {
-			u.failed(err, id)
+		if err := errors.Join(invalid, checkFilter("component", id)); err != nil {
+			u.fail(err, id)
 			continue
 		}
-		good = append(good, id)
+		valid = append(valid, id)
 	}
-	slices.Sort(good)
-	for chunk := range slices.Chunk(slices.Compact(good), chunkSize) {
-		u.chunk(ctx, chunk)
+	slices.Sort(valid)
+	for chunk := range slices.Chunk(slices.Compact(valid), chunkSize) {
+		u.unsetChunk(ctx, chunk)
 	}
 	return u.results
 }
 
-// unsetting is one call of Unset.
-type unsetting struct {
+// unsetter is one call of Unset.
+type unsetter struct {
 	client  *Client
 	session string
 	config  string
 	record  func([]inventory.Component) error
 	results map[string]UnsetResult
-	stray   error // CFS has changed what it was not asked to change: nothing more is sent
+	stray   error // CFS has changed a component that it was not asked to change: nothing more is sent
 }
 
-func (u *unsetting) failed(err error, ids ...string) {
+func (u *unsetter) fail(err error, ids ...string) {
 	for _, id := range ids {
 		u.results[id] = UnsetResult{Outcome: UnsetFailed, Err: err}
 	}
 }
 
-func (u *unsetting) chunk(ctx context.Context, ids []string) {
+func (u *unsetter) unsetChunk(ctx context.Context, ids []string) {
 	if u.stray != nil {
-		u.failed(fmt.Errorf("not sent: %w", u.stray), ids...)
+		u.fail(fmt.Errorf("not sent: %w", u.stray), ids...)
 		return
 	}
-	now, err := u.client.chunk(ctx, ids)
+	current, err := u.client.readChunk(ctx, ids)
 	if err != nil {
-		u.failed(fmt.Errorf("what it has now cannot be read, nothing was sent: %w", err), ids...)
+		u.fail(fmt.Errorf("what it has now cannot be read, nothing was sent: %w", err), ids...)
 		return
 	}
 	var ours []inventory.Component
 	for _, id := range ids {
-		if one, there := now[id]; u.before(id, one, there) {
-			ours = append(ours, one)
+		if component, found := current[id]; u.isOurs(id, component, found) {
+			ours = append(ours, component)
 		}
 	}
 	if len(ours) == 0 {
 		return
 	}
 	if err := u.record(slices.Clone(ours)); err != nil {
-		u.failed(fmt.Errorf("what it has could not be recorded, nothing was sent: %w", err), idsOf(ours)...)
+		u.fail(fmt.Errorf("what it has could not be recorded, nothing was sent: %w", err), idsOf(ours)...)
 		return
 	}
-	var sent error
-	for try := 0; try < unsetTries && len(ours) > 0 && u.stray == nil; try++ {
-		sent = u.send(ctx, ours)
-		now, err := u.client.chunk(ctx, idsOf(ours))
-		if err != nil {
-			u.failed(fmt.Errorf("whether it is unset is not known: %w", errors.Join(sent, err)), idsOf(ours)...)
-			return
-		}
-		ours = slices.DeleteFunc(ours, func(was inventory.Component) bool {
-			one, there := now[was.ID]
-			return !u.after(was.ID, one, there)
-		})
-	}
-	if sent == nil {
-		sent = fmt.Errorf("CFS has accepted it %d times, and the desired configuration is %q all the same", unsetTries, transport.Printable(u.config, 80))
-	}
-	u.failed(sent, idsOf(ours)...)
+	u.sendUntilUnset(ctx, ours)
 }
 
-// before says whether a component is the session's still. Of any other it notes what is the matter.
-func (u *unsetting) before(id string, now inventory.Component, there bool) bool {
+func (u *unsetter) sendUntilUnset(ctx context.Context, ours []inventory.Component) {
+	var sendErr error
+	for try := 0; try < unsetTries && len(ours) > 0 && u.stray == nil; try++ {
+		sendErr = u.send(ctx, ours)
+		current, err := u.client.readChunk(ctx, idsOf(ours))
+		if err != nil {
+			u.fail(fmt.Errorf("whether it is unset is not known: %w", errors.Join(sendErr, err)), idsOf(ours)...)
+			return
+		}
+		ours = slices.DeleteFunc(ours, func(sent inventory.Component) bool {
+			component, found := current[sent.ID]
+			return !u.needsRetry(sent.ID, component, found)
+		})
+	}
+	if sendErr == nil {
+		sendErr = fmt.Errorf("CFS has accepted it %d times, and the desired configuration is %q all the same",
+			unsetTries, transport.Printable(u.config, 80))
+	}
+	u.fail(sendErr, idsOf(ours)...)
+}
+
+// isOurs reports whether a component still has what the session gave it. If not, it sets the result.
+func (u *unsetter) isOurs(id string, current inventory.Component, found bool) bool {
 	result := UnsetResult{Outcome: UnsetClaimed}
+	desired := transport.Printable(current.Desired, 80)
 	switch {
-	case !there:
+	case !found:
 		result.Outcome = UnsetGone
-	case now.Fault != "":
-		result = UnsetResult{Outcome: UnsetFailed, Err: errors.New(now.Fault)}
-	case now.Desired == "":
+	case current.Fault != "":
+		result = UnsetResult{Outcome: UnsetFailed, Err: errors.New(current.Fault)}
+	case current.Desired == "":
 		result.Detail = "no configuration is desired any more"
-	case now.Tag == "":
-		result.Detail = fmt.Sprintf("it names no session any more; its desired configuration is %q", transport.Printable(now.Desired, 80))
-	case now.Tag != u.session:
-		result.Detail = fmt.Sprintf("session %s has configured it since; its desired configuration is %q", transport.Printable(now.Tag, 80), transport.Printable(now.Desired, 80))
-	case now.Desired != u.config:
-		result.Detail = fmt.Sprintf("its desired configuration is %q now", transport.Printable(now.Desired, 80))
+	case current.Tag == "":
+		result.Detail = fmt.Sprintf("it names no session any more; its desired configuration is %q", desired)
+	case current.Tag != u.session:
+		result.Detail = fmt.Sprintf("session %s has configured it since; its desired configuration is %q",
+			transport.Printable(current.Tag, 80), desired)
+	case current.Desired != u.config:
+		result.Detail = fmt.Sprintf("its desired configuration is %q now", desired)
 	default:
 		return true
 	}
@@ -145,55 +156,59 @@ func (u *unsetting) before(id string, now inventory.Component, there bool) bool 
 	return false
 }
 
-// after is before, of a component for which a PATCH was sent.
-func (u *unsetting) after(id string, now inventory.Component, there bool) bool {
+// needsRetry reports whether a component for which a PATCH was sent still has what the session gave
+// it. If not, it sets the result.
+func (u *unsetter) needsRetry(id string, current inventory.Component, found bool) bool {
 	switch {
-	case !there || now.Fault != "" || now.Desired != "":
-		return u.before(id, now, there)
-	case now.Tag == u.session:
+	case !found || current.Fault != "" || current.Desired != "":
+		return u.isOurs(id, current, found)
+	case current.Tag == u.session:
 		u.results[id] = UnsetResult{Outcome: Unset}
 	default:
 		whose := "somebody has removed its tag"
-		if now.Tag != "" {
-			whose = fmt.Sprintf("session %s has claimed it", transport.Printable(now.Tag, 80))
+		if current.Tag != "" {
+			whose = fmt.Sprintf("session %s has claimed it", transport.Printable(current.Tag, 80))
 		}
-		u.failed(fmt.Errorf("%s while it was being unset, and no configuration is desired: that one's may have been erased in between, and must be set again", whose), id)
+		u.fail(fmt.Errorf("%s while it was being unset, and no configuration is desired: "+
+			"that one's may have been erased in between, and must be set again", whose), id)
 	}
 	return false
 }
 
-// send sends a PATCH for these components alone.
-func (u *unsetting) send(ctx context.Context, ours []inventory.Component) error {
-	version, err := u.client.base(ctx)
+// send sends a PATCH for these components and no others.
+func (u *unsetter) send(ctx context.Context, ours []inventory.Component) error {
+	version, err := u.client.version(ctx)
 	if err != nil {
 		return err
 	}
 	if version == "/v3" {
-		return u.filtered(ctx, idsOf(ours))
+		return u.sendFiltered(ctx, idsOf(ours))
 	}
-	// Version 2 has the PATCH by filter too, and it is broken on several builds.
+	// Version 2 has the PATCH with filters too, but it is broken on several builds.
 	var list []map[string]string
-	for _, one := range ours {
-		list = append(list, map[string]string{"id": one.ID, desiredKey(version): ""})
+	for _, component := range ours {
+		list = append(list, map[string]string{"id": component.ID, desiredKey(version): ""})
 	}
 	_, err = u.client.patch(ctx, version+"/components", list)
 	if transport.NotFoundTitle(err) == "" {
 		return err
 	}
-	// One that was removed fails all of them. So that it fails alone, each is sent by itself.
+	// One component that was removed fails the whole list. Sent one by one, it fails alone.
 	var all []error
-	for _, one := range ours {
-		all = append(all, u.single(ctx, one.ID))
+	for _, component := range ours {
+		all = append(all, u.sendOne(ctx, component.ID))
 	}
 	return errors.Join(all...)
 }
 
-// filtered leaves it to CFS to look once more, directly before it writes each record, whether it
-// is still the session's.
-func (u *unsetting) filtered(ctx context.Context, ids []string) error {
+// sendFiltered sends the PATCH with filters: CFS itself checks again, directly before it writes each
+// record, whether the component is still the session's.
+func (u *unsetter) sendFiltered(ctx context.Context, ids []string) error {
 	answer, err := u.client.patch(ctx, "/v3/components", map[string]map[string]string{
-		"patch":   {desiredKey("/v3"): ""},
-		"filters": {"ids": strings.Join(ids, ","), "config_name": u.config, "tags": sessionTag + "=" + u.session},
+		"patch": {desiredKey("/v3"): ""},
+		"filters": {
+			"ids": strings.Join(ids, ","), "config_name": u.config, "tags": sessionTag + "=" + u.session,
+		},
 	})
 	if err != nil {
 		return err
@@ -201,10 +216,12 @@ func (u *unsetting) filtered(ctx context.Context, ids []string) error {
 	var changed struct {
 		IDs []string `json:"component_ids"`
 	}
-	_ = json.Unmarshal(answer.Body, &changed) // an answer of another form names nothing; what is read afterwards counts
+	_ = json.Unmarshal(answer.Body, &changed) // a malformed answer names nothing; what is read afterwards counts
 	for _, id := range changed.IDs {
 		if !slices.Contains(ids, id) {
-			u.stray = fmt.Errorf("PATCH /v3/components: CFS says that it has changed component %q, which it was not asked to change (%d in all, asked for %d): look at the desired configurations of this system",
+			u.stray = fmt.Errorf("PATCH /v3/components: CFS says that it has changed component %q, "+
+				"which it was not asked to change (%d in all, asked for %d): "+
+				"look at the desired configurations of this system",
 				transport.Printable(id, 80), len(changed.IDs), len(ids))
 			return u.stray
 		}
@@ -212,11 +229,12 @@ func (u *unsetting) filtered(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// single unsets one component. It looks once more, because others were sent since.
-func (u *unsetting) single(ctx context.Context, id string) error {
-	now, presence, err := u.client.Component(ctx, id)
-	if err != nil || presence == inventory.Absent || now.Desired != u.config || now.Tag != u.session {
-		return err // it is read again, and what it is then is said then
+// sendOne unsets one component. It reads the component again first, because others were sent since
+// the last look.
+func (u *unsetter) sendOne(ctx context.Context, id string) error {
+	current, presence, err := u.client.Component(ctx, id)
+	if err != nil || presence == inventory.Absent || current.Desired != u.config || current.Tag != u.session {
+		return err // the look after all PATCHes sets the result
 	}
 	path, version, err := u.client.componentPath(ctx, id)
 	if err != nil {
@@ -231,8 +249,8 @@ func (u *unsetting) single(ctx context.Context, id string) error {
 
 func idsOf(components []inventory.Component) []string {
 	var ids []string
-	for _, one := range components {
-		ids = append(ids, one.ID)
+	for _, component := range components {
+		ids = append(ids, component.ID)
 	}
 	return ids
 }

@@ -21,8 +21,8 @@ func tagged(session string) map[string]string {
 	return map[string]string{"bos_session": session, "a": "b"}
 }
 
-// fleet puts n components of session s1 into CFS, and gives their IDs.
-func fleet(server *lab.Server, n int) (ids []string) {
+// addFleet adds n components of session s1 to CFS and returns their IDs.
+func addFleet(server *lab.Server, n int) (ids []string) {
 	for i := range n {
 		id := fmt.Sprintf("x1000c0s%03db0n0", i)
 		server.CFS.AddComponent(simcfs.Component{
@@ -34,7 +34,7 @@ func fleet(server *lab.Server, n int) (ids []string) {
 	return ids
 }
 
-// bystanders must come out of every test as they are.
+// bystanders are components that no test may change.
 var bystanders = []simcfs.Component{
 	{ID: "x2same-config", DesiredConfig: "compute-1", Tags: tagged("s2"), Enabled: true, ErrorCount: 1},
 	{ID: "x2untagged", DesiredConfig: "compute-1", Enabled: true, ErrorCount: 1},
@@ -50,7 +50,8 @@ func addBystanders(t *testing.T, server *lab.Server) {
 	t.Cleanup(func() {
 		for _, was := range bystanders {
 			is, _ := server.CFS.Component(was.ID)
-			if is.DesiredConfig != was.DesiredConfig || !maps.Equal(is.Tags, was.Tags) || is.Enabled != was.Enabled || is.ErrorCount != was.ErrorCount {
+			if is.DesiredConfig != was.DesiredConfig || !maps.Equal(is.Tags, was.Tags) || is.Enabled != was.Enabled ||
+				is.ErrorCount != was.ErrorCount {
 				t.Errorf("%+v has become %+v", was, is)
 			}
 		}
@@ -75,11 +76,11 @@ func TestUnsetOnEveryRelease(t *testing.T) {
 	for _, csm := range lab.Profiles() {
 		t.Run(csm, func(t *testing.T) {
 			t.Parallel()
-			server := machine(t, csm, lab.ServerOptions{PageSize: 7})
+			server := startLab(t, csm, lab.ServerOptions{PageSize: 7})
 			if csm < "1.5" {
-				server = machine(t, csm, lab.ServerOptions{})
+				server = startLab(t, csm, lab.ServerOptions{})
 			}
-			ids := fleet(server, 60)
+			ids := addFleet(server, 60)
 			addBystanders(t, server)
 			recorded := map[string]inventory.Component{}
 			record := func(ours []inventory.Component) error {
@@ -105,17 +106,21 @@ func TestUnsetOnEveryRelease(t *testing.T) {
 				"a,b":            {cfs.UnsetFailed, "comma"},
 				"":               {cfs.UnsetFailed, "is empty"},
 			} {
-				if r := got[id]; r.Outcome != want.outcome || !strings.Contains(fmt.Sprint(r.Detail, r.Err), want.says) || (r.Err != nil) != (want.outcome == cfs.UnsetFailed) {
+				if r := got[id]; r.Outcome != want.outcome ||
+					!strings.Contains(fmt.Sprint(r.Detail, r.Err), want.says) ||
+					(r.Err != nil) != (want.outcome == cfs.UnsetFailed) {
 					t.Errorf("%q: %+v, want %+v", id, r, want)
 				}
 			}
 			for i, id := range ids {
 				now, _ := server.CFS.Component(id)
-				if got[id] != (cfs.UnsetResult{Outcome: cfs.Unset}) || now.DesiredConfig != "" || !maps.Equal(now.Tags, tagged("s1")) || now.Enabled != (i%2 == 0) {
+				if got[id] != (cfs.UnsetResult{Outcome: cfs.Unset}) || now.DesiredConfig != "" ||
+					!maps.Equal(now.Tags, tagged("s1")) || now.Enabled != (i%2 == 0) {
 					t.Errorf("%s: %+v, %+v", id, got[id], now)
 				}
 				was := recorded[id]
-				if was.Desired != "compute-1" || was.Tag != "s1" || was.Enabled != now.Enabled || !slices.Equal(was.CFSSessions, []string{"batcher-1", "batcher-2"}) {
+				if was.Desired != "compute-1" || was.Tag != "s1" || was.Enabled != now.Enabled ||
+					!slices.Equal(was.CFSSessions, []string{"batcher-1", "batcher-2"}) {
 					t.Errorf("recorded: %+v", was)
 				}
 			}
@@ -126,9 +131,9 @@ func TestUnsetOnEveryRelease(t *testing.T) {
 	}
 }
 
-func TestNothingIsUnsetWithoutBeingNamed(t *testing.T) {
-	server := machine(t, "1.5", lab.ServerOptions{})
-	ids := fleet(server, 3)
+func TestUnsetRefusesIncompleteArguments(t *testing.T) {
+	server := startLab(t, "1.5", lab.ServerOptions{})
+	ids := addFleet(server, 3)
 	addBystanders(t, server)
 	c := client(t, server.URL("cfs"), options)
 	for _, tt := range []struct {
@@ -155,7 +160,8 @@ func TestNothingIsUnsetWithoutBeingNamed(t *testing.T) {
 		}
 	}
 	before := len(server.Requests())
-	if got := c.Unset(t.Context(), "s1", "compute-1", nil, noRecord); len(got) != 0 || len(server.Requests()) != before {
+	if got := c.Unset(t.Context(), "s1", "compute-1", nil, noRecord); len(got) != 0 ||
+		len(server.Requests()) != before {
 		t.Errorf("%v after %d requests", got, len(server.Requests())-before)
 	}
 	if patches(server) != 0 {
@@ -163,26 +169,28 @@ func TestNothingIsUnsetWithoutBeingNamed(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := c.Unset(ctx, "s1", "compute-1", ids, noRecord); len(got) != 3 || !errors.Is(got[ids[0]].Err, context.Canceled) || patches(server) != 0 {
+	if got := c.Unset(ctx, "s1", "compute-1", ids, noRecord); len(got) != 3 ||
+		!errors.Is(got[ids[0]].Err, context.Canceled) || patches(server) != 0 {
 		t.Errorf("%v", got)
 	}
 }
 
-// once makes something happen directly before the how-manieth request of a kind is carried out.
-type once struct {
+// trigger calls do once, directly before a request for components is carried out: the one that
+// follows skip others with that method.
+type trigger struct {
 	method string
 	skip   int32
 	do     func()
 	seen   atomic.Int32
 }
 
-func (o *once) note(_ int, r *http.Request) {
-	if r.Method == o.method && strings.Contains(r.URL.Path, "/components") && o.seen.Add(1) == o.skip+1 {
-		o.do()
+func (t *trigger) onRequest(_ int, r *http.Request) {
+	if r.Method == t.method && strings.Contains(r.URL.Path, "/components") && t.seen.Add(1) == t.skip+1 {
+		t.do()
 	}
 }
 
-func TestWhatHappensWhileItIsUnset(t *testing.T) {
+func TestUnsetWhileSomethingChanges(t *testing.T) {
 	claim := func(id string) simcfs.Component {
 		return simcfs.Component{ID: id, DesiredConfig: "compute-1", Tags: tagged("s2"), Enabled: true}
 	}
@@ -193,7 +201,7 @@ func TestWhatHappensWhileItIsUnset(t *testing.T) {
 			method  string
 			skip    int32
 			do      func(*lab.Server, string)
-			want    cfs.UnsetOutcome // of one; the others are unset
+			want    cfs.UnsetOutcome // of that component; the others are unset
 			says    string
 			desired string
 		}{
@@ -209,9 +217,9 @@ func TestWhatHappensWhileItIsUnset(t *testing.T) {
 		} {
 			t.Run(csm+" "+tt.name, func(t *testing.T) {
 				t.Parallel()
-				change := &once{method: tt.method, skip: tt.skip}
-				server := machine(t, csm, lab.ServerOptions{OnRequest: change.note})
-				ids := fleet(server, 30)
+				change := &trigger{method: tt.method, skip: tt.skip}
+				server := startLab(t, csm, lab.ServerOptions{OnRequest: change.onRequest})
+				ids := addFleet(server, 30)
 				addBystanders(t, server)
 				one := ids[7]
 				change.do = func() { tt.do(server, one) }
@@ -224,11 +232,13 @@ func TestWhatHappensWhileItIsUnset(t *testing.T) {
 							t.Errorf("%+v, want %q", r, tt.says)
 						}
 					}
-					if now, _ := server.CFS.Component(id); r.Outcome != want || now.DesiredConfig != "" && id != one || id == one && now.DesiredConfig != tt.desired {
+					if now, _ := server.CFS.Component(id); r.Outcome != want || now.DesiredConfig != "" && id != one ||
+						id == one && now.DesiredConfig != tt.desired {
 						t.Errorf("%s: %+v, want %s; it is %+v", id, r, want, now)
 					}
 				}
-				if r := got[one]; tt.want == cfs.UnsetFailed && (r.Err == nil || !strings.Contains(r.Err.Error(), "must be set again")) {
+				if r := got[one]; tt.want == cfs.UnsetFailed &&
+					(r.Err == nil || !strings.Contains(r.Err.Error(), "must be set again")) {
 					t.Errorf("%+v", r)
 				}
 			})
@@ -236,11 +246,11 @@ func TestWhatHappensWhileItIsUnset(t *testing.T) {
 	}
 }
 
-func TestOfAnUnsetToo(t *testing.T) {
+func TestUnsetTrustsOnlyWhatItReadsBack(t *testing.T) {
 	for _, csm := range []string{"1.0", "1.4", "1.6"} {
 		for _, tt := range []struct {
 			fault   string
-			outcome cfs.UnsetOutcome // empty: failed, and unset all the same
+			outcome cfs.UnsetOutcome // empty: failed, but unset all the same
 			says    string
 			patches int
 		}{
@@ -254,8 +264,8 @@ func TestOfAnUnsetToo(t *testing.T) {
 		} {
 			t.Run(csm+" "+tt.fault, func(t *testing.T) {
 				t.Parallel()
-				server := machine(t, csm, lab.ServerOptions{})
-				ids := fleet(server, 5)
+				server := startLab(t, csm, lab.ServerOptions{})
+				ids := addFleet(server, 5)
 				addBystanders(t, server)
 				f, err := lab.ParseFault(tt.fault)
 				if err == nil {
@@ -272,7 +282,8 @@ func TestOfAnUnsetToo(t *testing.T) {
 				for _, id := range ids {
 					now, _ := server.CFS.Component(id)
 					r := got[id]
-					if r.Outcome != tt.outcome && (tt.outcome != "" || r.Outcome != cfs.UnsetFailed) || (now.DesiredConfig == "") != (tt.outcome != cfs.UnsetFailed) {
+					if r.Outcome != tt.outcome && (tt.outcome != "" || r.Outcome != cfs.UnsetFailed) ||
+						(now.DesiredConfig == "") != (tt.outcome != cfs.UnsetFailed) {
 						t.Errorf("%s: %+v; it is %+v", id, r, now)
 					}
 					if r.Outcome == cfs.UnsetFailed && !strings.Contains(r.Err.Error(), tt.says) {
@@ -295,27 +306,29 @@ func TestTaggedAndComponentsOnEveryRelease(t *testing.T) {
 			if csm >= "1.5" {
 				serve.PageSize = 7
 			}
-			server := machine(t, csm, serve)
-			ids := fleet(server, 60)
+			server := startLab(t, csm, serve)
+			ids := addFleet(server, 60)
 			addBystanders(t, server)
 			c := client(t, server.URL("cfs"), options)
-			all, err := c.Tagged(t.Context(), "s1")
-			if err != nil || len(all) != len(ids)+4 { // with one of machine, and three of bystanders
+			all, err := c.TaggedComponents(t.Context(), "s1")
+			if err != nil || len(all) != len(ids)+4 { // with one of startLab and three bystanders
 				t.Fatalf("%d of %d, %v", len(all), len(ids), err)
 			}
 			want := inventory.Component{ID: ids[0], Desired: "compute-1", Tag: "s1", Enabled: true, Status: "configured"}
-			if got := all[0]; got.ID != want.ID || got.Desired != want.Desired || got.Tag != want.Tag || !got.Enabled || got.Status != want.Status ||
+			if got := all[0]; got.ID != want.ID || got.Desired != want.Desired || got.Tag != want.Tag || !got.Enabled ||
+				got.Status != want.Status ||
 				!slices.Equal(got.CFSSessions, []string{"batcher-1", "batcher-2"}) || got.Fault != "" {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 			some, err := c.Components(t.Context(), append(slices.Clone(ids), ids[3], "x9", "x2same-config"))
-			if err != nil || len(some) != len(ids)+1 || some["x2same-config"].Tag != "s2" || len(some[ids[1]].CFSSessions) != 2 {
+			if err != nil || len(some) != len(ids)+1 || some["x2same-config"].Tag != "s2" ||
+				len(some[ids[1]].CFSSessions) != 2 {
 				t.Errorf("%d, %v", len(some), err)
 			}
 			if none, err := c.Components(t.Context(), nil); err != nil || none == nil || len(none) != 0 {
 				t.Errorf("%v, %v", none, err)
 			}
-			if none, err := c.Tagged(t.Context(), "nobody"); err != nil || len(none) != 0 {
+			if none, err := c.TaggedComponents(t.Context(), "nobody"); err != nil || len(none) != 0 {
 				t.Errorf("%v, %v", none, err)
 			}
 			timing, err := c.Timing(t.Context())

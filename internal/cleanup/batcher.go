@@ -65,7 +65,7 @@ func (r *runner) restartBatcher(ctx context.Context) error {
 // ensureBatcherSurvives makes sure that the batcher will start again. What of the sessions that are taken apart would
 // keep it from that is deleted first: it is deleted anyway.
 func (r *runner) ensureBatcherSurvives(ctx context.Context) error {
-	fatal, err := batcher.Fatal(ctx, r.clients.CFS)
+	fatal, err := batcher.FatalSessions(ctx, r.clients.CFS)
 	if err != nil {
 		return fmt.Errorf("whether %s would survive a restart is not known: %w", r.request.Batcher, err)
 	}
@@ -81,7 +81,7 @@ func (r *runner) ensureBatcherSurvives(ctx context.Context) error {
 			return err
 		}
 		// Not all that has its tag is deleted: one that a person made is kept.
-		if fatal, err = batcher.Fatal(ctx, r.clients.CFS); err != nil {
+		if fatal, err = batcher.FatalSessions(ctx, r.clients.CFS); err != nil {
 			return fmt.Errorf("whether %s would survive a restart is not known: %w", r.request.Batcher, err)
 		}
 	}

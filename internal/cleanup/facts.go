@@ -41,7 +41,7 @@ func (p *Plan) readFacts(ctx context.Context, proc *procedure) {
 
 // readTagged reads which components the session has configured, and whether the batcher may still have something of it.
 func (p *Plan) readTagged(ctx context.Context, proc *procedure) {
-	tagged, err := p.clients.CFS.Tagged(ctx, proc.Session)
+	tagged, err := p.clients.CFS.TaggedComponents(ctx, proc.Session)
 	if err != nil {
 		p.noteUnread(proc, true, "which components it has configured is not known: "+err.Error())
 		return

@@ -18,7 +18,7 @@ import (
 // unsetConfiguration takes the desired configuration from exactly those components on which this session has set it,
 // and nobody anything else since.
 func (r *runner) unsetConfiguration(ctx context.Context, proc *procedure) error {
-	tagged, err := r.clients.CFS.Tagged(ctx, proc.Session)
+	tagged, err := r.clients.CFS.TaggedComponents(ctx, proc.Session)
 	if err != nil {
 		return err
 	}

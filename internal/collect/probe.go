@@ -78,7 +78,7 @@ func (r *recordReader) findNamed(ctx context.Context) map[string]Place {
 	}
 	source := &inventory.Source{Name: inventory.SourceCFSComponents}
 	before := r.clients.CFS.Requests()
-	tags, err := r.clients.CFS.Tags(ctx)
+	tags, err := r.clients.CFS.TaggedSessions(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sources[source.Name] = source

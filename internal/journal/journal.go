@@ -1,11 +1,10 @@
-// Package journal keeps the whole of every object that bosgc is about to delete: in ConfigMaps
-// beside the state, and in a file if there is a folder for it. An entry is written before its
-// object goes, so that whatever a run has deleted can be read there, wherever it was killed.
+// Package journal stores every object that bosgc is about to delete, as a whole: in ConfigMaps beside
+// the state, and in a file if there is a folder for it. An entry is written before its object is
+// deleted, so the journal has everything that a run has deleted, wherever the run was killed.
 package journal
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +16,8 @@ import (
 	"bosgc/internal/kube"
 )
 
-// Component is the kind of an entry for a desired configuration that was unset. The other kinds
-// are those that are judged (policy.Kinds).
+// Component is the kind of an entry for a desired configuration that was unset. All other kinds are
+// those of policy.Kinds.
 const Component = "Component"
 
 // Entry is one object as it was before it was deleted.
@@ -33,109 +32,108 @@ type Entry struct {
 	UID             string    `json:"uid,omitempty"`             // Kubernetes only
 	ResourceVersion string    `json:"resourceVersion,omitempty"` // Kubernetes only
 
-	// Object is the whole thing as its API gave it: a manifest, what BOS or CFS answered (a
-	// ghost has none), or {"desiredConfig": "<previous value>"} of a Component.
+	// Object is the object as its API returned it: a manifest, the answer of BOS or CFS (none for a
+	// ghost), or {"desiredConfig": "<previous value>"} of a Component.
 	Object json.RawMessage `json:"object,omitempty"`
 }
 
-// limits bound what a journal takes. They are the same everywhere but in tests.
+// limits bound the size of a journal. Only tests use other limits than defaultLimits.
 type limits struct {
-	raw   int // bytes of lines in one chunk, before they are compressed
-	puts  int // how often one chunk is written
-	total int // bytes of all chunks of all runs, compressed
+	chunkBytes  int // bytes of lines in one chunk, before compression
+	chunkWrites int // writes of one chunk
+	totalBytes  int // compressed bytes of all chunks of all runs
 }
 
-var usual = limits{
-	// What does not compress at all still fits: with its metadata, and in base64, it is below the
-	// 1 MiB of a ConfigMap and the 1.5 MiB that etcd takes in a request. So nothing has to be
-	// compressed first to know whether it fits.
-	raw: 512 << 10,
-	// A chunk is written anew each time something is added to it. Without a limit, a run that
-	// adds a little a thousand times would send half a chunk a thousand times, and etcd would
-	// keep each until its next compaction. So each byte is sent at most this often, and nearly
-	// half of that on average; a run of a thousand deletes has at most 63 chunks for it.
-	puts: 16,
-	// The etcd behind the API server refuses every write of the whole cluster when it is full,
-	// by default at 2 GiB. This is less than a hundredth of it, less than a tenth while what
-	// was rewritten is not compacted yet, and enough: the entries of a thousand objects of BOS
-	// come to less than 1 MiB.
-	total: 16 << 20,
+var defaultLimits = limits{
+	// A chunk that does not compress at all still fits: with its metadata, and in base64, it is below
+	// the 1 MiB of a ConfigMap and the 1.5 MiB of a request to etcd. So nothing has to be compressed
+	// first to know whether it fits.
+	chunkBytes: 512 << 10,
+	// A chunk is written as a whole each time something is added to it. Without a limit, a run that
+	// adds a little a thousand times would send half a chunk a thousand times, and etcd would keep
+	// each version until its next compaction. With it, each byte is sent at most 16 times, about half
+	// as often on average, and a run of a thousand deletes has at most 63 chunks.
+	chunkWrites: 16,
+	// A full etcd refuses all writes of the whole cluster; it is full at 2 GiB by default. This is
+	// less than a hundredth of that, and less than a tenth while rewritten chunks are not compacted
+	// yet. It is enough: the entries of a thousand sessions take less than 1 MiB.
+	totalBytes: 16 << 20,
 }
 
-// ErrFull says that the journal has no room for an entry, so that its object must stay.
+// ErrFull is returned when the journal has no room for an entry, so that its object must stay.
 var ErrFull = errors.New("the journal is full")
 
-// Options say where a run's journal is kept.
+// Options configure the journal of a run.
 type Options struct {
 	Store *kube.Store
 	Name  string // its ConfigMaps are <Name>-journal-<Run>-<number>
 	Run   string
-	Dir   string // a folder for the same as JSON lines; empty is none
-	Runs  int    // kept in the store, with this one; at least 1
+	Dir   string // folder for a copy as JSON lines; empty for none
+	Runs  int    // runs that the store holds, including this one; at least 1
 }
 
-// Journal is that of the run under way. It is safe for concurrent use.
+// Journal is the journal of the current run. It is safe for concurrent use.
 type Journal struct {
 	options Options
 	limits  limits
 
-	mu      sync.Mutex // guards what follows
-	waiting []*request
-	busy    bool // a goroutine works on what follows, and no other may
+	mu      sync.Mutex // guards pending and writing
+	pending []*pendingWrite
+	writing bool // a goroutine runs drain; only that one uses the fields below
 
-	file  *file // nil without a folder
-	room  *room
-	tail  *chunk
-	press *gzip.Writer
-	next  int       // number of the next chunk
-	queue [][]byte  // what is in no chunk yet
-	wrote time.Time // when the last write began; the zero time before the first
+	file       *file // nil without a folder
+	quota      *quota
+	current    *chunk // the chunk that is written; nil before the first
+	nextNumber int    // of the next chunk
+	queue      [][]byte
+	lastWrite  time.Time // when the last write began; zero before the first
 }
 
-type request struct {
+// pendingWrite is one call of Write.
+type pendingWrite struct {
 	lines [][]byte
 	done  chan error
 }
 
-var runForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+var runPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-// Open begins the journal of a run. It makes room first: whole runs are dropped, the oldest
-// first. It is to be called when there is something to delete, or an idle run would cost an old
-// one its place. The error says that nothing may be deleted: the bounds could not be kept, or
-// the folder cannot be written.
-func Open(ctx context.Context, o Options) (*Journal, error) { return open(ctx, o, usual) }
+// Open opens the journal of a run. It first makes room by dropping whole runs, the oldest first. Call
+// it only when there is something to delete: an idle run would otherwise cost an old one its place.
+// After an error nothing may be deleted: the limits cannot be kept, or the folder cannot be written.
+func Open(ctx context.Context, o Options) (*Journal, error) { return open(ctx, o, defaultLimits) }
 
 func open(ctx context.Context, o Options, l limits) (*Journal, error) {
-	if !runForm.MatchString(o.Run) || o.Runs < 1 {
-		return nil, fmt.Errorf("journal of run %q, %d runs: a name of lower-case letters, digits and dashes and at least 1 are expected", o.Run, o.Runs)
+	if !runPattern.MatchString(o.Run) || o.Runs < 1 {
+		return nil, fmt.Errorf("journal of run %q, %d runs: a name of lower-case letters, digits and dashes "+
+			"and at least 1 are expected", o.Run, o.Runs)
 	}
 	j := &Journal{options: o, limits: l}
-	// Fast: what is written is text that is mostly alike, and a tenth more of it is cheaper than three times the CPU.
-	j.press, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the only error is a level that there is not
 	if o.Dir != "" {
 		j.file = &file{dir: o.Dir, name: o.Name + "-journal-" + o.Run + ".jsonl"}
-		tried := make(chan error, 1)
-		go func() { tried <- j.file.try() }()
-		select { // a file system that hangs is not waited for
-		case err := <-tried:
+		checked := make(chan error, 1)
+		go func() { checked <- j.file.checkWritable() }()
+		select { // a file system that hangs must not hang the run
+		case err := <-checked:
 			if err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():
-			return nil, j.file.failed(context.Cause(ctx))
+			return nil, j.file.wrap(context.Cause(ctx))
 		}
 	}
 	var err error
-	if j.room, err = survey(ctx, o, l); err != nil {
+	if j.quota, err = newQuota(ctx, o, l); err != nil {
 		return nil, err
 	}
-	return j, j.room.make(ctx, 0)
+	return j, j.quota.makeRoom(ctx, 0)
 }
 
-// Discard removes the journal of a run that has certainly deleted nothing. Else such runs would, one
-// after the other, push out those that have.
+// Discard removes the journal of a run that has certainly deleted nothing. Otherwise such runs would
+// push out, one after the other, the runs that have.
 func (j *Journal) Discard(ctx context.Context) error {
-	chunks, err := j.options.Store.List(ctx, map[string]string{journalLabel: j.options.Name, runLabel: j.options.Run})
+	chunks, err := j.options.Store.List(ctx, map[string]string{
+		journalLabel: j.options.Name, runLabel: j.options.Run,
+	})
 	if err != nil {
 		return err
 	}
@@ -147,43 +145,43 @@ func (j *Journal) Discard(ctx context.Context) error {
 	return nil
 }
 
-// Close lets go of the file. It has nothing to report: all that was confirmed is on the disk.
+// Close closes the file. It has no error to return: all that Write has confirmed is on the disk.
 func (j *Journal) Close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.file != nil && !j.busy { // a Write that nobody waited for ends with the process
+	if j.file != nil && !j.writing { // a Write whose caller gave up ends with the process
 		j.file.close()
 	}
 }
 
-// Write adds entries. Only when it gives nil is each of them in the cluster, and on the disk if
-// there is a folder: only then may their objects go. After an error some of them may be in the
-// journal all the same, which restores nothing that is still there. ErrFull says that no later
-// entry will fit either. The run's name is filled in.
+// Write adds entries and fills in their run. If it returns nil, each of them is in the cluster, and
+// on the disk if there is a folder; only then may the objects be deleted. After an error some of them
+// may be in the journal nevertheless: restore ignores an entry whose object still exists. After
+// ErrFull no later entry will fit either.
 func (j *Journal) Write(ctx context.Context, entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	r := &request{done: make(chan error, 1)}
+	w := &pendingWrite{done: make(chan error, 1)}
 	for _, e := range entries {
 		e.Run = j.options.Run
 		line, err := encode(e)
 		if err != nil {
 			return fmt.Errorf("journal entry of %s %s: %w", e.Kind, e.Name, err)
 		}
-		r.lines = append(r.lines, line)
+		w.lines = append(w.lines, line)
 	}
 	j.mu.Lock()
-	j.waiting = append(j.waiting, r)
-	if !j.busy {
-		j.busy = true
-		// What is written belongs to several callers, of which each may give up for itself. The
-		// store has a deadline of its own for every request.
-		go j.work(context.WithoutCancel(ctx))
+	j.pending = append(j.pending, w)
+	if !j.writing {
+		j.writing = true
+		// A write carries the entries of several callers, and each of them may give up for itself.
+		// The store has a deadline of its own for every request.
+		go j.drain(context.WithoutCancel(ctx))
 	}
 	j.mu.Unlock()
 	select {
-	case err := <-r.done:
+	case err := <-w.done:
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("not waited for until the journal was written: %w", context.Cause(ctx))
@@ -198,53 +196,54 @@ func encode(e Entry) ([]byte, error) {
 	return line.Bytes(), err
 }
 
-// gather is how long after one write began the next one begins at the earliest. A sweep takes thirty sessions at a time, and
-// most have written their entries by then: so one request, of which etcd keeps a copy, is for thirty of them and not for
-// three. A session waits by so much longer, while the others go on.
-const gather = 50 * time.Millisecond
+// writeInterval is the shortest time between the starts of two writes. A sweep works on thirty
+// sessions at a time, and most of them have their entries ready by then: one request, of which etcd
+// keeps a copy, serves thirty of them instead of three. A session waits that much longer while the
+// others go on.
+const writeInterval = 50 * time.Millisecond
 
-// work writes what waits until nothing does. What came while one request was under way, or shortly after, goes out
-// together with the next.
-func (j *Journal) work(ctx context.Context) {
+// drain writes until nothing is pending. What arrives during a write, or shortly after it, goes out
+// together in the next one.
+func (j *Journal) drain(ctx context.Context) {
 	for {
 		j.mu.Lock()
-		if len(j.waiting) == 0 {
-			j.busy = false
+		if len(j.pending) == 0 {
+			j.writing = false
 			j.mu.Unlock()
 			return
 		}
 		j.mu.Unlock()
-		time.Sleep(time.Until(j.wrote.Add(gather)))
-		j.wrote = time.Now()
+		time.Sleep(time.Until(j.lastWrite.Add(writeInterval)))
+		j.lastWrite = time.Now()
 		j.mu.Lock()
-		batch := j.waiting
-		j.waiting = nil
+		batch := j.pending
+		j.pending = nil
 		j.mu.Unlock()
 		var lines [][]byte
-		for _, r := range batch {
-			lines = append(lines, r.lines...)
+		for _, w := range batch {
+			lines = append(lines, w.lines...)
 		}
-		err := j.add(ctx, lines)
-		for _, r := range batch {
-			r.done <- err
+		err := j.writeLines(ctx, lines)
+		for _, w := range batch {
+			w.done <- err
 		}
 	}
 }
 
-func (j *Journal) add(ctx context.Context, lines [][]byte) error {
-	// What could not be written before goes first, unchanged: nobody knows whether it is in the
-	// cluster. A chunk there is always the beginning of what is meant to be in it, and nothing
-	// has to be taken back.
+func (j *Journal) writeLines(ctx context.Context, lines [][]byte) error {
+	// What an earlier write has left goes first, unchanged: nobody knows whether it is in the cluster.
+	// So a chunk in the cluster is always the beginning of what it is to become, and nothing has to be
+	// taken back.
 	if err := j.flush(ctx); err != nil {
 		return err
 	}
 	if j.file != nil {
-		if err := j.file.add(lines); err != nil {
+		if err := j.file.appendLines(lines); err != nil {
 			return err
 		}
 	}
 	for _, line := range lines {
-		j.queue = append(j.queue, pieces(line, j.limits.raw)...)
+		j.queue = append(j.queue, splitLine(line, j.limits.chunkBytes)...)
 	}
 	return j.flush(ctx)
 }
@@ -252,30 +251,27 @@ func (j *Journal) add(ctx context.Context, lines [][]byte) error {
 // flush writes until the queue is empty.
 func (j *Journal) flush(ctx context.Context) error {
 	for {
-		if j.tail != nil && j.tail.dirty {
-			if err := j.put(ctx, j.tail); err != nil {
+		if j.current != nil && j.current.dirty {
+			if err := j.store(ctx, j.current); err != nil {
 				return err
 			}
 		}
 		if len(j.queue) == 0 {
 			return nil
 		}
-		if !j.tail.takes(j.queue[0], j.limits) {
-			if j.next > lastChunk {
-				return fmt.Errorf("%w: it has %d chunks", ErrFull, j.next)
+		if !j.current.fits(j.queue[0], j.limits) {
+			if j.nextNumber > lastChunk {
+				return fmt.Errorf("%w: it has %d chunks", ErrFull, j.nextNumber)
 			}
-			var room []byte
-			if j.tail != nil {
-				room = j.tail.open[:0]
-			}
-			j.tail = &chunk{kept: kube.StoredConfigMap{Name: chunkName(j.options.Name, j.options.Run, j.next)}, open: room}
-			j.next++
+			name := chunkName(j.options.Name, j.options.Run, j.nextNumber)
+			j.current = &chunk{configMap: kube.StoredConfigMap{Name: name}}
+			j.nextNumber++
 		}
-		for len(j.queue) > 0 && j.tail.takes(j.queue[0], j.limits) {
-			j.tail.add(j.queue[0])
+		for len(j.queue) > 0 && j.current.fits(j.queue[0], j.limits) {
+			j.current.add(j.queue[0])
 			j.queue = j.queue[1:]
 		}
-		if err := j.tail.compress(j.press); err != nil {
+		if err := j.current.compress(); err != nil {
 			return err
 		}
 	}

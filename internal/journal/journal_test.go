@@ -21,14 +21,17 @@ import (
 
 const run = "20260102t150405z-1a2b3c4d"
 
-func TestWhatIsWrittenIsRead(t *testing.T) {
+func TestReadReturnsWhatWasWritten(t *testing.T) {
 	c := start(t)
 	o := c.options(run)
 	o.Dir = t.TempDir()
-	j := c.open(o, usual)
+	j := c.open(o, defaultLimits)
 	at := time.Date(2026, 1, 2, 15, 4, 6, 123456789, time.UTC)
 	want := []Entry{
-		{At: at, Kind: "ConfigMap", Name: "a", Session: "s", Reason: "orphaned", Detail: "it is <old> & ünloved", UID: "u", ResourceVersion: "7", Object: []byte(`{"data":{"x":"a\nb  <&>\u0000"}}`)},
+		{
+			At: at, Kind: "ConfigMap", Name: "a", Session: "s", Reason: "orphaned", Detail: "it is <old> & ünloved",
+			UID: "u", ResourceVersion: "7", Object: []byte(`{"data":{"x":"a\nb  <&>\u0000"}}`),
+		},
 		{At: at, Kind: "Session", Name: "ghost"},
 		{At: at, Kind: Component, Name: "x1", Object: []byte(`{"desiredConfig":"c"}`)},
 	}
@@ -43,7 +46,8 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		t.Errorf("%v\n%+v, want\n%+v", err, got, want)
 	}
 	all, err := Runs(t.Context(), c.Store, "bosgc")
-	if err != nil || len(all) != 1 || all[0].Run != run || all[0].Chunks != 1 || all[0].Entries != 3 || all[0].Bytes < 50 || time.Since(all[0].Created) > time.Minute {
+	if err != nil || len(all) != 1 || all[0].Run != run || all[0].Chunks != 1 || all[0].Entries != 3 ||
+		all[0].Bytes < 50 || time.Since(all[0].Created) > time.Minute {
 		t.Errorf("%v, %+v", err, all)
 	}
 	j.Close()
@@ -68,10 +72,11 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatIsNoJSONIsNotJournalled(t *testing.T) {
+func TestWriteRefusesMalformedObjects(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), usual)
-	if err := j.Write(t.Context(), []Entry{entry("good", "{}"), entry("bad", "{")}); err == nil || !strings.Contains(err.Error(), "ConfigMap bad") {
+	j := c.open(c.options(run), defaultLimits)
+	if err := j.Write(t.Context(), []Entry{entry("good", "{}"), entry("bad", "{")}); err == nil ||
+		!strings.Contains(err.Error(), "ConfigMap bad") {
 		t.Error(err)
 	}
 	if got := c.runs(); got != "" {
@@ -81,9 +86,9 @@ func TestAnObjectThatIsNoJSONIsNotJournalled(t *testing.T) {
 	c.same(c.read(run), []string{"later"})
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestConcurrentWritesAreGathered(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), usual)
+	j := c.open(c.options(run), defaultLimits)
 	var want []string
 	var all sync.WaitGroup
 	begun := time.Now()
@@ -93,7 +98,8 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		all.Go(func() {
 			for n := range 25 {
-				if err := j.Write(t.Context(), []Entry{entry(fmt.Sprintf("%d-%02d", worker, n), `{"a":"b"}`)}); err != nil {
+				e := entry(fmt.Sprintf("%d-%02d", worker, n), `{"a":"b"}`)
+				if err := j.Write(t.Context(), []Entry{e}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -104,16 +110,16 @@ func TestManyAtOnce(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	c.same(got, want)
-	// The slower the machine is, the more time there is to gather what comes.
+	// The slower the machine is, the more entries gather in one request.
 	if most := 2 + int(time.Since(begun)/(50*time.Millisecond)); len(c.writes) > min(most, 150) {
 		t.Errorf("%d requests for 200 entries that came 8 at a time, and %d would do", len(c.writes), most)
 	}
 }
 
-// A chunk that is full, by its bytes or by how often it was written, is never touched again.
+// A chunk that is full, by its bytes or by the number of its writes, is never changed again.
 func TestChunksAreBounded(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), limits{raw: 2000, puts: 4, total: 1 << 20})
+	j := c.open(c.options(run), limits{chunkBytes: 2000, chunkWrites: 4, totalBytes: 1 << 20})
 	for n := range 10 {
 		c.write(j, entry(fmt.Sprint(n), "{}"))
 	}
@@ -136,10 +142,10 @@ func TestChunksAreBounded(t *testing.T) {
 	c.same(c.read(run), []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "big", "other"})
 }
 
-// A ConfigMap may be a mebibyte, and need not compress.
-func TestAnEntryLargerThanAChunk(t *testing.T) {
+// The ConfigMap of an entry may have a mebibyte and need not compress.
+func TestEntryLargerThanAChunk(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), usual)
+	j := c.open(c.options(run), defaultLimits)
 	text := make([]byte, 1300<<10)
 	for i := range text {
 		text[i] = byte('!' + rand.IntN(60))
@@ -155,18 +161,20 @@ func TestAnEntryLargerThanAChunk(t *testing.T) {
 	}
 	for _, name := range c.chunks() {
 		found, _, err := c.Get(t.Context(), name)
-		if err != nil || len(found.Binary[contentKey]) > usual.raw+1<<10 {
+		if err != nil || len(found.Binary[contentKey]) > defaultLimits.chunkBytes+1<<10 {
 			t.Errorf("%v, %s has %d bytes", err, name, len(found.Binary[contentKey]))
 		}
 	}
 }
 
-func TestALostAnswerIsNoFailure(t *testing.T) {
-	for _, fault := range []string{"count=1,method=POST", "count=1,method=PUT", "count=4,method=POST", "count=4,method=PUT"} {
+func TestLostAnswerIsNoFailure(t *testing.T) {
+	for _, fault := range []string{
+		"count=1,method=POST", "count=1,method=PUT", "count=4,method=POST", "count=4,method=PUT",
+	} {
 		t.Run(fault, func(t *testing.T) { // the client gives up after 4
 			t.Parallel()
 			c := start(t)
-			j := c.open(c.options(run), usual)
+			j := c.open(c.options(run), defaultLimits)
 			if strings.HasSuffix(fault, "PUT") {
 				c.write(j, entry("0", "{}"))
 			}
@@ -182,15 +190,15 @@ func TestALostAnswerIsNoFailure(t *testing.T) {
 	}
 }
 
-// Half of a large entry is in the cluster when its other half fails: as if the run were killed
-// there, and as if it went on.
-func TestACrashBetweenTwoChunks(t *testing.T) {
+// One half of a large entry is in the cluster, and the write of the other fails: first as if the run
+// were killed there, then as if it went on.
+func TestCrashBetweenTwoChunks(t *testing.T) {
 	c := start(t)
-	l := limits{raw: 500, puts: 16, total: 1 << 20}
+	l := limits{chunkBytes: 500, chunkWrites: 16, totalBytes: 1 << 20}
 	j := c.open(c.options(run), l)
 	big := `"` + strings.Repeat("x", 1800) + `"`
 	c.write(j, entry("before", "{}"))
-	// Of the four chunks that it takes, the first two arrive.
+	// The first two of its four chunks arrive.
 	c.fault("delay=1ms,system=kube,method=POST,count=2")
 	c.fault("status=403,system=kube,method=POST")
 	if err := j.Write(t.Context(), []Entry{entry("big", big)}); err == nil {
@@ -208,32 +216,33 @@ func TestACrashBetweenTwoChunks(t *testing.T) {
 	c.same(c.read(run), []string{"before", "big", "after"})
 }
 
-// Whatever the network does: what was confirmed can be read, in its order, and what can be read is
-// whole.
+// Whatever the network does, confirmed entries can be read, in their order and complete.
 func TestNothingConfirmedIsLost(t *testing.T) {
 	seed := rand.Uint64()
 	for round := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d, %d", seed, round), func(t *testing.T) {
 			t.Parallel()
-			badNetwork(t, rand.New(rand.NewPCG(seed, round)))
+			writeOnBadNetwork(t, rand.New(rand.NewPCG(seed, round)))
 		})
 	}
 }
 
-func badNetwork(t *testing.T, random *rand.Rand) {
+func writeOnBadNetwork(t *testing.T, random *rand.Rand) {
 	c := start(t)
 	faults := []string{"lose-answer", "refuse", "status=403", "status=500", "malformed"}
-	l := limits{raw: 200 + random.IntN(3000), puts: 1 + random.IntN(8), total: 1 << 20}
+	l := limits{chunkBytes: 200 + random.IntN(3000), chunkWrites: 1 + random.IntN(8), totalBytes: 1 << 20}
 	j := c.open(c.options(run), l)
 	var confirmed, tried []string
 	for n := range 25 {
 		if random.IntN(2) == 0 {
 			method := []string{"GET", "POST", "PUT", "(POST|PUT)"}[random.IntN(4)]
-			c.fault(fmt.Sprintf("%s,system=kube,method=%s,count=%d,path=configmaps", faults[random.IntN(len(faults))], method, 1+random.IntN(3)))
+			c.fault(fmt.Sprintf("%s,system=kube,method=%s,count=%d,path=configmaps",
+				faults[random.IntN(len(faults))], method, 1+random.IntN(3)))
 		}
 		var entries []Entry
 		for i := range 1 + random.IntN(3) {
-			entries = append(entries, entry(fmt.Sprintf("%d.%d", n, i), fmt.Sprintf("%q", strings.Repeat("x", random.IntN(2*l.raw)))))
+			object := fmt.Sprintf("%q", strings.Repeat("x", random.IntN(2*l.chunkBytes)))
+			entries = append(entries, entry(fmt.Sprintf("%d.%d", n, i), object))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		err := j.Write(ctx, entries)
@@ -259,12 +268,13 @@ func badNetwork(t *testing.T, random *rand.Rand) {
 	if i < len(confirmed) {
 		t.Errorf("%s was confirmed and is not there, or not in its order: %q", confirmed[i], got)
 	}
-	t.Logf("%+v: %d tried, %d confirmed, %d there, in %d chunks", l, len(tried), len(confirmed), len(got), len(c.chunks()))
+	t.Logf("%+v: %d tried, %d confirmed, %d there, in %d chunks",
+		l, len(tried), len(confirmed), len(got), len(c.chunks()))
 }
 
-func TestAnotherWriterIsNotWrittenOver(t *testing.T) {
+func TestForeignContentIsNotReplaced(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), usual)
+	j := c.open(c.options(run), defaultLimits)
 	c.write(j, entry("0", "{}"))
 	name := c.chunks()[0]
 	found, _, err := c.Get(t.Context(), name)
@@ -291,10 +301,10 @@ func TestAnotherWriterIsNotWrittenOver(t *testing.T) {
 	}
 }
 
-// Neither is a ConfigMap that has the name of the next chunk.
-func TestAForeignConfigMapIsNotWrittenOver(t *testing.T) {
+// A ConfigMap that has the name of the next chunk is not replaced either.
+func TestForeignConfigMapIsNotReplaced(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), limits{raw: 500, puts: 1, total: 1 << 20})
+	j := c.open(c.options(run), limits{chunkBytes: 500, chunkWrites: 1, totalBytes: 1 << 20})
 	c.write(j, entry("0", "{}"))
 	name := chunkName("bosgc", run, 1)
 	if _, err := c.Put(t.Context(), kube.StoredConfigMap{Name: name, Data: map[string]string{"precious": "1"}}); err != nil {
@@ -308,18 +318,18 @@ func TestAForeignConfigMapIsNotWrittenOver(t *testing.T) {
 	}
 }
 
-func TestAChunkThatWasDeletedIsMadeAgain(t *testing.T) {
+func TestDeletedChunkIsCreatedAgain(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), usual)
+	j := c.open(c.options(run), defaultLimits)
 	c.write(j, entry("0", "{}"))
 	c.Kube.Remove("configmaps", lab.Namespace, c.chunks()[0])
 	c.write(j, entry("1", "{}"))
 	c.same(c.read(run), []string{"0", "1"})
 }
 
-func TestWhoGivesUpStopsNobodyElse(t *testing.T) {
+func TestCallerThatGivesUpStopsNoOther(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), usual)
+	j := c.open(c.options(run), defaultLimits)
 	c.fault("delay=300ms,system=kube,method=POST,count=1")
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -335,7 +345,7 @@ func TestWhoGivesUpStopsNobodyElse(t *testing.T) {
 	c.same(c.read(run), []string{"0", "1"})
 }
 
-func TestAFileThatCannotBeWrittenStopsTheJournal(t *testing.T) {
+func TestUnwritableFileStopsTheJournal(t *testing.T) {
 	c := start(t)
 	o := c.options(run)
 	o.Dir = filepath.Join(t.TempDir(), "not-mounted")
@@ -343,7 +353,7 @@ func TestAFileThatCannotBeWrittenStopsTheJournal(t *testing.T) {
 		t.Errorf("a folder that does not exist: %v", err)
 	}
 	o.Dir = t.TempDir()
-	j := c.open(o, usual)
+	j := c.open(o, defaultLimits)
 	c.write(j, entry("0", "{}"))
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -352,30 +362,32 @@ func TestAFileThatCannotBeWrittenStopsTheJournal(t *testing.T) {
 		}
 		t.Skip("NOT RUN: a full disk was not tried, because only Linux has one: ", err)
 	}
-	good := j.file.open
-	j.file.open = full
+	good := j.file.handle
+	j.file.handle = full
 	for range 2 {
-		if err := j.Write(t.Context(), []Entry{entry("1", "{}")}); err == nil || !strings.Contains(err.Error(), "no space left") {
+		if err := j.Write(t.Context(), []Entry{entry("1", "{}")}); err == nil ||
+			!strings.Contains(err.Error(), "no space left") {
 			t.Errorf("a full disk: %v", err)
 		}
-		j.file.open = good // a disk that lost something is not believed any more
+		j.file.handle = good // a disk that lost something is not trusted any more
 	}
 	c.same(c.read(run), []string{"0"})
 	o.Run = "same-name"
-	if err := os.WriteFile(filepath.Join(o.Dir, "bosgc-journal-same-name.jsonl"), []byte("precious"), 0o600); err != nil {
+	name := filepath.Join(o.Dir, "bosgc-journal-same-name.jsonl")
+	if err := os.WriteFile(name, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.open(o, usual).Write(t.Context(), []Entry{entry("0", "{}")}); err == nil {
+	if err := c.open(o, defaultLimits).Write(t.Context(), []Entry{entry("0", "{}")}); err == nil {
 		t.Error("another's file was written to")
 	}
 }
 
-// The labels of chunks are what room is made by; a real API server refuses bad ones.
+// A real API server refuses malformed labels.
 func TestLabelsAreValid(t *testing.T) {
 	c := start(t)
 	o := c.options(strings.Repeat("r", 63))
 	o.Name = strings.Repeat("n", 63)
-	c.write(c.open(o, usual), entry("0", "{}"))
+	c.write(c.open(o, defaultLimits), entry("0", "{}"))
 	list, err := c.List(t.Context(), map[string]string{journalLabel: o.Name})
 	if err != nil || len(list) != 1 {
 		t.Fatal(err, list)

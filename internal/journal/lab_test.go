@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"compress/gzip"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,38 +14,24 @@ import (
 
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/lab/labtest"
 )
 
-// cluster is a simulated API server, and the store in it.
+// cluster is a simulated API server and a store in it.
 type cluster struct {
 	*lab.Server
 	*kube.Store
 	t *testing.T
 
 	mu     sync.Mutex
-	writes []string // name of the ConfigMap of each, in order; POSTs have none
+	writes []string // method and ConfigMap of each write, in order; a POST names none
 }
 
 func start(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{t: t}
-	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Server, err = lab.Start(world, lab.ServerOptions{OnRequest: c.note})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	config, err := kube.LoadConfig(c.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 8, RequestTimeout: 10 * time.Second, ListTimeout: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var client *kube.Client
+	c.Server, client = labtest.Start(t, lab.ServerOptions{OnRequest: c.note}, 10*time.Second)
 	c.Store = client.Store(lab.Namespace)
 	return c
 }
@@ -91,7 +76,7 @@ func (c *cluster) write(j *Journal, entries ...Entry) {
 	}
 }
 
-// read gives the names of the entries of a run, which must be whole.
+// read returns the names of the entries of a run, whose journal must be complete.
 func (c *cluster) read(run string) []string {
 	c.t.Helper()
 	entries, err := Read(c.t.Context(), c.Store, "bosgc", run)
@@ -109,7 +94,7 @@ func names(entries []Entry) []string {
 	return all
 }
 
-// runs gives the runs, the newest first, as "run:chunks".
+// runs returns the runs, the newest first, as "run:chunks".
 func (c *cluster) runs() string {
 	c.t.Helper()
 	all, err := Runs(c.t.Context(), c.Store, "bosgc")
@@ -141,11 +126,12 @@ func (c *cluster) same(got, want []string) {
 }
 
 func entry(name string, object string) Entry {
-	return Entry{At: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), Kind: "ConfigMap", Name: name, Object: []byte(object)}
+	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	return Entry{At: at, Kind: "ConfigMap", Name: name, Object: []byte(object)}
 }
 
-// stray makes a ConfigMap with the journal's label that is none of its chunks.
-func (c *cluster) stray(name string, labels map[string]string) {
+// addStray creates a ConfigMap with the journal's label that is none of its chunks.
+func (c *cluster) addStray(name string, labels map[string]string) {
 	c.t.Helper()
 	labels[journalLabel] = "bosgc"
 	if _, err := c.Put(c.t.Context(), kube.StoredConfigMap{Name: name, Labels: labels}); err != nil {
@@ -153,15 +139,19 @@ func (c *cluster) stray(name string, labels map[string]string) {
 	}
 }
 
-// aged puts a run with so many chunks into the store as if it were that old.
-func (c *cluster) aged(run string, chunks int, age time.Duration) {
+// addRun creates the chunks of a run, with the given age.
+func (c *cluster) addRun(run string, chunks int, age time.Duration) {
 	for n := range chunks {
-		body := &chunk{lines: 1, open: []byte(`{"run":"` + run + `","kind":"Job","name":"x"}` + "\n")}
-		_ = body.compress(gzip.NewWriter(nil))
+		body := &chunk{open: []byte(`{"run":"` + run + `","kind":"Job","name":"x"}` + "\n")}
+		_ = body.compress()
 		c.Kube.Add("configmaps", &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: chunkName("bosgc", run, n), Namespace: lab.Namespace, CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
-				Labels: map[string]string{"app.kubernetes.io/managed-by": "bosgc", journalLabel: "bosgc", runLabel: run, bytesLabel: fmt.Sprint(len(body.body)), entriesLabel: "1"},
+				Name: chunkName("bosgc", run, n), Namespace: lab.Namespace,
+				CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
+				Labels: map[string]string{
+					"app.kubernetes.io/managed-by": "bosgc", journalLabel: "bosgc", runLabel: run,
+					bytesLabel: fmt.Sprint(len(body.body)), entriesLabel: "1",
+				},
 			},
 			BinaryData: map[string][]byte{contentKey: body.body},
 		})

@@ -6,20 +6,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
 )
 
-// ErrNoRun says that there is no journal of a run.
+// ErrNoRun is returned for a run that has no journal.
 var ErrNoRun = errors.New("there is no journal of this run")
 
 // DamageError says what of a run's journal is missing or cannot be read.
 type DamageError struct {
 	Run    string
-	Faults []string // each names its chunk; at most so many that a person reads them
-	More   int      // faults beyond those
+	Faults []string // each names its chunk; at most maxFaults
+	More   int      // number of further faults
 }
 
 const maxFaults = 10
@@ -32,62 +33,60 @@ func (e *DamageError) Error() string {
 	return text
 }
 
-// Read gives all entries of a run in the order in which they were written. The error is ErrNoRun
-// if it has no journal, and a *DamageError with what could be read if it is not whole. That the
-// last chunks are missing cannot be noticed.
+// Read returns all entries of a run in the order in which they were written. The error is ErrNoRun if
+// the run has no journal. A damaged journal returns what could be read and a *DamageError; missing
+// chunks at the end cannot be noticed.
 func Read(ctx context.Context, store *kube.Store, name, run string) ([]Entry, error) {
-	runs, _, err := list(ctx, store, name)
+	runs, _, err := listRuns(ctx, store, name)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range runs {
-		if r.Run != run {
-			continue
-		}
-		var parts []part
-		for _, c := range r.chunks {
-			found, presence, err := store.Get(ctx, c.kept.Name)
-			if err != nil {
-				return nil, fmt.Errorf("the journal of run %s: %w", run, err)
-			}
-			if presence == inventory.Present { // else it has just been dropped
-				parts = append(parts, part{c.kept.Name, c.number, found.Binary[contentKey]})
-			}
-		}
-		return decode(name, run, parts)
+	i := slices.IndexFunc(runs, func(r Info) bool { return r.Run == run })
+	if i < 0 {
+		return nil, ErrNoRun
 	}
-	return nil, ErrNoRun
+	var contents []content
+	for _, c := range runs[i].chunks {
+		found, presence, err := store.Get(ctx, c.configMap.Name)
+		if err != nil {
+			return nil, fmt.Errorf("the journal of run %s: %w", run, err)
+		}
+		if presence == inventory.Present { // otherwise it has just been dropped
+			contents = append(contents, content{c.configMap.Name, c.number, found.Binary[contentKey]})
+		}
+	}
+	return decode(name, run, contents)
 }
 
-// part is a chunk as it is read.
-type part struct {
-	name   string
-	number int
-	body   []byte
+// content is the content of a chunk.
+type content struct {
+	configMap string
+	number    int
+	body      []byte
 }
 
-// decode puts the chunks of a run, in order, together again.
-func decode(name, run string, parts []part) ([]Entry, error) {
+// decode decodes the entries in the chunks of a run, which are sorted by number.
+func decode(name, run string, chunks []content) ([]Entry, error) {
 	d := decoder{run: run, damage: &DamageError{Run: run}}
-	for _, p := range parts {
-		if p.number != d.next {
-			d.gap(chunkName(name, run, d.next), p.number-d.next)
+	for _, c := range chunks {
+		if c.number != d.next {
+			d.skip(chunkName(name, run, d.next), c.number-d.next)
 		}
-		d.next = p.number + 1
-		raw, err := gunzip(p.body)
+		d.next = c.number + 1
+		lines, err := gunzip(c.body)
 		if err != nil {
-			d.fault("ConfigMap %s cannot be read to its end: %s", p.name, err)
+			d.addFault("ConfigMap %s cannot be read to its end: %s", c.configMap, err)
 		}
-		d.lines(p.name, raw)
+		d.decodeLines(c.configMap, lines)
 		if err != nil {
-			d.carry, d.broken = nil, true
+			d.partial, d.lostLine = nil, true
 		}
 	}
-	if len(parts) == 0 {
-		d.gap(chunkName(name, run, 0), 1)
+	if len(chunks) == 0 {
+		d.skip(chunkName(name, run, 0), 1)
 	}
-	// What is left in carry is an entry whose end was never written. Its object has not been
-	// deleted: that waits for the end.
+	// What is left in partial is an entry whose end was never written. Its object has not been deleted:
+	// that waits for the end.
 	if len(d.damage.Faults) > 0 {
 		return d.entries, d.damage
 	}
@@ -95,15 +94,15 @@ func decode(name, run string, parts []part) ([]Entry, error) {
 }
 
 type decoder struct {
-	run     string
-	next    int    // number of the next chunk
-	carry   []byte // the beginning of a line that goes on in the next chunk
-	broken  bool   // the next line may have lost its beginning
-	entries []Entry
-	damage  *DamageError
+	run      string
+	next     int    // number of the next chunk
+	partial  []byte // beginning of a line that goes on in the next chunk
+	lostLine bool   // the next line may lack its beginning
+	entries  []Entry
+	damage   *DamageError
 }
 
-func (d *decoder) fault(format string, values ...any) {
+func (d *decoder) addFault(format string, values ...any) {
 	if len(d.damage.Faults) == maxFaults {
 		d.damage.More++
 		return
@@ -111,27 +110,28 @@ func (d *decoder) fault(format string, values ...any) {
 	d.damage.Faults = append(d.damage.Faults, fmt.Sprintf(format, values...))
 }
 
-func (d *decoder) gap(first string, n int) {
+// skip reports n missing chunks.
+func (d *decoder) skip(first string, n int) {
 	if n == 1 {
-		d.fault("ConfigMap %s is missing", first)
+		d.addFault("ConfigMap %s is missing", first)
 	} else {
-		d.fault("%d ConfigMaps are missing, from %s on", n, first)
+		d.addFault("%d ConfigMaps are missing, from %s on", n, first)
 	}
-	d.carry, d.broken = nil, true
+	d.partial, d.lostLine = nil, true
 }
 
-func (d *decoder) lines(chunk string, raw []byte) {
+func (d *decoder) decodeLines(configMap string, lines []byte) {
 	for {
-		line, rest, whole := bytes.Cut(raw, []byte("\n"))
-		if !whole {
-			d.carry = append(d.carry, line...)
+		line, rest, complete := bytes.Cut(lines, []byte("\n"))
+		if !complete {
+			d.partial = append(d.partial, line...)
 			return
 		}
-		if len(d.carry) > 0 {
-			line = append(d.carry, line...)
-			d.carry = nil
+		if len(d.partial) > 0 {
+			line = append(d.partial, line...)
+			d.partial = nil
 		}
-		raw = rest
+		lines = rest
 		var e Entry
 		err := json.Unmarshal(line, &e)
 		if err == nil && e.Run != d.run {
@@ -140,9 +140,9 @@ func (d *decoder) lines(chunk string, raw []byte) {
 		switch {
 		case err == nil:
 			d.entries = append(d.entries, e)
-		case !d.broken: // else it is the rest of a line, and the damage has been named already
-			d.fault("an entry in ConfigMap %s cannot be understood: %s", chunk, err)
+		case !d.lostLine: // otherwise it is the rest of a line, whose damage is reported already
+			d.addFault("an entry in ConfigMap %s cannot be understood: %s", configMap, err)
 		}
-		d.broken = false
+		d.lostLine = false
 	}
 }

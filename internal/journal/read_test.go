@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,17 +12,17 @@ import (
 	"testing"
 )
 
-// cut makes chunks out of entries, without a cluster.
-func cut(t testing.TB, entries []Entry, limit int) []part {
+// chunksOf splits entries into chunks, without a cluster.
+func chunksOf(t testing.TB, entries []Entry, limit int) []content {
 	t.Helper()
-	var parts []part
+	var parts []content
 	var c *chunk
 	flush := func() {
 		if c != nil {
-			if err := c.compress(gzip.NewWriter(nil)); err != nil {
+			if err := c.compress(); err != nil {
 				t.Fatal(err)
 			}
-			parts = append(parts, part{chunkName("j", "r", len(parts)), len(parts), c.body})
+			parts = append(parts, content{chunkName("j", "r", len(parts)), len(parts), c.body})
 		}
 		c = &chunk{}
 	}
@@ -33,8 +32,8 @@ func cut(t testing.TB, entries []Entry, limit int) []part {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, piece := range pieces(line, limit) {
-			if !c.takes(piece, limits{raw: limit, puts: 1}) {
+		for _, piece := range splitLine(line, limit) {
+			if !c.fits(piece, limits{chunkBytes: limit, chunkWrites: 1}) {
 				flush()
 			}
 			c.add(piece)
@@ -44,7 +43,7 @@ func cut(t testing.TB, entries []Entry, limit int) []part {
 	return parts
 }
 
-func some(random *rand.Rand, n, longest int) []Entry {
+func randomEntries(random *rand.Rand, n, longest int) []Entry {
 	var all []Entry
 	for i := range n {
 		e := entry(fmt.Sprint(i), fmt.Sprintf("%q", strings.Repeat("x", random.IntN(longest+1))))
@@ -54,15 +53,15 @@ func some(random *rand.Rand, n, longest int) []Entry {
 	return all
 }
 
-// Whatever the sizes: no chunk is over the limit, and all of them together are the entries. With
-// one missing or damaged, all entries that lie outside of it are still read, none is made up, and
-// the damage is named.
+// Whatever the sizes: no chunk exceeds the limit, and all of them together have the entries. If one is
+// missing or damaged, all entries outside of it are still read, none is made up, and the damage is
+// named.
 func TestChunking(t *testing.T) {
 	for seed := range uint64(40) {
 		random := rand.New(rand.NewPCG(seed, 7))
 		limit := 80 + random.IntN(2000)
-		want := some(random, 1+random.IntN(40), 1+random.IntN(3*limit))
-		parts := cut(t, want, limit)
+		want := randomEntries(random, 1+random.IntN(40), 1+random.IntN(3*limit))
+		parts := chunksOf(t, want, limit)
 		for _, p := range parts {
 			if raw, err := gunzip(p.body); err != nil || len(raw) > limit {
 				t.Fatalf("seed %d: %v, chunk of %d bytes", seed, err, len(raw))
@@ -80,10 +79,12 @@ func TestChunking(t *testing.T) {
 		without := slices.Delete(slices.Clone(parts), lost, lost+1)
 		damaged := slices.Clone(parts)
 		damaged[lost].body = body[:random.IntN(len(body))]
-		for what, rest := range map[string][]part{"missing": without, "cannot be read": damaged} {
+		for what, rest := range map[string][]content{"missing": without, "cannot be read": damaged} {
 			got, err := decode("j", "r", rest)
 			var damage *DamageError
-			if !errors.As(err, &damage) || len(damage.Faults) != 1 || !strings.Contains(damage.Faults[0], parts[lost].name) || !strings.Contains(damage.Faults[0], what) {
+			if !errors.As(err, &damage) || len(damage.Faults) != 1 ||
+				!strings.Contains(damage.Faults[0], parts[lost].configMap) ||
+				!strings.Contains(damage.Faults[0], what) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			i := 0
@@ -95,15 +96,16 @@ func TestChunking(t *testing.T) {
 					t.Fatalf("seed %d: %s was made up", seed, e.Name)
 				}
 			}
-			if outside(t, parts, lost) > len(got) {
-				t.Fatalf("seed %d: %d entries lie outside of %s, %d were read", seed, outside(t, parts, lost), parts[lost].name, len(got))
+			if n := countOutside(t, parts, lost); n > len(got) {
+				t.Fatalf("seed %d: %d entries lie outside of %s, %d were read",
+					seed, n, parts[lost].configMap, len(got))
 			}
 		}
 	}
 }
 
-// outside counts the entries that no part of lies in one chunk.
-func outside(t *testing.T, parts []part, lost int) int {
+// countOutside counts the entries that have no part in one chunk.
+func countOutside(t *testing.T, parts []content, lost int) int {
 	before, _ := decode("j", "r", parts[:max(lost, 0)])
 	var rest []byte
 	for _, p := range parts[lost:] {
@@ -130,8 +132,8 @@ func outside(t *testing.T, parts []part, lost int) int {
 	return n
 }
 
-func TestAnEntryWithoutItsEndWasNeverConfirmed(t *testing.T) {
-	parts := cut(t, []Entry{entry("a", "{}"), entry("b", `"`+strings.Repeat("x", 1000)+`"`)}, 300)
+func TestEntryWithoutItsEndIsNoDamage(t *testing.T) {
+	parts := chunksOf(t, []Entry{entry("a", "{}"), entry("b", `"`+strings.Repeat("x", 1000)+`"`)}, 300)
 	got, err := decode("j", "r", parts[:len(parts)-1])
 	if err != nil || len(got) != 1 || got[0].Name != "a" {
 		t.Errorf("%v, %v", err, names(got))
@@ -139,10 +141,10 @@ func TestAnEntryWithoutItsEndWasNeverConfirmed(t *testing.T) {
 }
 
 func TestDamage(t *testing.T) {
-	good := cut(t, []Entry{entry("a", "{}")}, 300)[0].body
+	good := chunksOf(t, []Entry{entry("a", "{}")}, 300)[0].body
 	zip := func(text string) []byte {
 		c := &chunk{open: []byte(text)}
-		_ = c.compress(gzip.NewWriter(nil))
+		_ = c.compress()
 		return c.body
 	}
 	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<16))
@@ -165,9 +167,9 @@ func TestDamage(t *testing.T) {
 		"all bad":         {[][]byte{zip(strings.Repeat("x\n", 1000)), good}, "and 990 more faults", 1},
 		"bomb":            {[][]byte{bomb, good}, "more than 1048576 bytes", 1},
 	} {
-		var parts []part
+		var parts []content
 		for i, body := range tt.bodies {
-			parts = append(parts, part{chunkName("j", "r", i), i, body})
+			parts = append(parts, content{chunkName("j", "r", i), i, body})
 		}
 		got, err := decode("j", "r", parts)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || len(got) != tt.read || len(err.Error()) > 4000 {
@@ -176,9 +178,9 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-func TestABombIsNotUnpacked(t *testing.T) {
+func TestDecompressionIsBounded(t *testing.T) {
 	c := &chunk{open: bytes.Repeat([]byte("\n"), 24<<20)}
-	if err := c.compress(gzip.NewWriter(nil)); err != nil {
+	if err := c.compress(); err != nil {
 		t.Fatal(err)
 	}
 	var before, after runtime.MemStats
@@ -191,14 +193,14 @@ func TestABombIsNotUnpacked(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(cut(f, []Entry{entry("a", "{}")}, 300)[0].body, []byte{})
+	f.Add(chunksOf(f, []Entry{entry("a", "{}")}, 300)[0].body, []byte{})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		for _, body := range [][]byte{first, second} {
 			if raw, _ := gunzip(body); len(raw) > readLimit {
 				t.Fatalf("%d bytes", len(raw))
 			}
 		}
-		parts := []part{{"first", 0, first}, {"second", 1, second}}
+		parts := []content{{"first", 0, first}, {"second", 1, second}}
 		entries, err := decode("j", "r", parts)
 		for _, e := range entries {
 			if e.Run != "r" {
@@ -209,62 +211,63 @@ func FuzzDecode(f *testing.F) {
 		if err != nil && (!errors.As(err, &damage) || len(damage.Faults) > maxFaults) {
 			t.Fatal(err)
 		}
-		// What was read can be written, and read again.
-		again, err := decode("j", "r", cut(t, entries, 500))
+		// What was read can be written and read again.
+		again, err := decode("j", "r", chunksOf(t, entries, 500))
 		if err != nil && len(entries) > 0 || len(again) != len(entries) {
 			t.Fatalf("%v: %d entries, and then %d", err, len(entries), len(again))
 		}
 	})
 }
 
-// FuzzLines is the same below the compression, where a fuzzer gets further.
-func FuzzLines(f *testing.F) {
+// FuzzDecodeLines leaves out the compression, which stops a fuzzer early.
+func FuzzDecodeLines(f *testing.F) {
 	f.Add([]byte(`{"run":"r","kind":"Job","name":"n"}`+"\n"), 7)
 	f.Fuzz(func(t *testing.T, raw []byte, at int) {
 		if len(raw) > readLimit {
 			return
 		}
 		whole := decoder{run: "r", damage: &DamageError{}}
-		whole.lines("x", raw)
+		whole.decodeLines("x", raw)
 		at = min(max(at, 0), len(raw))
-		cut := decoder{run: "r", damage: &DamageError{}}
-		cut.lines("x", bytes.Clone(raw[:at]))
-		cut.lines("y", bytes.Clone(raw[at:]))
-		if !reflect.DeepEqual(whole.entries, cut.entries) || len(whole.damage.Faults) != len(cut.damage.Faults) {
-			t.Fatalf("cut at %d: %+v %q, whole %+v %q", at, cut.entries, cut.damage, whole.entries, whole.damage)
+		split := decoder{run: "r", damage: &DamageError{}}
+		split.decodeLines("x", bytes.Clone(raw[:at]))
+		split.decodeLines("y", bytes.Clone(raw[at:]))
+		if !reflect.DeepEqual(whole.entries, split.entries) || len(whole.damage.Faults) != len(split.damage.Faults) {
+			t.Fatalf("cut at %d: %+v %q, whole %+v %q", at, split.entries, split.damage, whole.entries, whole.damage)
 		}
 	})
 }
 
-// However a chunk has grown, it is one text for whoever reads it, hardly larger than if it had been compressed at once, and
-// no byte of it was compressed again and again.
-func TestAChunkThatGrows(t *testing.T) {
+// However a chunk has grown, it reads as one text, is hardly larger than if it had been compressed at
+// once, and no byte of it is compressed with every step.
+func TestChunkThatGrows(t *testing.T) {
 	var grown chunk
-	press := gzip.NewWriter(nil)
 	var all []byte
 	for i := range 60 {
-		line, err := encode(entry(fmt.Sprint(i), fmt.Sprintf(`{"data":%q}`, strings.Repeat(fmt.Sprint(i*i, " nodes; "), 800))))
+		object := fmt.Sprintf(`{"data":%q}`, strings.Repeat(fmt.Sprint(i*i, " nodes; "), 800))
+		line, err := encode(entry(fmt.Sprint(i), object))
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, line...)
 		grown.add(line)
-		if err := grown.compress(press); err != nil {
+		if err := grown.compress(); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := gunzip(grown.body); err != nil || !bytes.Equal(got, all) {
 			t.Fatalf("after %d lines: %v, %d bytes of %d", i+1, err, len(got), len(all))
 		}
 		if len(grown.open) >= sealAt {
-			t.Fatalf("%d bytes are compressed anew with each line", len(grown.open))
+			t.Fatalf("%d bytes are compressed again with each line", len(grown.open))
 		}
 	}
 	at := chunk{open: all}
-	if err := at.compress(press); err != nil {
+	if err := at.compress(); err != nil {
 		t.Fatal(err)
 	}
-	if grown.size != len(all) || grown.lines != 60 || len(all) < 4*sealAt || len(grown.body) > 2*len(at.body) {
-		t.Errorf("%d bytes in %d lines are %d bytes compressed, %d if compressed at once", grown.size, grown.lines, len(grown.body), len(at.body))
+	if grown.rawBytes != len(all) || grown.entries != 60 || len(all) < 4*sealAt || len(grown.body) > 2*len(at.body) {
+		t.Errorf("%d bytes in %d lines are %d bytes compressed, %d if compressed at once",
+			grown.rawBytes, grown.entries, len(grown.body), len(at.body))
 	}
 	t.Logf("%d bytes are %d, %d if compressed at once", len(all), len(grown.body), len(at.body))
 }

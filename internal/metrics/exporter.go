@@ -12,67 +12,67 @@ import (
 )
 
 const (
-	// readWithin is less than the 10 seconds that Prometheus waits for a scrape by default: late
-	// metrics are none.
-	readWithin = 5 * time.Second
-	// readEvery keeps whoever scrapes too often, or in too many copies, from the API server.
-	readEvery = time.Second
+	// readTimeout is less than the 10 seconds that Prometheus waits for a scrape by default: metrics
+	// that come later are lost.
+	readTimeout = 5 * time.Second
+	// readInterval protects the API server from whoever scrapes too often, or from many replicas.
+	readInterval = time.Second
 )
 
-// Exporter shows what the last sweep left in the state, which it never writes. How old that is,
-// bosgc_last_sweep_timestamp_seconds says: gauges are those of that time. While the state
-// cannot be read it goes on showing what it read last, with bosgc_state_ok at 0.
+// Exporter shows the metrics in the state, which it never writes. bosgc_last_sweep_timestamp_seconds
+// says how old they are: gauges have the values of that time. While the state cannot be read, Exporter
+// shows what it read last, with bosgc_state_ok at 0.
 type Exporter struct {
-	store *state.Store
-	log   *slog.Logger
-	blank []*dto.MetricFamily // before the first sweep
-	ill   []*dto.MetricFamily // the same, with bosgc_state_ok at 0
+	store  *state.Store
+	log    *slog.Logger
+	blank  []*dto.MetricFamily // metrics before the first sweep
+	failed []*dto.MetricFamily // the same, with bosgc_state_ok at 0
 
-	mu     sync.Mutex // guards what follows
-	totals state.Totals
-	read   time.Time
-	err    error
+	mu       sync.Mutex // guards the fields below
+	totals   state.Totals
+	lastRead time.Time
+	err      error
 }
 
-// NewExporter shows the state that is kept in a store.
+// NewExporter returns an Exporter of the state in a store.
 func NewExporter(store *state.Store, version, commit string, log *slog.Logger) (*Exporter, error) {
 	m := New(version, commit)
 	blank, err := m.Gather()
 	if err != nil {
 		return nil, err
 	}
-	m.StateOK(false)
-	ill, err := m.Gather()
-	return &Exporter{store: store, log: log, blank: blank, ill: ill}, err
+	m.SetStateOK(false)
+	failed, err := m.Gather()
+	return &Exporter{store: store, log: log, blank: blank, failed: failed}, err
 }
 
-// Gather reads the state, at most once a second.
+// Gather returns the metrics. It reads the state at most once a second.
 func (e *Exporter) Gather() ([]*dto.MetricFamily, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if time.Since(e.read) >= readEvery {
-		e.refresh()
+	if time.Since(e.lastRead) >= readInterval {
+		e.read()
 	}
-	now := e.blank
+	current := e.blank
 	if e.err != nil {
-		now = e.ill
+		current = e.failed
 	}
-	shown, err := e.totals.Add(now, func(name string) bool { return name == "bosgc_state_ok" })
+	shown, err := e.totals.Add(current, func(name string) bool { return name == "bosgc_state_ok" })
 	if err != nil {
 		return nil, err
 	}
 	return shown.Gather()
 }
 
-func (e *Exporter) refresh() {
-	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
+func (e *Exporter) read() {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
-	kept, err := e.store.Read(ctx)
-	if err != nil && (e.err == nil || err.Error() != e.err.Error()) {
-		e.log.Error("the state cannot be read", "error", err.Error()) // once, and not at each scrape
+	current, err := e.store.Read(ctx)
+	if err != nil && (e.err == nil || err.Error() != e.err.Error()) { // log it once, not at each scrape
+		e.log.Error("the state cannot be read", "error", err.Error())
 	}
 	if err == nil {
-		e.totals = kept.Totals
+		e.totals = current.Totals
 	}
-	e.read, e.err = time.Now(), err
+	e.lastRead, e.err = time.Now(), err
 }

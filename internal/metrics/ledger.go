@@ -11,29 +11,30 @@ import (
 	"bosgc/internal/state"
 )
 
-// Ledger adds sweeps up: in the state, so that counters outlive the process, and in this process
-// in any case. Its metrics are those of the last sweep, with the totals of all.
+// Ledger adds up the metrics of all runs: in the state, so that counters outlive the process, and in
+// this process in any case. It shows the gauges of the last run with the counters of all.
 type Ledger struct {
-	booking sync.Mutex // one sweep at a time; a scrape does not wait for it
-	unsaved []entry    // sweeps that could not be written to the state yet; guarded by booking
+	recording sync.Mutex // one run at a time; a scrape does not wait for it
+	unsaved   []record   // runs that the state does not have yet; guarded by recording
 
-	mu     sync.Mutex // guards what follows
-	totals state.Totals
-	whole  bool // totals have what earlier processes counted
+	mu       sync.Mutex // guards the fields below
+	totals   state.Totals
+	complete bool // totals include what earlier processes have counted
 }
 
-// maxUnsaved bounds what waits for a state that cannot be written: two days of sweeps. Older ones are
-// lost to the state; the totals of this process have them.
+// maxUnsaved bounds the runs that wait for a state that cannot be written: two days of hourly sweeps.
+// The state loses older ones; the totals of this process have them. It must be less than the number
+// of runs that the state remembers as counted.
 const maxUnsaved = 48
 
-// entry is one sweep.
-type entry struct {
+// record is the metrics of one run.
+type record struct {
 	run      string
 	families []*dto.MetricFamily
 	fresh    func(name string) bool
 }
 
-// NewLedger begins with nothing but zeros.
+// NewLedger returns a Ledger whose counters are all zero.
 func NewLedger(version, commit string) (*Ledger, error) {
 	families, err := New(version, commit).Gather()
 	if err != nil {
@@ -43,129 +44,135 @@ func NewLedger(version, commit string) (*Ledger, error) {
 	return &Ledger{totals: totals}, err
 }
 
-// Begin takes over what earlier processes have counted, if it can be read.
-func (l *Ledger) Begin(ctx context.Context, store *state.Store) error {
-	kept, err := store.Read(ctx)
+// Load takes over the totals of earlier processes from the state.
+func (l *Ledger) Load(ctx context.Context, store *state.Store) error {
+	saved, err := store.Read(ctx)
 	if err != nil {
 		return err
 	}
-	return l.take(kept.Totals)
+	return l.replaceTotals(saved.Totals)
 }
 
-// take puts kept totals in the place of the present ones. Series that they lack begin at zero.
-func (l *Ledger) take(kept state.Totals) error {
+// replaceTotals replaces the totals. Series that the saved ones lack start at zero.
+func (l *Ledger) replaceTotals(saved state.Totals) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	blank := make([]*dto.MetricFamily, 0, len(l.totals))
 	for _, f := range l.totals {
 		blank = append(blank, zeroed(f))
 	}
-	totals, err := kept.Add(blank, func(string) bool { return false })
+	totals, err := saved.Add(blank, func(string) bool { return false })
 	if err == nil {
-		l.totals, l.whole = totals, true
+		l.totals, l.complete = totals, true
 	}
 	return err
 }
 
-// Whole says whether the totals have everything that earlier processes counted.
-func (l *Ledger) Whole() bool {
+// Complete reports whether the totals include everything that earlier processes have counted.
+func (l *Ledger) Complete() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.whole
+	return l.complete
 }
 
-// Book counts a sweep in, and lets change do the rest of what is to be written with it. The
-// error is that of the state; the ledger has the sweep in any case, and writes it with the
-// next one.
-func (l *Ledger) Book(ctx context.Context, store *state.Store, run string, m *Metrics, change func(*state.State)) error {
-	l.booking.Lock()
-	defer l.booking.Unlock()
-	kept, err := store.Update(ctx, run, func(s *state.State) error {
-		m.SetAside(s.SetAside)
+// RecordRun adds a run, in the state and in this process. change makes the other changes to the state
+// that are written with it. The error is that of the state; in this process the run counts in any
+// case, and the next call writes it to the state.
+func (l *Ledger) RecordRun(
+	ctx context.Context, store *state.Store, run string, m *Metrics, change func(*state.State),
+) error {
+	l.recording.Lock()
+	defer l.recording.Unlock()
+	saved, err := store.Update(ctx, run, func(s *state.State) error {
+		m.SetStateSetAside(s.SetAside)
 		families, err := m.Gather()
 		if err != nil {
 			return err
 		}
-		for _, e := range append(l.unsaved, entry{run, families, m.Fresh}) {
-			if s.Counted(e.run) {
-				continue // the answer to its write was lost, and the write was not
+		for _, r := range append(l.unsaved, record{run, families, m.Fresh}) {
+			if s.Counted(r.run) {
+				continue // it was written, and only the answer was lost
 			}
-			if s.Totals, err = s.Totals.Add(e.families, e.fresh); err != nil {
+			if s.Totals, err = s.Totals.Add(r.families, r.fresh); err != nil {
 				return err
 			}
-			s.Count(e.run)
+			s.MarkCounted(r.run)
 		}
 		change(s)
 		return nil
 	})
-	if err == nil {
-		l.unsaved = nil
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.totals, l.whole = kept.Totals, true
-		return nil
+	if err != nil {
+		return errors.Join(err, l.keepUnsaved(run, m))
 	}
-	m.StateOK(false)
-	families, gatherErr := m.Gather()
-	if gatherErr != nil {
-		return errors.Join(err, gatherErr)
-	}
-	l.unsaved = append(l.unsaved, entry{run, families, m.Fresh})
-	if over := len(l.unsaved) - maxUnsaved; over > 0 {
-		l.unsaved = l.unsaved[over:]
-	}
+	l.unsaved = nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	totals, addErr := l.totals.Add(families, m.Fresh)
-	if addErr == nil {
-		l.totals = totals
-	}
-	return errors.Join(err, addErr)
+	l.totals, l.complete = saved.Totals, true
+	return nil
 }
 
-// Failed notes, in this process alone, a sweep that could not even begin.
-func (l *Ledger) Failed(exitCode int, now time.Time) error {
-	m := New("", "")
-	m.Failed(exitCode, now, now)
+// keepUnsaved adds a run that could not be written to the state. The caller holds recording.
+func (l *Ledger) keepUnsaved(run string, m *Metrics) error {
+	m.SetStateOK(false)
 	families, err := m.Gather()
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	totals, err := l.totals.Add(families, func(name string) bool {
+	l.unsaved = append(l.unsaved, record{run, families, m.Fresh})
+	if excess := len(l.unsaved) - maxUnsaved; excess > 0 {
+		l.unsaved = l.unsaved[excess:]
+	}
+	return l.add(families, m.Fresh)
+}
+
+// RecordFailure records, in this process alone, a sweep that could not even start.
+func (l *Ledger) RecordFailure(exitCode int, now time.Time) error {
+	m := New("", "")
+	m.RecordFailure(exitCode, now, now)
+	families, err := m.Gather()
+	if err != nil {
+		return err
+	}
+	return l.add(families, func(name string) bool {
 		return name == "bosgc_last_exit_code" || name == "bosgc_last_sweep_timestamp_seconds"
 	})
+}
+
+func (l *Ledger) add(families []*dto.MetricFamily, fresh func(name string) bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	totals, err := l.totals.Add(families, fresh)
 	if err == nil {
 		l.totals = totals
 	}
 	return err
 }
 
-// Gather gives all metrics as they stand.
+// Gather returns the metrics of all runs. It implements prometheus.Gatherer.
 func (l *Ledger) Gather() ([]*dto.MetricFamily, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.totals.Gather()
 }
 
-// zeroed is a counter or histogram at zero, with all its series; a gauge is itself.
+// zeroed returns a counter or histogram with all series at zero. It returns a gauge as it is.
 func zeroed(f *dto.MetricFamily) *dto.MetricFamily {
 	if f.GetType() == dto.MetricType_GAUGE {
 		return f
 	}
 	zero := &dto.MetricFamily{Name: f.Name, Help: f.Help, Type: f.Type, Unit: f.Unit}
 	for _, m := range f.GetMetric() {
-		at := &dto.Metric{Label: m.GetLabel()}
+		series := &dto.Metric{Label: m.GetLabel()}
 		if f.GetType() == dto.MetricType_COUNTER {
-			at.Counter = &dto.Counter{Value: new(float64)}
+			series.Counter = &dto.Counter{Value: new(float64)}
 		} else {
-			at.Histogram = &dto.Histogram{SampleCount: new(uint64), SampleSum: new(float64)}
+			h := &dto.Histogram{SampleCount: new(uint64), SampleSum: new(float64)}
 			for _, b := range m.GetHistogram().GetBucket() {
-				at.Histogram.Bucket = append(at.Histogram.Bucket, &dto.Bucket{UpperBound: b.UpperBound, CumulativeCount: new(uint64)})
+				h.Bucket = append(h.Bucket, &dto.Bucket{UpperBound: b.UpperBound, CumulativeCount: new(uint64)})
 			}
+			series.Histogram = h
 		}
-		zero.Metric = append(zero.Metric, at)
+		zero.Metric = append(zero.Metric, series)
 	}
 	return zero
 }

@@ -5,60 +5,44 @@ import (
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"bosgc/gc"
-	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/lab/labtest"
 	"bosgc/internal/state"
 	"bosgc/policy"
 )
 
-func keep(t *testing.T) (*state.Store, *lab.Server) {
+func newStore(t *testing.T) (*state.Store, *lab.Server) {
 	t.Helper()
-	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1, Now: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := lab.Start(world, lab.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.LoadConfig(server.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 2, RequestTimeout: time.Second, ListTimeout: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, client := labtest.Start(t, lab.ServerOptions{}, time.Second)
 	return state.NewStore(client.Store(lab.Namespace), "bosgc"), server
 }
 
-// swept is a sweep that has deleted n ghosts.
-func swept(n, exitCode int) *Metrics {
+// newSweep returns the metrics of a sweep that has deleted n ghosts.
+func newSweep(n, exitCode int) *Metrics {
 	m := New("1.0", "abc")
 	d := gc.Document{ExitCode: exitCode, CreatedAt: time.Now()}
 	for range n {
-		d.Objects = append(d.Objects, gc.Object{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost, Outcome: gc.Deleted})
+		d.Objects = append(d.Objects, gc.Object{
+			Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost, Outcome: gc.Deleted,
+		})
 	}
 	for range n {
-		m.Request("bos")("DELETE", 204, time.Second)
+		m.RequestObserver("bos")("DELETE", 204, time.Second)
 	}
-	m.Swept(d, time.Now())
+	m.RecordSweep(d, time.Now())
 	return m
 }
 
-func book(l *Ledger, store *state.Store, run string, m *Metrics, t *testing.T) error {
-	return l.Book(t.Context(), store, run, m, func(*state.State) {})
+func recordRun(t *testing.T, l *Ledger, store *state.Store, run string, m *Metrics) error {
+	return l.RecordRun(t.Context(), store, run, m, func(*state.State) {})
 }
 
-// ghosts gives the totals: deleted ghosts, and requests by the histogram.
-func ghosts(t *testing.T, from interface {
-	Gather() ([]*dto.MetricFamily, error)
-},
-) (deleted float64, requests uint64, ok float64) {
+// totalsOf returns the number of deleted ghosts, the number of requests by the histogram, and
+// bosgc_state_ok.
+func totalsOf(t *testing.T, from prometheus.Gatherer) (deleted float64, requests uint64, ok float64) {
 	t.Helper()
 	families, err := from.Gather()
 	if err != nil {
@@ -79,67 +63,65 @@ func ghosts(t *testing.T, from interface {
 	return deleted, requests, ok
 }
 
-func is(t *testing.T, when string, from interface {
-	Gather() ([]*dto.MetricFamily, error)
-}, want, wantOK float64,
-) {
+// expectTotals expects as many requests as deleted ghosts.
+func expectTotals(t *testing.T, when string, from prometheus.Gatherer, want, wantOK float64) {
 	t.Helper()
-	if deleted, requests, ok := ghosts(t, from); deleted != want || requests != uint64(want) || ok != wantOK {
+	if deleted, requests, ok := totalsOf(t, from); deleted != want || requests != uint64(want) || ok != wantOK {
 		t.Errorf("%s: %v deleted, %d requests, state ok %v; want %v, %v", when, deleted, requests, ok, want, wantOK)
 	}
 }
 
-// A process that cannot write the state for a while goes on counting, and catches up.
+// A process that cannot write the state for a while goes on counting and catches up.
 func TestLedgerCatchesUp(t *testing.T) {
-	store, server := keep(t)
+	store, server := newStore(t)
 	l, err := NewLedger("1.0", "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	is(t, "before the first sweep", l, 0, 1)
-	if err := book(l, store, "r1", swept(2, 0), t); err != nil {
+	expectTotals(t, "before the first sweep", l, 0, 1)
+	if err := recordRun(t, l, store, "r1", newSweep(2, 0)); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "after the first", l, 2, 1)
+	expectTotals(t, "after the first", l, 2, 1)
 	forbid := lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "PUT"}
 	if err := server.AddFault(forbid); err != nil {
 		t.Fatal(err)
 	}
 	for n, run := range []string{"r2", "r3"} {
-		if err := book(l, store, run, swept(3, 0), t); err == nil {
+		if err := recordRun(t, l, store, run, newSweep(3, 0)); err == nil {
 			t.Error("no error")
 		}
-		is(t, "while it cannot be written", l, float64(2+3*(n+1)), 0)
+		expectTotals(t, "while it cannot be written", l, float64(2+3*(n+1)), 0)
 	}
 	server.ClearFaults()
-	if err := book(l, store, "r4", swept(1, 0), t); err != nil {
+	if err := recordRun(t, l, store, "r4", newSweep(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "after it can be written again", l, 9, 1)
+	expectTotals(t, "after it can be written again", l, 9, 1)
 	exporter, err := NewExporter(store, "1.0", "abc", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	is(t, "what an exporter shows", exporter, 9, 1)
+	expectTotals(t, "what an exporter shows", exporter, 9, 1)
 	next, err := NewLedger("1.0", "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := next.Begin(t.Context(), store); err != nil || !next.Whole() {
+	if err := next.Load(t.Context(), store); err != nil || !next.Complete() {
 		t.Fatal(err)
 	}
-	is(t, "what the next process begins with", next, 9, 1)
+	expectTotals(t, "what the next process begins with", next, 9, 1)
 }
 
-// A write that was carried out, and that nobody has heard of, is not counted again.
+// A run whose write was carried out, but never confirmed, is not counted again.
 func TestLedgerCountsALostWriteOnce(t *testing.T) {
-	store, server := keep(t)
+	store, server := newStore(t)
 	l, err := NewLedger("1.0", "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Every answer to a write is lost, and then nothing is answered any more: the process cannot
-	// find out what has become of it.
+	// The answer to the write is lost, and later ones hang: the process cannot find out what has become
+	// of it.
 	for _, f := range []lab.Fault{
 		{Kind: lab.FaultLoseAnswer, System: "kube", Method: "POST", Count: 1},
 		{Kind: lab.FaultHang, System: "kube", Method: "POST"},
@@ -148,37 +130,37 @@ func TestLedgerCountsALostWriteOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := book(l, store, "r1", swept(4, 0), t); err == nil {
+	if err := recordRun(t, l, store, "r1", newSweep(4, 0)); err == nil {
 		t.Fatal("no error")
 	}
-	is(t, "not known to be written", l, 4, 0)
+	expectTotals(t, "not known to be written", l, 4, 0)
 	// The next one fails too, and its write is not even carried out.
 	if err := server.AddFault(lab.Fault{Kind: lab.FaultHang, System: "kube", Method: "PUT"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := book(l, store, "r2", swept(2, 0), t); err == nil {
+	if err := recordRun(t, l, store, "r2", newSweep(2, 0)); err == nil {
 		t.Fatal("no error")
 	}
 	server.ClearFaults()
-	if err := book(l, store, "r3", swept(1, 0), t); err != nil {
+	if err := recordRun(t, l, store, "r3", newSweep(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "after the next", l, 7, 1)
+	expectTotals(t, "after the next", l, 7, 1)
 }
 
-// What a failed sweep has not seen stays as the last one saw it.
+// What a failed sweep has not seen keeps the values of the sweep before.
 func TestLedgerKeepsWhatIsNotFresh(t *testing.T) {
-	store, _ := keep(t)
+	store, _ := newStore(t)
 	l, err := NewLedger("1.0", "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := book(l, store, "r1", swept(2, 0), t); err != nil {
+	if err := recordRun(t, l, store, "r1", newSweep(2, 0)); err != nil {
 		t.Fatal(err)
 	}
 	bad := New("1.1", "def")
-	bad.Failed(gc.ExitFailed, time.Now(), time.Now())
-	if err := book(l, store, "r2", bad, t); err != nil {
+	bad.RecordFailure(gc.ExitFailed, time.Now(), time.Now())
+	if err := recordRun(t, l, store, "r2", bad); err != nil {
 		t.Fatal(err)
 	}
 	families, err := l.Gather()
@@ -204,5 +186,5 @@ func TestLedgerKeepsWhatIsNotFresh(t *testing.T) {
 			}
 		}
 	}
-	is(t, "after a failed sweep", l, 2, 1)
+	expectTotals(t, "after a failed sweep", l, 2, 1)
 }

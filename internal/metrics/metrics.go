@@ -1,6 +1,6 @@
-// Package metrics keeps the Prometheus metrics of bosgc (docs/metrics.md), and knows the ways out
-// of a process that ends. Every series is there from the beginning, at zero where that is what
-// it counts: an alert on a series that appears only with the first failure would miss that
+// Package metrics has the Prometheus metrics of bosgc (docs/metrics.md), and hands them over: to
+// whoever scrapes, to a Pushgateway, or to a file. Every series exists from the beginning, at zero if
+// it counts something: an alert on a series that appears with the first failure would miss that
 // failure.
 package metrics
 
@@ -22,14 +22,16 @@ import (
 	"bosgc/policy"
 )
 
-// Metrics is the registry of one sweep. Its counters begin at zero; package state adds them up.
+// Metrics are the metrics of one run. Counters start at zero; package state adds them up.
 type Metrics struct {
-	registry  *prometheus.Registry
-	swept     bool // a sweep came to a result, so that gauges say something
-	listed    bool // BOS answered with its list, or its etcd with the keys
-	weighed   bool // the list was estimated
-	succeeded bool
-	aside     bool // not a sweep: what it says besides its counters is of no sweep
+	registry *prometheus.Registry
+
+	// Which gauges have a new value; see Fresh.
+	swept       bool // a sweep came to a result
+	hasSessions bool // the number of sessions is known: from BOS's list, or from the keys in its etcd
+	hasListSize bool // the size of the list was estimated
+	succeeded   bool
+	cleanup     bool // the run is not a sweep: only its counters are new
 
 	objects        *prometheus.GaugeVec
 	orphans        *prometheus.GaugeVec
@@ -56,45 +58,65 @@ type Metrics struct {
 // Systems are the values of the label "system".
 var Systems = []string{"bos", "cfs", "kube"}
 
-// New makes a registry with every series that can be known beforehand.
+// New returns Metrics with every series that can be known beforehand.
 func New(version, commit string) *Metrics {
 	m := &Metrics{
-		registry:       prometheus.NewRegistry(),
-		objects:        gauges("objects", "Objects seen by the last sweep, by its verdict and reason.", "kind", "verdict", "reason"),
-		orphans:        gauges("orphans", "Objects that looked orphaned to the last sweep, whatever was done about them.", "kind"),
-		oldestOrphan:   gauges("oldest_orphan_age_seconds", "Age of the oldest object that looked orphaned to the last sweep; 0 if there was none.", "kind"),
-		oldestEligible: gauges("oldest_eligible_age_seconds", "For how long the oldest object that may go, and is still there, has been eligible; 0 if there is none.", "kind"),
-		backlog:        gauges("backlog", "Objects that may go and that the last sweep has left for the next one.", "kind"),
-		deleted:        counters("deleted_total", "Objects deleted.", "kind", "reason"),
-		failures:       counters("delete_failures_total", "Objects that could not be deleted.", "kind"),
-		sessions:       gauge("bos_sessions", "Sessions in the last complete list of BOS v1; it hangs somewhere above 1000."),
-		listOK:         gauge("bos_list_ok", "Whether BOS v1 answers its list of sessions: 0 if it did not, or was not asked because it would hang."),
-		listBytes:      gauge("bos_list_bytes", "What the list of BOS v1's sessions would have its etcd send, estimated."),
-		listLimit:      gauge("bos_list_limit_bytes", "What BOS v1 takes from its etcd; a list that needs more hangs."),
-		complete:       gauges("source_complete", "Whether the last sweep read a source completely.", "source"),
-		duration:       gauge("sweep_duration_seconds", "How long the last sweep took."),
-		lastSweep:      gauge("last_sweep_timestamp_seconds", "When the last sweep ended, in seconds since 1970."),
-		lastSuccess:    gauge("last_success_timestamp_seconds", "When the last sweep that ended with exit code 0 ended, in seconds since 1970."),
-		lastExitCode:   gauge("last_exit_code", "Exit code of the last sweep."),
-		stateOK:        gauge("state_ok", "Whether the state that sweeps leave for each other could be read and written."),
-		setAside:       gauge("state_set_aside_timestamp_seconds", "When a state that could not be understood was last set aside and begun anew, in seconds since 1970; 0 is never."),
-		requests:       counters("requests_total", "Requests sent, every try counted; code 0 is no answer.", "system", "verb", "code"),
+		registry: prometheus.NewRegistry(),
+		objects: gauges("objects",
+			"Objects seen by the last sweep, by its verdict and reason.", "kind", "verdict", "reason"),
+		orphans: gauges("orphans",
+			"Objects that looked orphaned to the last sweep, whatever was done about them.", "kind"),
+		oldestOrphan: gauges("oldest_orphan_age_seconds",
+			"Age of the oldest object that looked orphaned to the last sweep; 0 if there was none.", "kind"),
+		oldestEligible: gauges("oldest_eligible_age_seconds",
+			"For how long the oldest object that may go, and is still there, has been eligible; 0 if there is none.",
+			"kind"),
+		backlog: gauges("backlog",
+			"Objects that may go and that the last sweep has left for the next one.", "kind"),
+		deleted:  counters("deleted_total", "Objects deleted.", "kind", "reason"),
+		failures: counters("delete_failures_total", "Objects that could not be deleted.", "kind"),
+		sessions: gauge("bos_sessions",
+			"Sessions in the last complete list of BOS v1; it hangs somewhere above 1000."),
+		listOK: gauge("bos_list_ok", "Whether BOS v1 answers its list of sessions: 0 if it did not, "+
+			"or was not asked because it would hang."),
+		listBytes: gauge("bos_list_bytes",
+			"What the list of BOS v1's sessions would have its etcd send, estimated."),
+		listLimit: gauge("bos_list_limit_bytes",
+			"What BOS v1 takes from its etcd; a list that needs more hangs."),
+		complete: gauges("source_complete", "Whether the last sweep read a source completely.", "source"),
+		duration: gauge("sweep_duration_seconds", "How long the last sweep took."),
+		lastSweep: gauge("last_sweep_timestamp_seconds",
+			"When the last sweep ended, in seconds since 1970."),
+		lastSuccess: gauge("last_success_timestamp_seconds",
+			"When the last sweep that ended with exit code 0 ended, in seconds since 1970."),
+		lastExitCode: gauge("last_exit_code", "Exit code of the last sweep."),
+		stateOK: gauge("state_ok",
+			"Whether the state that sweeps leave for each other could be read and written."),
+		setAside: gauge("state_set_aside_timestamp_seconds", "When a state that could not be understood "+
+			"was last set aside and begun anew, in seconds since 1970; 0 is never."),
+		requests: counters("requests_total",
+			"Requests sent, every try counted; code 0 is no answer.", "system", "verb", "code"),
 		requestTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "bosgc", Name: "request_duration_seconds", Help: "Time until a request was answered.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"system", "verb"}),
 	}
-	info := gauges("build_info", "A constant 1, labelled by what was built.", "version", "commit", "goversion")
-	info.WithLabelValues(version, commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.objects, m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog, m.deleted, m.failures,
-		m.sessions, m.listOK, m.listBytes, m.listLimit, m.complete, m.duration, m.lastSweep, m.lastSuccess, m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, info)
+		m.sessions, m.listOK, m.listBytes, m.listLimit, m.complete, m.duration, m.lastSweep, m.lastSuccess,
+		m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, buildInfo(version, commit))
 	m.stateOK.Set(1)
 	m.listLimit.Set(bos.MaxList)
-	m.zero()
+	m.createSeries()
 	return m
 }
 
-func (m *Metrics) zero() {
+func buildInfo(version, commit string) prometheus.Collector {
+	info := gauges("build_info", "A constant 1, labelled by what was built.", "version", "commit", "goversion")
+	info.WithLabelValues(version, commit, runtime.Version()).Set(1)
+	return info
+}
+
+func (m *Metrics) createSeries() {
 	for _, kind := range policy.Kinds() {
 		for _, verdict := range policy.Verdicts() {
 			for _, reason := range policy.Reasons(verdict) {
@@ -120,32 +142,32 @@ func (m *Metrics) zero() {
 	}
 }
 
-// Gather gives all metrics of this sweep.
+// Gather returns all metrics of this run. It implements prometheus.Gatherer.
 func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gather() }
 
-// Fresh says of a gauge whether this sweep has something new to say. One that failed before it saw
-// anything has not: the last one that did goes on standing for what there is.
+// Fresh reports whether this run has a new value for a gauge. A sweep that failed before it saw
+// anything has none: the last one that did still describes what there is.
 func (m *Metrics) Fresh(name string) bool {
-	if m.aside && !strings.HasPrefix(name, "bosgc_state_") {
+	if m.cleanup && !strings.HasPrefix(name, "bosgc_state_") {
 		return false
 	}
 	switch name {
 	case "bosgc_last_success_timestamp_seconds":
 		return m.succeeded
 	case "bosgc_bos_sessions":
-		return m.listed
+		return m.hasSessions
 	case "bosgc_bos_list_bytes":
-		return m.weighed
-	case "bosgc_last_exit_code", "bosgc_last_sweep_timestamp_seconds", "bosgc_sweep_duration_seconds", "bosgc_build_info",
-		"bosgc_bos_list_limit_bytes", "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds":
+		return m.hasListSize
+	case "bosgc_last_exit_code", "bosgc_last_sweep_timestamp_seconds", "bosgc_sweep_duration_seconds",
+		"bosgc_build_info", "bosgc_bos_list_limit_bytes", "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds":
 		return true
 	default:
 		return m.swept
 	}
 }
 
-// Request is told of every request that a system was sent; status 0 is no answer.
-func (m *Metrics) Request(system string) func(method string, status int, took time.Duration) {
+// RequestObserver returns a function to call for every request to a system; status 0 is no answer.
+func (m *Metrics) RequestObserver(system string) func(method string, status int, took time.Duration) {
 	return func(method string, status int, took time.Duration) {
 		code := strconv.Itoa(status)
 		if status != 0 && http.StatusText(status) == "" {
@@ -156,95 +178,84 @@ func (m *Metrics) Request(system string) func(method string, status int, took ti
 	}
 }
 
-// tally is what one sweep found of one kind.
-type tally struct {
-	verdicts map[policy.Verdict]map[policy.Reason]int
-	orphans  int
-	backlog  int
-	orphan   time.Duration // age of the oldest
-	eligible time.Duration // of the oldest that is still there
-}
-
-// Swept takes over what a sweep has found and done.
-func (m *Metrics) Swept(d gc.Document, now time.Time) {
+// RecordSweep records what a sweep has found and done.
+func (m *Metrics) RecordSweep(d gc.Document, now time.Time) {
 	tallies := map[policy.Kind]*tally{}
 	for _, kind := range policy.Kinds() {
-		tallies[kind] = &tally{verdicts: map[policy.Verdict]map[policy.Reason]int{policy.Delete: {}, policy.Keep: {}, policy.Unknown: {}}}
+		tallies[kind] = &tally{objects: map[verdictReason]int{}}
 	}
 	for _, o := range d.Objects {
-		if t := tallies[o.Kind]; t != nil { // a component is no object that a sweep judges
-			m.count(t, o, now)
+		if t := tallies[o.Kind]; t != nil { // a sweep does not judge components
+			t.add(o, now)
+			m.recordOutcome(o)
 		}
 	}
-	// Set at the end and never reset in between: a scrape must not see half a sweep.
+	// Gauges are set at the end and never reset in between: a scrape must not see half a sweep.
 	for kind, t := range tallies {
-		for verdict, reasons := range t.verdicts {
-			for _, reason := range policy.Reasons(verdict) {
-				m.objects.WithLabelValues(kind.String(), verdict.String(), reason.String()).Set(float64(reasons[reason]))
-			}
-		}
-		m.orphans.WithLabelValues(kind.String()).Set(float64(t.orphans))
-		m.backlog.WithLabelValues(kind.String()).Set(float64(t.backlog))
-		m.oldestOrphan.WithLabelValues(kind.String()).Set(t.orphan.Seconds())
-		m.oldestEligible.WithLabelValues(kind.String()).Set(t.eligible.Seconds())
+		m.setTally(kind.String(), t)
 	}
+	m.recordSources(d)
+	m.swept = true
+	m.recordEnd(d.ExitCode, d.CreatedAt, now)
+}
+
+func (m *Metrics) setTally(kind string, t *tally) {
+	for _, verdict := range policy.Verdicts() {
+		for _, reason := range policy.Reasons(verdict) {
+			n := t.objects[verdictReason{verdict, reason}]
+			m.objects.WithLabelValues(kind, verdict.String(), reason.String()).Set(float64(n))
+		}
+	}
+	m.orphans.WithLabelValues(kind).Set(float64(t.orphans))
+	m.backlog.WithLabelValues(kind).Set(float64(t.backlog))
+	m.oldestOrphan.WithLabelValues(kind).Set(t.oldestOrphan.Seconds())
+	m.oldestEligible.WithLabelValues(kind).Set(t.oldestEligible.Seconds())
+}
+
+func (m *Metrics) recordSources(d gc.Document) {
 	for _, source := range d.Sources {
-		m.complete.WithLabelValues(source.Name).Set(number(source.Complete))
+		m.complete.WithLabelValues(source.Name).Set(boolValue(source.Complete))
 		if source.Name == inventory.SourceSessions {
-			m.listOK.Set(number(source.Listed))
+			m.listOK.Set(boolValue(source.Listed))
 			if source.Listed || d.List != nil && d.List.From == collect.FromEtcd {
 				m.sessions.Set(float64(source.Count))
-				m.listed = true
+				m.hasSessions = true
 			}
 		}
 	}
-	if d.List != nil && (d.List.From != "" || d.List.Why == "") { // else nobody knows how large it is
+	if d.List != nil && (d.List.From != "" || d.List.Why == "") { // otherwise its size is not known
 		m.listBytes.Set(float64(d.List.Bytes))
-		m.weighed = true
+		m.hasListSize = true
 	}
-	m.swept = true
-	m.ended(d.ExitCode, d.CreatedAt, now)
 }
 
-func (m *Metrics) count(t *tally, o gc.Object, now time.Time) {
-	kind := o.Kind.String()
-	t.verdicts[o.Verdict][o.Reason]++
-	if o.Reason.LooksOrphaned() {
-		t.orphans++
-		if !o.OrphanedSince.IsZero() { // a ghost has no age
-			t.orphan = max(t.orphan, now.Sub(o.OrphanedSince))
-		}
-	}
+func (m *Metrics) recordOutcome(o gc.Object) {
 	switch o.Outcome {
 	case gc.Deleted:
-		m.deleted.WithLabelValues(kind, o.Reason.String()).Inc()
+		m.deleted.WithLabelValues(o.Kind.String(), o.Reason.String()).Inc()
 	case gc.Failed:
-		m.failures.WithLabelValues(kind).Inc()
+		m.failures.WithLabelValues(o.Kind.String()).Inc()
 	default:
-	}
-	if o.Verdict != policy.Delete || o.Outcome == gc.Deleted || o.Outcome == gc.Gone || o.Outcome == gc.Skipped {
-		return
-	}
-	t.backlog++
-	if !o.EligibleAt.IsZero() {
-		t.eligible = max(t.eligible, now.Sub(o.EligibleAt))
 	}
 }
 
-// Cleaned counts what was deleted because it was asked for by name. Nothing else is new: that was no sweep.
-func (m *Metrics) Cleaned(d gc.Document) {
-	m.aside = true
+// RecordCleanup counts what was deleted by the manual procedure. Nothing else is new, because that was
+// not a sweep.
+func (m *Metrics) RecordCleanup(d gc.Document) {
+	m.cleanup = true
 	for _, o := range d.Objects {
 		if slices.Contains(policy.Kinds(), o.Kind) {
-			m.count(&tally{verdicts: map[policy.Verdict]map[policy.Reason]int{policy.Delete: {}, policy.Keep: {}, policy.Unknown: {}}}, o, time.Time{})
+			m.recordOutcome(o)
 		}
 	}
 }
 
-// Failed notes a sweep that came to no result.
-func (m *Metrics) Failed(exitCode int, begun, now time.Time) { m.ended(exitCode, begun, now) }
+// RecordFailure records a sweep that came to no result.
+func (m *Metrics) RecordFailure(exitCode int, begun, now time.Time) {
+	m.recordEnd(exitCode, begun, now)
+}
 
-func (m *Metrics) ended(exitCode int, begun, now time.Time) {
+func (m *Metrics) recordEnd(exitCode int, begun, now time.Time) {
 	m.duration.Set(now.Sub(begun).Seconds())
 	m.lastExitCode.Set(float64(exitCode))
 	m.lastSweep.Set(float64(now.Unix()))
@@ -254,17 +265,17 @@ func (m *Metrics) ended(exitCode int, begun, now time.Time) {
 	}
 }
 
-// SetAside notes when a state was last set aside; the zero time is never.
-func (m *Metrics) SetAside(at time.Time) {
+// SetStateSetAside records when a state was last set aside; the zero time is never.
+func (m *Metrics) SetStateSetAside(at time.Time) {
 	if !at.IsZero() {
 		m.setAside.Set(float64(at.Unix()))
 	}
 }
 
-// StateOK notes whether the state could be read and written.
-func (m *Metrics) StateOK(ok bool) { m.stateOK.Set(number(ok)) }
+// SetStateOK records whether the state could be read and written.
+func (m *Metrics) SetStateOK(ok bool) { m.stateOK.Set(boolValue(ok)) }
 
-func number(b bool) float64 {
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -200,7 +200,7 @@ func decideComponent(ctx context.Context, clients collect.Clients, s *Step) {
 	case now.Desired == s.config:
 		s.Action, s.Detail = Exists, fmt.Sprintf("its desired configuration is %q, as it was", transport.Printable(s.config, 80))
 	default:
-		if err := cfs.Free(now, s.Session); err != nil {
+		if err := cfs.CheckUnclaimed(now, s.Session); err != nil {
 			s.Action, s.Detail = Kept, err.Error()
 			return
 		}

@@ -1,8 +1,8 @@
-// Package state keeps what one sweep leaves for the next in a ConfigMap: totals, what has been
-// seen as an orphan, and a summary of the last sweep.
+// Package state stores in a ConfigMap what one sweep leaves for the next: the totals of the metrics,
+// which objects looked like orphans, and a summary of the last sweep.
 //
-// Nothing in it is needed to sweep safely. Without it nothing counts as seen before, so that
-// less is deleted, and counters begin anew.
+// A sweep is safe without it: nothing counts as seen before, so less is deleted, and counters start
+// at zero.
 package state
 
 import (
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// format is that of the ConfigMap's content. Another one is not understood, not even a newer one
-// that happens to look alike: it may count what this one would lose.
+// format is the version of the ConfigMap's content. No other one is read, not even a newer one that
+// looks the same: it may count something that this version would lose.
 const format = "1"
 
 // Keys of the ConfigMap.
@@ -30,58 +30,58 @@ const (
 )
 
 const (
-	// maxSightings bounds the sightings: 90 bytes each make 450 KB, half of what a ConfigMap may
-	// hold. Orphans beyond that wait until those before them have gone.
+	// maxSightings bounds the sightings. With 90 bytes each they take 450 KB, half of what a ConfigMap
+	// may have. More orphans wait until those before them have been deleted.
 	maxSightings = 5000
-	// maxRuns is how many runs are known to be counted in. It has to outlast those that can come between
-	// one's write and one's next look: with a lock few, but a process that could not write for
-	// two days has as many of its own.
+	// maxRuns bounds the runs that are remembered as counted. A run must stay among them from its write
+	// until its process looks again. The lock allows few others in between, but a process that could
+	// not write for two days has 48 of its own (package metrics).
 	maxRuns = 60
 )
 
-// ErrUnreadable says that what is kept cannot be understood.
+// ErrUnreadable is returned for a state that cannot be understood.
 var ErrUnreadable = errors.New("the state of earlier sweeps cannot be read")
 
-// State is what is kept.
+// State is what one sweep leaves for the next.
 type State struct {
 	// Runs are the IDs of the last runs that are counted in, the newest last.
 	Runs []string
 	// Last is the last sweep; nil before the first.
 	Last *Run
-	// Totals are its metrics, its counters being those of all runs.
+	// Totals are the metrics of the last sweep, with the counters of all runs.
 	Totals Totals
-	// Sightings are the objects that the last sweep saw as orphans, by their UID: another object
-	// of the same name is another one.
+	// Sightings are the objects that looked like orphans to the last sweep, by UID: another object may
+	// have the same name.
 	Sightings map[string]Sighting
-	// List is what is remembered of BOS's list of sessions.
+	// List is what is known of BOS's list of sessions.
 	List SessionList
-	// SetAside is when a state that could not be understood was last put away; zero is never.
+	// SetAside is when an unreadable state was last set aside; zero if never.
 	SetAside time.Time
 }
 
-// Sighting is how often an object has been seen as an orphan, without a sweep between that
-// saw it and did not.
+// Sighting says in how many sweeps in a row an object looked like an orphan. A sweep that could not
+// judge the object does not end the row.
 type Sighting struct {
 	Times int       `json:"n"`
 	First time.Time `json:"first"`
 }
 
-// SessionList is what is remembered of BOS's list of sessions. Without it a list that has hung is asked
-// for once more.
+// SessionList is what is known of BOS's list of sessions. Without it, a list that has hung is
+// requested once more.
 type SessionList struct {
-	Sessions int   `json:"sessions"`       // after the last sweep, as far as known
-	Unseen   int   `json:"unseen"`         // those of them that nothing in Kubernetes has named
+	Sessions int   `json:"sessions"`       // number after the last sweep, as far as known
+	Unseen   int   `json:"unseen"`         // number of those that nothing in Kubernetes names
 	Hang     *Hang `json:"hang,omitempty"` // the last one; nil once the list was answered again
 }
 
-// Hang is a list that was asked for and not answered.
+// Hang is a request for the list that was not answered.
 type Hang struct {
 	At     time.Time `json:"at"`
-	Bytes  int64     `json:"bytes"`            // what the list was taken for
-	Silent bool      `json:"silent,omitempty"` // nothing else of BOS was answered either
+	Bytes  int64     `json:"bytes"`            // estimated size of the list
+	Silent bool      `json:"silent,omitempty"` // BOS answered no other request either
 }
 
-// Run is the summary of one sweep, for a person who looks into the ConfigMap.
+// Run is the summary of one sweep, for a person who reads the ConfigMap.
 type Run struct {
 	ID         string         `json:"run"`
 	Version    string         `json:"version"`
@@ -94,23 +94,23 @@ type Run struct {
 	Incomplete []string       `json:"incomplete,omitempty"` // sources that were not read completely
 }
 
-// Counted says whether a run is counted in already.
+// Counted reports whether a run is counted in already.
 func (s *State) Counted(run string) bool { return slices.Contains(s.Runs, run) }
 
-// Count notes that a run is counted in.
-func (s *State) Count(run string) {
+// MarkCounted remembers that a run is counted in.
+func (s *State) MarkCounted(run string) {
 	if s.Counted(run) {
 		return
 	}
 	s.Runs = append(s.Runs, run)
-	if over := len(s.Runs) - maxRuns; over > 0 {
-		s.Runs = s.Runs[over:]
+	if excess := len(s.Runs) - maxRuns; excess > 0 {
+		s.Runs = s.Runs[excess:]
 	}
 }
 
-// bound drops the sightings that are too many: the latest, so that the oldest orphans come to
-// their end and make room.
-func (s *State) bound() {
+// limitSightings drops the latest sightings beyond maxSightings. The oldest orphans stay, so that they
+// can be deleted and make room.
+func (s *State) limitSightings() {
 	if len(s.Sightings) <= maxSightings {
 		return
 	}
@@ -123,7 +123,7 @@ func (s *State) bound() {
 }
 
 func (s *State) encode() (map[string]string, error) {
-	s.bound()
+	s.limitSightings()
 	metrics, err := s.Totals.text()
 	if err != nil {
 		return nil, err
@@ -149,8 +149,8 @@ func (s *State) encode() (map[string]string, error) {
 	return data, nil
 }
 
-// decode reads what encode wrote, all of it or nothing: half of a state would count as seen
-// before what was not.
+// decode decodes what encode returned, all of it or nothing: with half of a state, an object could
+// count as seen before that was not.
 func decode(data map[string]string) (State, error) {
 	var s State
 	if got := data[keyFormat]; got != format {
@@ -163,19 +163,20 @@ func decode(data map[string]string) (State, error) {
 	}
 	for uid, sighting := range s.Sightings {
 		if uid == "" || sighting.Times < 1 || sighting.First.IsZero() {
-			return State{}, fmt.Errorf("%w: %s: %.60q was seen %d times", ErrUnreadable, keySightings, uid, sighting.Times)
+			return State{}, fmt.Errorf("%w: %s: %.60q was seen %d times",
+				ErrUnreadable, keySightings, uid, sighting.Times)
 		}
 	}
 	var err error
 	if s.Totals, err = parseTotals(data[keyMetrics]); err != nil {
 		return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyMetrics, err)
 	}
-	// Earlier versions have none, and who has restarted BOS may take it away (docs/rescue.md).
+	// Earlier versions have no such key, and whoever restarts BOS may remove it (docs/rescue.md).
 	if text := data[keyList]; text != "" {
 		if err = json.Unmarshal([]byte(text), &s.List); err != nil {
 			return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyList, err)
 		}
-		if l := s.List; l.Sessions < 0 || l.Unseen < 0 || l.Hang != nil && (l.Hang.At.IsZero() || l.Hang.Bytes < 0) {
+		if !s.List.valid() {
 			return State{}, fmt.Errorf("%w: %s: %.200s", ErrUnreadable, keyList, text)
 		}
 	}
@@ -185,4 +186,11 @@ func decode(data map[string]string) (State, error) {
 		}
 	}
 	return s, nil
+}
+
+func (l SessionList) valid() bool {
+	if l.Hang != nil && (l.Hang.At.IsZero() || l.Hang.Bytes < 0) {
+		return false
+	}
+	return l.Sessions >= 0 && l.Unseen >= 0
 }

@@ -15,33 +15,18 @@ import (
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
+	"bosgc/internal/lab/labtest"
 )
 
-// keep gives a store in a simulated cluster, and the cluster.
-func keep(t *testing.T) (*Store, *kube.Store, *lab.Server) {
+// newStore returns a store in a simulated cluster, what it is based on, and the cluster.
+func newStore(t *testing.T) (*Store, *kube.Store, *lab.Server) {
 	t.Helper()
-	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Sessions: 1, Now: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := lab.Start(world, lab.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.LoadConfig(server.Kubeconfig(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 8, RequestTimeout: 5 * time.Second, ListTimeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, client := labtest.Start(t, lab.ServerOptions{}, 5*time.Second)
 	own := client.Store(lab.Namespace)
 	return NewStore(own, "bosgc"), own, server
 }
 
-// deleted is what a run with so many deletes has counted.
+// deleted returns the metrics of a run with n deletes.
 func deleted(n float64) []*dto.MetricFamily {
 	registry := prometheus.NewRegistry()
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deleted_total", Help: "h"}, []string{"kind"})
@@ -63,7 +48,8 @@ func deleted(n float64) []*dto.MetricFamily {
 func all(string) bool  { return true }
 func none(string) bool { return false }
 
-func booked(n float64) func(*State) error {
+// addDeleted returns a change that adds a run with n deletes.
+func addDeleted(n float64) func(*State) error {
 	return func(s *State) (err error) {
 		s.Totals, err = s.Totals.Add(deleted(n), all)
 		return err
@@ -77,20 +63,21 @@ func total(t *testing.T, s State) float64 {
 	}
 	h := s.Totals["took_seconds"].GetMetric()[0].GetHistogram()
 	n := s.Totals["deleted_total"].GetMetric()[0].GetCounter().GetValue()
-	if float64(h.GetSampleCount()) != n || float64(h.GetBucket()[1].GetCumulativeCount()) != n || h.GetBucket()[0].GetCumulativeCount() != 0 || h.GetSampleSum() != 1.5*n {
+	if float64(h.GetSampleCount()) != n || float64(h.GetBucket()[1].GetCumulativeCount()) != n ||
+		h.GetBucket()[0].GetCumulativeCount() != 0 || h.GetSampleSum() != 1.5*n {
 		t.Errorf("the histogram is %v, want %v observations", h, n)
 	}
 	return n
 }
 
-func TestTheStateComesBackAsItWas(t *testing.T) {
-	store, _, _ := keep(t)
+func TestReadReturnsWhatWasWritten(t *testing.T) {
+	store, _, _ := newStore(t)
 	first := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	_, err := store.Update(t.Context(), "run-1", func(s *State) error {
 		s.List = SessionList{Sessions: 3, Unseen: 1, Hang: &Hang{At: first, Bytes: 7}}
 		s.Last = &Run{ID: "run-1", ExitCode: 3, Outcomes: map[string]int{"deleted": 5}}
 		s.Sightings = map[string]Sighting{"uid": {Times: 2, First: first}}
-		return booked(5)(s)
+		return addDeleted(5)(s)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +86,8 @@ func TestTheStateComesBackAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if total(t, s) != 5 || s.Last.ID != "run-1" || s.Last.Outcomes["deleted"] != 5 || s.Sightings["uid"] != (Sighting{2, first}) || !s.Counted("run-1") || !s.SetAside.IsZero() {
+	if total(t, s) != 5 || s.Last.ID != "run-1" || s.Last.Outcomes["deleted"] != 5 ||
+		s.Sightings["uid"] != (Sighting{2, first}) || !s.Counted("run-1") || !s.SetAside.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	if s.List.Sessions != 3 || s.List.Unseen != 1 || *s.List.Hang != (Hang{At: first, Bytes: 7}) {
@@ -107,14 +95,14 @@ func TestTheStateComesBackAsItWas(t *testing.T) {
 	}
 }
 
-func TestWritersLoseNothingOfEachOther(t *testing.T) {
-	store, _, _ := keep(t)
+func TestConcurrentWritersLoseNothing(t *testing.T) {
+	store, _, _ := newStore(t)
 	var writers sync.WaitGroup
 	for n := range 6 {
 		writers.Go(func() {
 			for i := range 4 {
-				for { // five writers at once can use up one's tries
-					if _, err := store.Update(t.Context(), fmt.Sprintf("%d-%d", n, i), booked(1)); err == nil {
+				for { // five other writers can use up all tries
+					if _, err := store.Update(t.Context(), fmt.Sprintf("%d-%d", n, i), addDeleted(1)); err == nil {
 						break
 					} else if !errors.Is(err, kube.ErrChanged) {
 						t.Error(err)
@@ -131,25 +119,26 @@ func TestWritersLoseNothingOfEachOther(t *testing.T) {
 	}
 }
 
-// An answer that is lost on its way leaves a write that was carried out: it counts once.
-func TestALostAnswerCountsOnce(t *testing.T) {
-	store, _, server := keep(t)
+// A write whose answer was lost was carried out: it counts once.
+func TestLostAnswerCountsOnce(t *testing.T) {
+	store, _, server := newStore(t)
 	for n, method := range []string{"POST", "PUT"} {
-		if err := server.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: method, Count: 1}); err != nil {
+		fault := lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: method, Count: 1}
+		if err := server.AddFault(fault); err != nil {
 			t.Fatal(err)
 		}
-		s, err := store.Update(t.Context(), method, booked(1))
+		s, err := store.Update(t.Context(), method, addDeleted(1))
 		if got := total(t, s); err != nil || got != float64(n+1) {
 			t.Errorf("%s: counted %v, want %d; %v", method, got, n+1, err)
 		}
 	}
 }
 
-func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
+func TestUnreadableStateIsSetAside(t *testing.T) {
 	good := func() map[string]string {
 		s := State{Totals: Totals{}}
-		s.Count("r")
-		if err := booked(1)(&s); err != nil {
+		s.MarkCounted("r")
+		if err := addDeleted(1)(&s); err != nil {
 			t.Fatal(err)
 		}
 		data, err := s.encode()
@@ -180,16 +169,17 @@ func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, own, _ := keep(t)
+			store, own, _ := newStore(t)
 			bad := good()
 			harm(bad)
 			if _, err := own.Put(t.Context(), kube.StoredConfigMap{Name: "bosgc-state", Data: bad}); err != nil {
 				t.Fatal(err)
 			}
-			if s, err := store.Read(t.Context()); !errors.Is(err, ErrUnreadable) || len(s.Sightings) > 0 || !strings.Contains(err.Error(), "bosgc-state") {
+			if s, err := store.Read(t.Context()); !errors.Is(err, ErrUnreadable) || len(s.Sightings) > 0 ||
+				!strings.Contains(err.Error(), "bosgc-state") {
 				t.Errorf("read: %+v, error %v", s, err)
 			}
-			s, err := store.Update(t.Context(), "next", booked(3))
+			s, err := store.Update(t.Context(), "next", addDeleted(3))
 			if err != nil || total(t, s) != 3 || len(s.Sightings) != 0 || s.SetAside.IsZero() {
 				t.Errorf("began anew with %+v, error %v", s, err)
 			}
@@ -204,16 +194,18 @@ func TestWhatCannotBeUnderstoodIsSetAside(t *testing.T) {
 	}
 }
 
-// What cannot be put aside is not overwritten.
-func TestWhatCannotBeSetAsideStays(t *testing.T) {
-	store, own, server := keep(t)
-	if _, err := own.Put(t.Context(), kube.StoredConfigMap{Name: "bosgc-state", Data: map[string]string{"precious": "yes"}}); err != nil {
+// A state that cannot be set aside is not overwritten.
+func TestStateThatCannotBeSetAsideStays(t *testing.T) {
+	store, own, server := newStore(t)
+	precious := kube.StoredConfigMap{Name: "bosgc-state", Data: map[string]string{"precious": "yes"}}
+	if _, err := own.Put(t.Context(), precious); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "POST"}); err != nil {
+	forbid := lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: "POST"}
+	if err := server.AddFault(forbid); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Update(t.Context(), "next", booked(3)); err == nil {
+	if _, err := store.Update(t.Context(), "next", addDeleted(3)); err == nil {
 		t.Error("no error")
 	}
 	if kept, _, err := own.Get(t.Context(), "bosgc-state"); err != nil || kept.Data["precious"] != "yes" {
@@ -221,14 +213,15 @@ func TestWhatCannotBeSetAsideStays(t *testing.T) {
 	}
 }
 
-func TestTheStateIsBounded(t *testing.T) {
+func TestStateIsBounded(t *testing.T) {
 	s := State{Totals: Totals{}, Sightings: map[string]Sighting{}}
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 3 * maxSightings {
-		s.Sightings[fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", i)] = Sighting{Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second)}
+		uid := fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", i)
+		s.Sightings[uid] = Sighting{Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second)}
 	}
 	for i := range 1000 {
-		s.Count(fmt.Sprintf("20260102t150405z-%08d", i))
+		s.MarkCounted(fmt.Sprintf("20260102t150405z-%08d", i))
 	}
 	data, err := s.encode()
 	if err != nil {
@@ -275,19 +268,28 @@ func TestTotals(t *testing.T) {
 	if err != nil || again != text {
 		t.Errorf("read and written again:\n%s\nwas\n%s%v", again, text, err)
 	}
-	// Of another version: a metric that is no more, one that was a gauge, other buckets.
-	if parsed, err = parseTotals("# TYPE old_total counter\nold_total 5\n# TYPE deleted_total gauge\ndeleted_total{kind=\"Job\"} 7\n" +
-		"# TYPE took_seconds histogram\ntook_seconds_bucket{le=\"9\"} 1\ntook_seconds_bucket{le=\"+Inf\"} 1\ntook_seconds_sum 3\ntook_seconds_count 1\n"); err != nil {
+	// From another version: a metric that no longer exists, one that was a gauge, other buckets.
+	if parsed, err = parseTotals(`# TYPE old_total counter
+old_total 5
+# TYPE deleted_total gauge
+deleted_total{kind="Job"} 7
+# TYPE took_seconds histogram
+took_seconds_bucket{le="9"} 1
+took_seconds_bucket{le="+Inf"} 1
+took_seconds_sum 3
+took_seconds_count 1
+`); err != nil {
 		t.Fatal(err)
 	}
-	if sum, err = parsed.Add(deleted(4), all); err != nil || sum["old_total"] != nil || total(t, State{Totals: sum}) != 4 {
+	if sum, err = parsed.Add(deleted(4), all); err != nil || sum["old_total"] != nil ||
+		total(t, State{Totals: sum}) != 4 {
 		t.Errorf("%v, error %v", sum, err)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
 	s := State{Totals: Totals{}, Sightings: map[string]Sighting{"u": {1, time.Unix(1, 0)}}}
-	_ = booked(1)(&s)
+	_ = addDeleted(1)(&s)
 	data, err := s.encode()
 	if err != nil {
 		f.Fatal(err)
@@ -295,7 +297,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data[keyMetrics], data[keySightings], data[keyRuns], data[keyLast])
 	f.Add("a{b=\"\xff\"} 1e999", "null", "null", "null")
 	f.Fuzz(func(t *testing.T, metrics, sightings, runs, last string) {
-		s, err := decode(map[string]string{keyFormat: format, keyMetrics: metrics, keySightings: sightings, keyRuns: runs, keyLast: last})
+		s, err := decode(map[string]string{
+			keyFormat: format, keyMetrics: metrics, keySightings: sightings, keyRuns: runs, keyLast: last,
+		})
 		if err != nil {
 			if !errors.Is(err, ErrUnreadable) || s.Sightings != nil {
 				t.Errorf("%v, %+v", err, s)
@@ -309,7 +313,7 @@ func FuzzDecode(f *testing.F) {
 		s.Totals = next
 		again, err := s.encode()
 		if err != nil {
-			return // what is no metric is not written
+			return // malformed metrics are not written
 		}
 		if _, err := decode(again); err != nil {
 			t.Errorf("what was written cannot be read: %v", err)

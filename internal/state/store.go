@@ -11,88 +11,92 @@ import (
 	"bosgc/internal/kube"
 )
 
-// Store is where the state is kept.
+// Store reads and writes the state in a ConfigMap.
 type Store struct {
 	kube *kube.Store
 	name string
 }
 
-// NewStore keeps the state in the ConfigMap <name>-state.
+// NewStore returns the Store whose ConfigMap is <name>-state.
 func NewStore(k *kube.Store, name string) *Store { return &Store{kube: k, name: name + "-state"} }
 
-// Read gives the state; the zero one if there is none yet. The error is ErrUnreadable if it is
-// there and cannot be understood.
+// Read returns the state, or the zero State if there is none yet. The error is ErrUnreadable if the
+// ConfigMap exists but cannot be understood.
 func (s *Store) Read(ctx context.Context) (State, error) {
-	_, now, err := s.read(ctx)
-	return now, err
+	_, current, err := s.read(ctx)
+	return current, err
 }
 
 func (s *Store) read(ctx context.Context) (kube.StoredConfigMap, State, error) {
-	kept, presence, err := s.kube.Get(ctx, s.name)
+	configMap, presence, err := s.kube.Get(ctx, s.name)
 	switch {
 	case err != nil:
-		return kept, State{}, err
+		return configMap, State{}, err
 	case presence == inventory.Absent:
 		return kube.StoredConfigMap{Name: s.name}, State{}, nil
 	}
-	now, err := decode(kept.Data)
+	current, err := decode(configMap.Data)
 	if err != nil {
 		err = fmt.Errorf("ConfigMap %s in namespace %q: %w", s.name, s.kube.Namespace(), err)
 	}
-	return kept, now, err
+	return configMap, current, err
 }
 
-// tries is how often a write is begun anew because another writer came between. With the lock
-// only dry runs write beside a sweep, so that even one is rare.
-const tries = 5
+// maxTries is how often a write starts again because another writer came in between. Only dry runs
+// write beside a sweep, which holds the lock, so even one such conflict is rare.
+const maxTries = 5
 
-// Update counts a run in: change makes the next state of the present one. It is written over the
-// very state that it was made of, so that two writers cannot lose what the other has counted,
-// and a run that is in it already is not counted twice: that is how an answer which was lost
-// on its way looks. A state that cannot be understood is set aside, and begun anew.
+// Update counts a run in: change turns the current state into the next one. The result replaces
+// exactly the state that it was made of, so two writers cannot lose what the other has counted. A run
+// that the state already has is not counted twice: this happens when the answer to a write was lost.
+// A state that cannot be understood is set aside, and an empty one takes its place.
 func (s *Store) Update(ctx context.Context, run string, change func(*State) error) (State, error) {
 	var last error
-	for n := range tries {
+	for n := range maxTries {
 		if n > 0 && !pause(ctx, n) {
 			return State{}, context.Cause(ctx)
 		}
-		kept, now, err := s.read(ctx)
+		configMap, current, err := s.read(ctx)
 		switch {
 		case errors.Is(err, ErrUnreadable):
-			if now, err = s.setAside(ctx, kept); err != nil {
+			if current, err = s.setAside(ctx, configMap); err != nil {
 				return State{}, err
 			}
 		case err != nil:
 			return State{}, err
-		case run != "" && now.Counted(run):
-			return now, nil
+		case run != "" && current.Counted(run):
+			return current, nil
 		}
-		if err := change(&now); err != nil {
+		if err := change(&current); err != nil {
 			return State{}, err
 		}
 		if run != "" {
-			now.Count(run)
+			current.MarkCounted(run)
 		}
-		if kept.Data, err = now.encode(); err != nil {
+		if configMap.Data, err = current.encode(); err != nil {
 			return State{}, err
 		}
-		kept.Binary = nil
-		if _, last = s.kube.Put(ctx, kept); last == nil {
-			return now, nil
+		configMap.Binary = nil
+		if _, last = s.kube.Put(ctx, configMap); last == nil {
+			return current, nil
 		}
 		if !errors.Is(last, kube.ErrChanged) {
 			return State{}, last
 		}
 	}
-	return State{}, fmt.Errorf("others wrote the state %d times meanwhile: %w", tries, last)
+	return State{}, fmt.Errorf("others wrote the state %d times meanwhile: %w", maxTries, last)
 }
 
-// Note changes the state beside what runs count in.
-func (s *Store) Note(ctx context.Context, change func(*State)) error {
-	_, err := s.Update(ctx, "", func(now *State) error { change(now); return nil })
+// UpdateOutsideRun is like Update, but does not count a run in.
+func (s *Store) UpdateOutsideRun(ctx context.Context, change func(*State)) error {
+	_, err := s.Update(ctx, "", func(current *State) error {
+		change(current)
+		return nil
+	})
 	return err
 }
 
+// pause waits before try n. It reports whether ctx still lives.
 func pause(ctx context.Context, n int) bool {
 	select {
 	case <-time.After(time.Duration(n) * time.Duration(50+rand.IntN(100)) * time.Millisecond):
@@ -102,16 +106,16 @@ func pause(ctx context.Context, n int) bool {
 	}
 }
 
-// setAside copies a state that cannot be understood to <name>-state-unreadable, where a person
-// can look at it. Only then may it be overwritten. An earlier copy is: the ones in
-// between were written by nobody but bosgc.
-func (s *Store) setAside(ctx context.Context, kept kube.StoredConfigMap) (State, error) {
+// setAside copies a state that cannot be understood to <name>-state-unreadable, where a person can
+// look at it; only then may the original be overwritten. An earlier copy is overwritten: whatever
+// came after it was written by bosgc itself.
+func (s *Store) setAside(ctx context.Context, unreadable kube.StoredConfigMap) (State, error) {
 	name := s.name + "-unreadable"
 	aside, _, err := s.kube.Get(ctx, name)
 	if err != nil {
 		return State{}, err
 	}
-	aside.Name, aside.Data, aside.Binary = name, kept.Data, kept.Binary
+	aside.Name, aside.Data, aside.Binary = name, unreadable.Data, unreadable.Binary
 	if _, err := s.kube.Put(ctx, aside); err != nil {
 		return State{}, fmt.Errorf("set the unreadable state aside: %w", err)
 	}

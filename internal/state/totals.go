@@ -14,11 +14,11 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Totals are metrics by their name, as the last sweep left them: a gauge is of that sweep, a
-// counter or histogram of all of them.
+// Totals are metrics by name. A gauge has the value of the last sweep, a counter or histogram the sum
+// of all sweeps.
 type Totals map[string]*dto.MetricFamily
 
-// Gather gives the metrics to a Prometheus handler, in the order of their names.
+// Gather returns the metrics, sorted by name. It implements prometheus.Gatherer.
 func (t Totals) Gather() ([]*dto.MetricFamily, error) {
 	families := make([]*dto.MetricFamily, 0, len(t))
 	for _, name := range slices.Sorted(maps.Keys(t)) {
@@ -27,16 +27,16 @@ func (t Totals) Gather() ([]*dto.MetricFamily, error) {
 	return families, nil
 }
 
-// Add counts one run in. What the run does not know any more is dropped: it knows every
-// metric of its version. Of the gauges, those that it says are not fresh stay what they were,
-// such as the number of sessions when BOS did not answer.
+// Add returns the totals with one run added. A metric that the run does not have is dropped, because a
+// run has every metric of its version. A gauge that is not fresh keeps its value, such as the number
+// of sessions when BOS did not answer.
 func (t Totals) Add(run []*dto.MetricFamily, fresh func(name string) bool) (Totals, error) {
 	sum := Totals{}
 	for _, f := range run {
 		name := f.GetName()
 		before := t[name]
 		if before != nil && before.GetType() != f.GetType() {
-			before = nil // another version counted it otherwise
+			before = nil // another version had another type for it
 		}
 		switch f.GetType() {
 		case dto.MetricType_GAUGE:
@@ -45,7 +45,7 @@ func (t Totals) Add(run []*dto.MetricFamily, fresh func(name string) bool) (Tota
 				sum[name] = before
 			}
 		case dto.MetricType_COUNTER, dto.MetricType_HISTOGRAM:
-			sum[name] = plus(before, f)
+			sum[name] = addFamily(before, f)
 		default:
 			return nil, fmt.Errorf("metric %s is a %s; it cannot be added up", name, f.GetType())
 		}
@@ -53,21 +53,21 @@ func (t Totals) Add(run []*dto.MetricFamily, fresh func(name string) bool) (Tota
 	return sum, nil
 }
 
-// plus adds two families up, series by series.
-func plus(before, f *dto.MetricFamily) *dto.MetricFamily {
+// addFamily adds two families, series by series.
+func addFamily(before, f *dto.MetricFamily) *dto.MetricFamily {
 	if before == nil {
 		return f
 	}
 	sum := &dto.MetricFamily{Name: f.Name, Help: f.Help, Type: f.Type, Unit: f.Unit}
 	series := map[string]*dto.Metric{}
 	for _, m := range before.GetMetric() {
-		series[key(m)] = m
+		series[seriesKey(m)] = m
 	}
 	for _, m := range f.GetMetric() {
-		if old, ok := series[key(m)]; ok {
-			m = add(old, m)
+		if old, ok := series[seriesKey(m)]; ok {
+			m = addMetric(old, m)
 		}
-		series[key(m)] = m
+		series[seriesKey(m)] = m
 	}
 	for _, k := range slices.Sorted(maps.Keys(series)) {
 		sum.Metric = append(sum.Metric, series[k])
@@ -75,10 +75,10 @@ func plus(before, f *dto.MetricFamily) *dto.MetricFamily {
 	return sum
 }
 
-// key tells series apart. Labels are sorted: parsed ones come in the order of the text.
-func key(m *dto.Metric) string {
+// seriesKey returns a text that identifies a series by its labels, in any order.
+func seriesKey(m *dto.Metric) string {
 	labels := slices.Clone(m.GetLabel())
-	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	sortLabels(labels)
 	var text strings.Builder
 	for _, l := range labels {
 		fmt.Fprintf(&text, "%s=%q,", l.GetName(), l.GetValue())
@@ -86,7 +86,11 @@ func key(m *dto.Metric) string {
 	return text.String()
 }
 
-func add(old, m *dto.Metric) *dto.Metric {
+func sortLabels(labels []*dto.LabelPair) {
+	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
+}
+
+func addMetric(old, m *dto.Metric) *dto.Metric {
 	sum := &dto.Metric{Label: m.GetLabel()}
 	if m.GetCounter() != nil {
 		value := old.GetCounter().GetValue() + m.GetCounter().GetValue()
@@ -95,7 +99,7 @@ func add(old, m *dto.Metric) *dto.Metric {
 	}
 	a, b := old.GetHistogram(), m.GetHistogram()
 	if !sameBuckets(a, b) {
-		return m // another version had other buckets: they cannot be added, and begin anew
+		return m // another version had other buckets, which cannot be added: it starts again
 	}
 	count, total := a.GetSampleCount()+b.GetSampleCount(), a.GetSampleSum()+b.GetSampleSum()
 	h := &dto.Histogram{SampleCount: &count, SampleSum: &total}
@@ -108,7 +112,9 @@ func add(old, m *dto.Metric) *dto.Metric {
 }
 
 func sameBuckets(a, b *dto.Histogram) bool {
-	return slices.EqualFunc(a.GetBucket(), b.GetBucket(), func(x, y *dto.Bucket) bool { return x.GetUpperBound() == y.GetUpperBound() })
+	return slices.EqualFunc(a.GetBucket(), b.GetBucket(), func(x, y *dto.Bucket) bool {
+		return x.GetUpperBound() == y.GetUpperBound()
+	})
 }
 
 func (t Totals) text() (string, error) {
@@ -122,8 +128,8 @@ func (t Totals) text() (string, error) {
 	return out.String(), nil
 }
 
-// parseTotals reads what text wrote. The library for it is the one that scrapers were tested
-// with, so that whoever reads the ConfigMap can also use every tool for this format.
+// parseTotals parses the text format of Prometheus, which text returns. Any tool for that format can
+// also read it from the ConfigMap.
 func parseTotals(text string) (Totals, error) {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
@@ -136,9 +142,12 @@ func parseTotals(text string) (Totals, error) {
 				return nil, fmt.Errorf("%s is %v; expected a count", f.GetName(), c.GetValue())
 			}
 			if h := m.GetHistogram(); h != nil {
-				h.Bucket = slices.DeleteFunc(h.Bucket, func(b *dto.Bucket) bool { return math.IsInf(b.GetUpperBound(), 1) })
+				// A family that was gathered has no bucket for +Inf; its text has one.
+				h.Bucket = slices.DeleteFunc(h.Bucket, func(b *dto.Bucket) bool {
+					return math.IsInf(b.GetUpperBound(), 1)
+				})
 			}
-			slices.SortFunc(m.Label, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
+			sortLabels(m.Label)
 		}
 	}
 	return families, nil

@@ -26,7 +26,7 @@ func (r *Run) connect() error {
 		Concurrency:    c.KubeConcurrency,
 		RequestTimeout: c.RequestTimeout.D(),
 		ListTimeout:    c.ListTimeout.D(),
-		Observe:        r.metrics.Request("kube"),
+		Observe:        r.metrics.RequestObserver("kube"),
 		Now:            r.options.Now,
 	})
 	if err != nil {
@@ -41,12 +41,12 @@ func (r *Run) connect() error {
 		UserAgent:      "bosgc/" + r.options.Version,
 		Log:            r.Log,
 	}
-	options.Concurrency, options.Observe = c.BOSConcurrency, r.metrics.Request("bos")
+	options.Concurrency, options.Observe = c.BOSConcurrency, r.metrics.RequestObserver("bos")
 	toBOS, err := transport.New(c.BOSURL, options)
 	if err != nil {
 		return fmt.Errorf("BOSGC_BOS_URL: %w", err)
 	}
-	options.Concurrency, options.Observe = c.CFSConcurrency, r.metrics.Request("cfs")
+	options.Concurrency, options.Observe = c.CFSConcurrency, r.metrics.RequestObserver("cfs")
 	toCFS, err := transport.New(c.CFSURL, options)
 	if err != nil {
 		return fmt.Errorf("BOSGC_CFS_URL: %w", err)

@@ -144,7 +144,7 @@ func (r *Run) readMemory(ctx context.Context) (map[string]int, state.SessionList
 func (r *Run) recordHang(hang *state.Hang) {
 	ctx, cancel := context.WithTimeout(context.Background(), margin.StateTimeout)
 	defer cancel()
-	err := r.State().Note(ctx, func(s *state.State) { s.List.Hang = hang })
+	err := r.State().UpdateOutsideRun(ctx, func(s *state.State) { s.List.Hang = hang })
 	r.warn("how BOS's list did was not noted", "BOSGC_STATE_NAMESPACE", err)
 }
 

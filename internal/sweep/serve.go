@@ -49,7 +49,7 @@ func (r *Run) Serve(ctx context.Context, load func() (config.Config, error)) err
 func (r *Run) continueTotals(ctx context.Context, ledger *metrics.Ledger) {
 	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
 	defer cancel()
-	if err := ledger.Begin(ctx, r.State()); err != nil {
+	if err := ledger.Load(ctx, r.State()); err != nil {
 		r.Log.Warn("what earlier sweeps counted cannot be read", "error", err.Error())
 	}
 }
@@ -83,7 +83,7 @@ func sweepOnce(
 		return
 	}
 	// Nothing was contacted, not even for the report.
-	if err := ledger.Failed(gc.ExitUsage, time.Now()); err != nil {
+	if err := ledger.RecordFailure(gc.ExitUsage, time.Now()); err != nil {
 		log.Error("the failure is not counted", "error", err.Error())
 	}
 }

@@ -24,9 +24,9 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 	var exit *Error
 	if errors.As(failure, &exit) {
 		exitCode = exit.Code
-		r.metrics.Failed(exitCode, r.begun, now)
+		r.metrics.RecordFailure(exitCode, r.begun, now)
 	} else {
-		r.metrics.Swept(d, now)
+		r.metrics.RecordSweep(d, now)
 	}
 	summary := r.summary(d, exitCode, failure, now)
 	r.updateState(ctx, ledger, func(s *state.State) {
@@ -47,13 +47,13 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 			return
 		}
 		instance := r.own.Namespace() + "." + r.Settings.StateName
-		outgoing := metrics.Outgoing(ledger, ledger.Whole())
+		outgoing := metrics.ForExport(ledger, ledger.Complete())
 		err := metrics.Push(ctx, r.Settings.PushURL, instance, outgoing, exitCode == gc.ExitDone)
 		r.warn("the metrics were not pushed", "BOSGC_PUSH_URL", err)
 	})
 	all.Go(func() {
 		if r.Settings.Textfile != "" {
-			err := metrics.WriteTextfile(ctx, r.Settings.Textfile, metrics.Outgoing(ledger, ledger.Whole()))
+			err := metrics.WriteTextfile(ctx, r.Settings.Textfile, metrics.ForExport(ledger, ledger.Complete()))
 			r.warn("the metrics were not written", "BOSGC_TEXTFILE", err)
 		}
 	})
@@ -74,7 +74,7 @@ func (r *Run) countDeletes(ctx context.Context, d gc.Document) {
 		r.Log.Warn("what was deleted is not counted", "error", err.Error())
 		return
 	}
-	r.metrics.Cleaned(d)
+	r.metrics.RecordCleanup(d)
 	r.updateState(context.WithoutCancel(ctx), ledger, func(*state.State) {})
 }
 
@@ -82,7 +82,7 @@ func (r *Run) countDeletes(ctx context.Context, d gc.Document) {
 func (r *Run) updateState(ctx context.Context, ledger *metrics.Ledger, change func(*state.State)) {
 	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
 	defer cancel()
-	if err := ledger.Book(ctx, r.State(), r.ID, r.metrics, change); err != nil {
+	if err := ledger.RecordRun(ctx, r.State(), r.ID, r.metrics, change); err != nil {
 		r.Log.Warn("the state was not written; the next sweep does not know of this one", "error", err.Error())
 	}
 }
@@ -165,7 +165,7 @@ func (r *Run) Linger(ctx context.Context, ledger *metrics.Ledger) {
 	if patience <= 0 || ctx.Err() != nil {
 		return
 	}
-	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, metrics.Outgoing(ledger, ledger.Whole()))
+	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, metrics.ForExport(ledger, ledger.Complete()))
 	if err != nil {
 		r.Log.Warn("not lingering", "error", err.Error())
 		return

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// Contender is one way to collect what a world has.
+// Contender is one way to collect what a world has to delete.
 type Contender struct {
 	Name    string
 	command func(tools, *World, []Family) []string
-	// sample is how many families it collects where it would take hours to collect all; 0: it always collects all.
+	// sample is the number of families to collect where all of them would take hours; 0 to collect all
 	sample int
-	stdin  bool // it reads which sessions
+	stdin  bool // it reads the sessions from stdin
 }
 
 // contenders are measured side by side, in this order.
@@ -26,7 +26,7 @@ var contenders = []Contender{
 	{Name: script, sample: 15, stdin: true, command: func(x tools, _ *World, _ []Family) []string { return []string{x.script} }},
 	{Name: peer, sample: 20, command: func(x tools, w *World, some []Family) []string {
 		gets := w.Sessions
-		if len(some) < len(w.Answer) { // a sample asks for as large a share of the sessions
+		if len(some) < len(w.Answer) { // a sample reads the same share of the sessions
 			gets = len(some) * w.Sessions / len(w.Answer)
 		}
 		return []string{x.rival, "peer", strconv.Itoa(gets)}
@@ -43,7 +43,8 @@ const (
 // tools are the programs that are measured.
 type tools struct{ bosgc, rival, script, kubectl string }
 
-// build makes them, static as the Makefile does. BOSGC_BENCH_BINARY is the bosgc to take; without it, it is built, too.
+// build builds the programs, static as in the Makefile. BOSGC_BENCH_BINARY names a bosgc to use
+// instead.
 func build(t testing.TB) tools {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,7 +52,7 @@ func build(t testing.TB) tools {
 	copyTo(t, x.script, "script.sh")
 	compile(t, x.rival, ".", "./cmd/rival")
 	if ready := os.Getenv("BOSGC_BENCH_BINARY"); ready != "" {
-		copyTo(t, x.bosgc, ready) // it may be built anew meanwhile
+		copyTo(t, x.bosgc, ready) // it may be rebuilt in between
 	} else {
 		compile(t, x.bosgc, "../..", ".")
 	}
@@ -78,10 +79,11 @@ func compile(t testing.TB, file, dir, what string) {
 	}
 }
 
-// unlimited has one sweep collect everything, however long that takes: nothing else is set.
+// unlimited makes one sweep collect everything, however long that takes. All other settings are
+// defaults.
 var unlimited = []string{"BOSGC_MAX_DELETES=100000000", "BOSGC_DEADLINE=24h", "BOSGC_LOG_FORMAT=json"}
 
-// environ is what a contender finds beside the way to the systems.
+// environ returns the variables of a contender, without those that lead to the systems.
 func (x tools) environ(t testing.TB, some []Family) []string {
 	env := append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "KUBECTL=" + x.kubectl, "RIVAL_ANSWER=" + answerFile(t, some),

@@ -18,7 +18,7 @@ import (
 	"bosgc/test/plane"
 )
 
-// host serves a world, as often as it takes, each time as if nobody had touched it.
+// host serves a world as often as needed, each time as if nobody had touched it.
 type host interface {
 	fresh(t testing.TB) site
 	name() string
@@ -29,14 +29,14 @@ type site interface {
 	environ() []string
 	requests() []lab.Request // so far
 	received() int64         // bytes that the systems have sent
-	left() map[string]bool   // objects that are there, by kind and name
+	left() map[string]bool   // objects that exist, by kind and name
 }
 
-// labHost has all three systems simulated. Each request takes at least the service time.
+// labHost simulates all three systems. Each request takes at least the service time.
 type labHost struct {
 	world   *World
 	service time.Duration
-	etcd    string // URL of one with a copy of BOS's keys; empty: none is needed
+	etcd    string // URL of an etcd with a copy of BOS's keys; empty if none is needed
 }
 
 func (h labHost) name() string {
@@ -92,7 +92,7 @@ func (s labSite) left() map[string]bool {
 	return set
 }
 
-// planeHost has a real kube-apiserver with its etcd; BOS and CFS are simulated.
+// planeHost has a real kube-apiserver with its etcd, and simulates BOS and CFS.
 type planeHost struct {
 	labHost
 
@@ -114,7 +114,7 @@ func newPlaneHost(t testing.TB, world *World, etcd string) planeHost {
 
 func (h planeHost) name() string { return "real kube-apiserver; BOS and CFS of the lab" }
 
-// put writes objects behind the API server's back, and waits until it has heard of them.
+// put writes objects to etcd behind the API server's back and waits until it has noticed.
 func (h planeHost) put(t testing.TB, which func(lab.KubeObject) bool) {
 	t.Helper()
 	h.plane.PutAll(t, func(yield func(plane.Stored) bool) {
@@ -179,8 +179,8 @@ type planeSite struct {
 	t          testing.TB
 	host       planeHost
 	kubeconfig string
-	before     int   // requests of the API server
-	sent       int64 // by the API server, before
+	before     int   // number of requests to the API server at the start
+	sent       int64 // bytes that the API server had sent at the start
 }
 
 func (s planeSite) environ() []string {
@@ -192,10 +192,10 @@ func (s planeSite) received() int64 {
 	return s.labSite.received() + s.host.proxy.sent.Load() - s.sent
 }
 
-// requests are those to the simulated systems, and after them those that the API server has written down.
+// requests returns the requests to the simulated systems, then those that the API server has logged.
 func (s planeSite) requests() []lab.Request {
 	all := s.server.Requests()
-	// What has been answered a moment ago is written down a moment later.
+	// The API server logs a request a moment after the answer.
 	time.Sleep(300 * time.Millisecond)
 	for _, r := range s.host.plane.Requests(s.t)[s.before:] {
 		at, err := url.Parse(r.RequestURI)
@@ -217,8 +217,8 @@ func (s planeSite) left() map[string]bool {
 	return set
 }
 
-// bosEtcd starts an etcd that has BOS's keys, for who reads them there. Above a thousand sessions or so BOS's list is
-// larger than BOS can give, and bosgc does not ask for it.
+// bosEtcd starts an etcd with BOS's keys, for contenders that read them there. Above about a thousand
+// sessions, BOS's list is larger than BOS can send, and bosgc does not request it.
 func bosEtcd(t testing.TB, world *World) string {
 	t.Helper()
 	if world.Sessions <= 1000 {
@@ -235,5 +235,5 @@ func bosEtcd(t testing.TB, world *World) string {
 	return etcd.URL
 }
 
-// kubectl is a real one.
+// kubectl returns the path of a real kubectl.
 func kubectl(t testing.TB) string { return filepath.Join(plane.Binaries(t, ""), "kubectl") }

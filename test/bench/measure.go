@@ -15,29 +15,29 @@ import (
 	"bosgc/internal/lab"
 )
 
-// Cost is what collecting took.
+// Cost is what it took to collect.
 type Cost struct {
 	Wall, CPU time.Duration
 	MaxRSS    int64 // bytes
 	ExitCode  int
 	Begun     time.Time
 
-	Requests map[string]int // by what was asked, see kindOf
+	Requests map[string]int // by what was asked for, see kindOf
 	Received int64          // bytes
-	First    time.Duration  // from the start of the process to its first request
-	Sample   int            // sessions that were really collected; the rest is extrapolated. 0: all were
+	First    time.Duration  // time from the start of the process to its first request
+	Sample   int            // number of sessions that were really collected, if the rest is extrapolated; 0 if all were
 
-	mark *mark // if the contender gives one
+	mark *mark // nil unless the contender sets one
 }
 
-// mark is what a contender had taken at a point from which on each family takes as much as any other.
+// mark is what a contender had used at a point after which each family costs the same.
 type mark struct {
-	Families  int // collected by then
+	Families  int // number collected by then
 	Wall, CPU time.Duration
 }
 
-// measure has a contender collect a world. Looking alone is short, so it is done three times, and the one in the middle
-// counts.
+// measure makes a contender collect a world. A sweep that deletes nothing is short, so it runs three
+// times and the median counts.
 func (c Contender) measure(t testing.TB, h host, w *World, x tools) Cost {
 	t.Helper()
 	if len(w.Answer) == 0 {
@@ -51,13 +51,14 @@ func (c Contender) measure(t testing.TB, h host, w *World, x tools) Cost {
 	if c.sample == 0 || c.sample >= len(w.Answer) {
 		return c.collect(t, h, w, x, w.Answer)
 	}
-	// What does not depend on how much goes is measured by itself, and the rest is taken to be proportional.
+	// The cost that does not depend on the number of deletes is measured by itself. The rest is taken to
+	// be proportional.
 	base := c.collect(t, h, w, x, nil)
 	some := c.collect(t, h, w, x, spread(w.Answer, c.sample))
 	return some.extrapolated(base, c.sample, len(w.Answer))
 }
 
-// spread picks some, from all over.
+// spread picks n families, evenly spread.
 func spread(all []Family, n int) []Family {
 	some := make([]Family, 0, n)
 	for i := range n {
@@ -66,8 +67,8 @@ func spread(all []Family, n int) []Family {
 	return some
 }
 
-// extrapolated says what all would have cost, where base is the cost of none and c that of a sample. Time is counted from
-// the mark, if there is one.
+// extrapolated returns what all families would have cost, where base is the cost of none and c that of
+// a sample. Time is counted from the mark, if there is one.
 func (c Cost) extrapolated(base Cost, sample, all int) Cost {
 	from := mark{0, base.Wall, base.CPU}
 	if c.mark != nil {
@@ -85,13 +86,13 @@ func (c Cost) extrapolated(base Cost, sample, all int) Cost {
 	return whole
 }
 
-// grown is what n for some comes to for all.
+// grown extrapolates n from some to all.
 func grown(n int64, some, all int) int64 { return int64(float64(n) * float64(all) / float64(some)) }
 
-// collect runs a contender on a fresh copy of the world, where these families are to go.
+// collect runs a contender on a fresh copy of the world, where these families are to be deleted.
 func (c Contender) collect(t testing.TB, h host, w *World, x tools, some []Family) (cost Cost) {
 	t.Helper()
-	// What one contender has started and written is gone before the next one begins.
+	// As a test of its own: what one contender has started and written is gone before the next one begins.
 	run := func(t testing.TB) {
 		s := h.fresh(t)
 		result, log := filepath.Join(t.TempDir(), "result.json"), filepath.Join(t.TempDir(), "log")
@@ -134,7 +135,7 @@ func (c Contender) collect(t testing.TB, h host, w *World, x tools, some []Famil
 	return cost
 }
 
-// kindOf says what a request asks for: the system, and what it does there.
+// kindOf returns what a request asks for: the system, and what it does there.
 func kindOf(r lab.Request) string {
 	parts := strings.Split(strings.Trim(r.Path, "/"), "/")
 	last := parts[len(parts)-1]
@@ -154,7 +155,7 @@ func kindOf(r lab.Request) string {
 	return r.System + " " + what
 }
 
-// kubeKind sets apart what a sweep writes for itself: its lock, its state, its journal.
+// kubeKind separates what a sweep writes for itself: its lock, its state, its journal.
 func kubeKind(r lab.Request, parts []string, last string) string {
 	i := 0
 	for i < len(parts) && parts[i] != "namespaces" {
@@ -173,7 +174,7 @@ func kubeKind(r lab.Request, parts []string, last string) string {
 	return "other"
 }
 
-// total sums requests of one system up.
+// total returns the number of requests to one system.
 func (c Cost) total(system string) (n int) {
 	for kind, count := range c.Requests {
 		if strings.HasPrefix(kind, system+" ") {
@@ -196,7 +197,8 @@ func tail(file string) string {
 	return string(text[max(0, len(text)-3000):])
 }
 
-// isolated runs something as a test of its own, so that what it started is stopped directly after it.
+// isolated runs something as a test of its own, so that what it has started is stopped directly
+// afterwards.
 func isolated(t testing.TB, name string, run func(testing.TB)) {
 	t.Helper()
 	whole, ok := t.(*testing.T)

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// write prints what was found, and writes the page BOSGC_BENCH_PAGE of the documentation if that is set.
+// write prints the results, and writes them to the page BOSGC_BENCH_PAGE of the documentation if that
+// is set.
 func (r *results) write(t testing.TB, x tools) {
 	t.Helper()
 	text := r.page(t, x)
@@ -47,7 +48,7 @@ func (r *results) page(t testing.TB, x tools) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// commands are what the plans are made by.
+// commands are the make targets of the plans.
 var commands = map[string]string{"full": "make bench", "quick": "make bench-quick", "growth": "make bench-growth", "small": "cd test/bench && BOSGC_BENCH=small go test -run TestBench"}
 
 const intro = `# What a sweep costs
@@ -71,7 +72,7 @@ const reading = `Wall time and CPU time are those of the process and its childre
 
 `
 
-// machine says where and when.
+// machine describes where and when the results were measured.
 func (r *results) machine(t testing.TB, x tools) string {
 	t.Helper()
 	version, err := exec.CommandContext(t.Context(), x.bosgc, "version").Output()
@@ -109,7 +110,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// loadNow is how many processes want to run, as a mean of the last minute; 0 if nobody knows.
+// loadNow returns the load average of the last minute; 0 if it is not known.
 func loadNow() (load float64) {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -5,12 +5,12 @@ import "time"
 // plan is what one run measures.
 type plan struct {
 	sizes    []Size
-	services []time.Duration // of the lab's systems
-	growth   bool            // how bosgc grows is all that is asked: nobody else is measured but the floor
-	real     func(Size) bool // on a real API server, too
+	services []time.Duration // service times of the simulated systems
+	growth   bool            // only the growth of bosgc is measured, with the floor as the only other contender
+	real     func(Size) bool // sizes to measure on a real API server, too
 }
 
-// large is a ConfigMap of which a hundred thousand must not be read.
+// large is the size of ConfigMaps of which a hundred thousand are not worth reading.
 const large = 100 << 10
 
 // plans are what the targets of the Makefile measure.
@@ -33,7 +33,7 @@ var plans = map[string]*plan{
 	"full": {
 		sizes:    fullSizes(),
 		services: []time.Duration{0, 5 * time.Millisecond},
-		// More would take etcd longer to load than to measure.
+		// It would take etcd longer to load more than to measure it.
 		real: func(s Size) bool { return s.Sessions <= 10_000 && s.Garbage != 100 && s.ForeignBytes < large },
 	},
 	"small": {
@@ -43,8 +43,9 @@ var plans = map[string]*plan{
 	},
 }
 
-// growing is the share of garbage, in percent, with which worlds of different sizes are compared: the largest one that goes
-// in one sweep of 100,000 sessions. The journal of a sweep takes 16 MiB, which is about 90,000 objects.
+// growing is the percentage of garbage with which worlds of different sizes are compared. It is the
+// largest that one sweep can delete at 100,000 sessions: the journal of a sweep has room for 16 MiB,
+// about 90,000 objects.
 const growing = 20
 
 func fullSizes() (sizes []Size) {
@@ -61,9 +62,9 @@ func fullSizes() (sizes []Size) {
 	return sizes
 }
 
-// worthwhile says whether a contender is measured in this world. Where nothing goes, only looking is compared; large
-// ConfigMaps are there for the memory of who leaves them alone; and what reads all bodies at once does not read
-// those of a million.
+// worthwhile reports whether a contender is measured in a world. Where nothing is deleted, only
+// reading is compared. Large ConfigMaps are there for the memory of contenders that do not read them.
+// A contender that reads all bodies at once does not read those of a million ConfigMaps.
 func (p *plan) worthwhile(c Contender, w *World) bool {
 	if p.growth || w.Garbage == 0 || w.ForeignBytes >= large {
 		return c.Name == bosgc || c.Name == floor

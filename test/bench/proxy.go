@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// proxy passes on what is sent to it, as it is, and counts what comes back.
+// proxy passes on what it receives, unchanged, and counts what comes back.
 type proxy struct {
 	address string
 	sent    atomic.Int64
@@ -40,7 +40,7 @@ func startProxy(t testing.TB, to string) *proxy {
 
 func pass(from, to net.Conn, count *atomic.Int64) {
 	defer func() {
-		_ = from.Close() // whichever end is first ends both
+		_ = from.Close() // the end that closes first closes both
 		_ = to.Close()
 	}()
 	buffer := make([]byte, 64<<10)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The manual procedure, as a script: what CSM's documentation has an administrator do for a session, for each of those
-# named on standard input. KUBECTL is kubectl; BOS and CFS are where BOSGC_BOS_URL and BOSGC_CFS_URL say.
+# The manual procedure as a script: what CSM's documentation tells an administrator to do for a session, for each
+# session named on standard input. KUBECTL is kubectl; BOSGC_BOS_URL and BOSGC_CFS_URL are the URLs of BOS and CFS.
 set -euo pipefail
 
 jobs=$("$KUBECTL" get jobs -n services -o name)

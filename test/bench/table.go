@@ -11,21 +11,21 @@ import (
 // results is everything that was measured.
 type results struct {
 	begun time.Time
-	load  float64 // of the machine, before
+	load  float64 // load of the machine before
 	rows  []row
 	says  []claim
 }
 
-// row is one contender at one place. It does not hold the world, which may be large.
+// row is one contender on one host. It does not hold the world, which may be large.
 type row struct {
 	size      Size
-	goes      map[string]int // objects, by kind
+	goes      map[string]int // number of objects to delete, by kind
 	host      string
 	contender string
 	cost      Cost
 }
 
-// objects is how many go.
+// objects returns the number of objects to delete.
 func (r row) objects() (n int) {
 	for _, count := range r.goes {
 		n += count
@@ -35,7 +35,7 @@ func (r row) objects() (n int) {
 
 func begin() *results { return &results{begun: time.Now(), load: loadNow()} }
 
-// compare has all contenders collect a world, side by side.
+// compare makes all contenders collect a world, side by side.
 func (r *results) compare(t testing.TB, p *plan, h host, w *World, x tools) {
 	t.Helper()
 	for _, c := range contenders {
@@ -44,15 +44,15 @@ func (r *results) compare(t testing.TB, p *plan, h host, w *World, x tools) {
 		}
 		cost := c.measure(t, h, w, x)
 		if cost.Wall == 0 {
-			continue // who runs the benchmark has left it out, by -run
+			continue // left out by -run
 		}
-		// Whoever waits for hours wants to know how far it is.
+		// Whoever waits for hours wants to see progress.
 		fmt.Fprintf(os.Stderr, "%s; %s: %s: %v\n", w.Size, h.name(), c.Name, cost)
 		r.rows = append(r.rows, row{w.Size, counted(w.Answer), h.name(), c.Name, cost})
 	}
 }
 
-// find gives one of the costs; nil if it was not measured.
+// find returns one of the costs; nil if it was not measured.
 func (r *results) find(host, contender string, size Size) *Cost {
 	for i := range r.rows {
 		if one := &r.rows[i]; one.host == host && one.contender == contender && one.size == size {
@@ -62,7 +62,7 @@ func (r *results) find(host, contender string, size Size) *Cost {
 	return nil
 }
 
-// table is one place's rows as Markdown.
+// table returns the rows of one host as a table in Markdown.
 func (r *results) table(host string, size Size) string {
 	var b strings.Builder
 	b.WriteString("| | wall | of the floor | BOS | CFS | Kubernetes | requests per object | received | CPU | of the floor | peak memory |\n")
@@ -91,7 +91,7 @@ func (r *results) table(host string, size Size) string {
 	return b.String()
 }
 
-// String is all tables.
+// String returns all tables.
 func (r *results) String() string {
 	var b strings.Builder
 	seen := map[string]bool{}
@@ -123,7 +123,7 @@ func seconds(d time.Duration) string {
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// grouped writes a number as people read it.
+// grouped formats a number with thousands separators.
 func grouped(n int) string {
 	text := fmt.Sprint(n)
 	for i := len(text) - 3; i > 0; i -= 3 {

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// claim is one target, and whether it holds.
+// claim is one target and whether it is met.
 type claim struct {
 	target string
-	counts bool // requests: then it depends on no machine, and must hold
-	looks  int  // how often it was looked at
-	// Of the first place where it does not hold, or else of the first.
+	counts bool // it counts requests, which do not depend on the machine, and must be met
+	looks  int  // how often it was checked
+	// The fields below are from the first place where the target is not met, or else from the first.
 	holds  bool
 	figure string
 }
@@ -36,8 +36,8 @@ const (
 	measured = false
 )
 
-// judge holds what was measured against the targets. Only a number of requests fails the test: times and memory are
-// those of one machine on one day.
+// judge compares the results with the targets. Only a number of requests fails the test: times and
+// memory are those of one machine on one day.
 func (r *results) judge(t testing.TB, x tools) {
 	t.Helper()
 	for _, one := range r.rows {
@@ -61,26 +61,28 @@ func (r *results) judge(t testing.TB, x tools) {
 	}
 }
 
-// judgeRequests counts. What bosgc keeps for itself, its lock and its journal, and how it asks for permissions, is told in
-// the tables.
+// judgeRequests checks the numbers of requests. Requests for the lock, the journal and the permissions
+// of bosgc itself are only shown in the tables.
 func (r *results) judgeRequests(one row, least *Cost) {
 	n, is := one.goes, one.cost.Requests
 	say := func(target string, counts bool, got, most int) {
 		r.claim(target, counts, got <= most, "%s, at most %s (%s; %s)", grouped(got), grouped(most), one.size, one.host)
 	}
 	gone := n["ConfigMap"] + n["Job"]
-	again := func(n int) int { return n + n/4 } // what is held up for half a second is read again
+	again := func(n int) int { return n + n/4 } // what has been held up for half a second is read again
 	say("BOS is asked for its list once at most", requests, is["bos list"], 1)
 	say("BOS gets one DELETE per collected session", requests, is["bos DELETE"], n["Session"])
-	// Some few stay because they are the newest of their templates, and some are asked for to guess how large the list is.
+	// Some few sessions stay because they are the newest of their templates, and some are read to estimate
+	// the size of the list.
 	say("BOS gets one GET per collected session, and none (50 at most) for those that stay", requests, is["bos GET"], again(n["Session"])+50)
 	say("CFS gets one GET and one DELETE per collected CFS session", requests, is["cfs GET"]+is["cfs DELETE"], again(n["CFSSession"])+n["CFSSession"])
 	say("Kubernetes gets one DELETE per deleted object", requests, is["kube DELETE configmaps"]+is["kube DELETE jobs"], gone)
 	say("Kubernetes gets nothing but that per deleted object", measured, is["kube GET configmaps"]+is["kube GET jobs"], 0)
 	say("Kubernetes gets one GET per deleted ConfigMap (for its content, which the plan looks at and the journal keeps)", requests,
-		is["kube GET configmaps"], again(n["ConfigMap"])+8) // and some to guess how large BOS's list is
+		is["kube GET configmaps"], again(n["ConfigMap"])+8) // and some to estimate the size of BOS's list
 	say("Kubernetes gets one GET per deleted Job (for the journal, and the last look)", requests, is["kube GET jobs"], again(n["Job"]))
-	// Pages of Jobs and Pods are half as large, which bounds the memory, and these lists are read again before the first delete.
+	// Pages of Jobs and Pods are half as large, which bounds the memory, and these lists are read again
+	// before the first delete.
 	say("Kubernetes gets at most half as many pages again as the floor asks for", requests, is["kube page"], least.Requests["kube page"]*3/2+8)
 }
 
@@ -105,8 +107,8 @@ func (r *results) judgeTime(one row, least *Cost) {
 	}
 }
 
-// judgeGrowth compares worlds of different sizes on the lab that answers at once, where what bosgc itself does counts
-// most.
+// judgeGrowth compares worlds of different sizes on the simulated systems that answer at once, where
+// the work of bosgc itself counts most.
 func (r *results) judgeGrowth() {
 	var objects, walls, cpus []float64
 	var small, big *row
@@ -134,7 +136,7 @@ func (r *results) judgeGrowth() {
 	r.claim("peak memory grows by less than 1 KiB per session, from 10,000 to 100,000"+where, measured, perSession < 1<<10, "%.0f bytes", perSession)
 }
 
-// exponent fits a power law: least squares of the logarithms.
+// exponent fits a power law by least squares of the logarithms.
 func exponent(x, y []float64) float64 {
 	var sx, sy, sxx, sxy float64
 	n := float64(len(x))

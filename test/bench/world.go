@@ -1,4 +1,5 @@
-// Package bench measures what a sweep costs, beside what else could be done and beside what cannot be left out.
+// Package bench measures what a sweep costs, compared with other ways to do the same and with the
+// least that any sweep needs.
 package bench
 
 import (
@@ -14,16 +15,16 @@ import (
 	"bosgc/internal/lab"
 )
 
-// Size says which world.
+// Size describes a world.
 type Size struct {
-	Sessions, Garbage     int // garbage: how many of hundred go
-	Foreign, ForeignBytes int // ConfigMaps of other services, and the content of each
+	Sessions, Garbage     int // garbage: percentage of sessions to delete
+	Foreign, ForeignBytes int // ConfigMaps of other services, and the size of each
 }
 
-// csm is the release that all worlds are of: the last one whose CFS gives its list without pages.
+// csm is the release of all worlds: the last one whose CFS does not page its lists.
 const csm = "1.4"
 
-// World is a world and what of it goes.
+// World is a world and what is to be deleted in it.
 type World struct {
 	Size
 	*lab.World
@@ -31,7 +32,8 @@ type World struct {
 	Answer []Family
 }
 
-// Family is what goes together: a session of BOS v1 and what it left behind. What is empty is not there.
+// Family is what is deleted together: a session of BOS v1 and what it left behind. Empty fields do not
+// exist.
 type Family struct {
 	Session, ConfigMap, Job string
 	CFS                     []string
@@ -75,7 +77,7 @@ func newWorld(t testing.TB, size Size) *World {
 	return w
 }
 
-// answerFile writes which objects go for who is to know it.
+// answerFile writes the objects to delete to a file, for contenders that do not judge.
 func answerFile(t testing.TB, families []Family) string {
 	t.Helper()
 	text, err := json.Marshal(families)
@@ -89,7 +91,7 @@ func answerFile(t testing.TB, families []Family) string {
 	return file
 }
 
-// counted is how many objects of each kind these families have.
+// counted returns the number of objects of each kind in these families.
 func counted(families []Family) map[string]int {
 	n := map[string]int{}
 	for _, f := range families {
@@ -103,7 +105,8 @@ func counted(families []Family) map[string]int {
 	return n
 }
 
-// check holds what is left against the truth: all that goes has gone, and nothing else.
+// check compares what is left with the truth: everything that is to be deleted is gone, and nothing
+// else.
 func (w *World) check(t testing.TB, left map[string]bool, gone []Family) {
 	t.Helper()
 	goes := map[string]bool{}

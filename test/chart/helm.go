@@ -14,16 +14,17 @@ import (
 	"bosgc/test/plane"
 )
 
-// root is the project's folder.
+// root returns the folder of the project.
 func root() string {
 	_, here, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(here), "..", "..")
 }
 
-// Dir is the chart.
+// Dir returns the folder of the chart.
 func Dir() string { return filepath.Join(root(), "deploy", "helm", "bosgc") }
 
-// Helm runs the helm that make has built and returns what it printed. The error has what it complained of.
+// Helm runs the helm that make has built and returns what it printed. The error has its error
+// messages.
 func Helm(t testing.TB, kubeconfig string, args ...string) (string, error) {
 	t.Helper()
 	binary := filepath.Join(root(), "bin", "helm")

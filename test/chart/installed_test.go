@@ -45,7 +45,7 @@ func start(t *testing.T, opts plane.Options) *site {
 	}
 	opts.Namespaces = []string{lab.Namespace}
 	p := plane.Start(t, opts)
-	// What the level forbids is refused here, and not only warned of.
+	// What the level forbids is refused here, not only warned of.
 	label := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
 	if _, err := p.Client.CoreV1().Namespaces().Patch(t.Context(), lab.Namespace, types.MergePatchType, label, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
@@ -67,17 +67,17 @@ func (s *site) kubectl(t *testing.T, args ...string) string {
 	return plane.Kubectl(t, s.kubeconfig, append(args, "-n", lab.Namespace)...)
 }
 
-// monitors are the kinds that operators of monitoring bring along.
+// monitors are the kinds that operators of monitoring install.
 const monitors = "servicemonitors,podmonitors,prometheusrules,vmservicescrapes,vmrules"
 
-// knowMonitoring does what an operator's installation does.
+// knowMonitoring installs these kinds, as an operator would.
 func (s *site) knowMonitoring(t *testing.T) {
 	t.Helper()
 	s.kubectl(t, "apply", "-f", "testdata/crds.yaml")
 	s.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 }
 
-// have lists the kinds of what the release has.
+// have returns the kinds of the objects of the release.
 func (s *site) have(t *testing.T) string {
 	t.Helper()
 	out := s.kubectl(t, "get", "cronjobs,deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,secrets,configmaps,"+monitors,
@@ -93,7 +93,7 @@ func (s *site) have(t *testing.T) string {
 	return strings.Join(kinds, " ")
 }
 
-// admitted waits for the Pod of an object that makes Pods.
+// admitted waits for the Pod of an object that creates Pods.
 func (s *site) admitted(t *testing.T, selector string) corev1.Pod {
 	t.Helper()
 	var pod corev1.Pod
@@ -193,7 +193,8 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// exporterAdmitted looks at the exporter as the server has it, after every default and every admission.
+// exporterAdmitted checks the exporter as the server stores it, after all defaults and admission
+// plugins.
 func (s *site) exporterAdmitted(t *testing.T) {
 	pod := s.admitted(t, "app.kubernetes.io/instance=bosgc,app.kubernetes.io/component=exporter")
 	if c := pod.Spec.Containers[0]; !slices.Equal(c.Args, []string{"exporter"}) || pod.Spec.ServiceAccountName != "bosgc-exporter" {
@@ -224,7 +225,7 @@ func (s *site) exporterAdmitted(t *testing.T) {
 	}
 }
 
-// followNotes does what NOTES.txt tells a newcomer, as far as it can be done without a node.
+// followNotes does what NOTES.txt tells a new user, as far as it can be done without a node.
 func (s *site) followNotes(t *testing.T, notes string) {
 	bin := t.TempDir()
 	if err := os.Symlink(filepath.Join(plane.Binaries(t, ""), "kubectl"), filepath.Join(bin, "kubectl")); err != nil {
@@ -266,7 +267,7 @@ func (s *site) followNotes(t *testing.T, notes string) {
 	}
 }
 
-// everythingSet lets the server itself validate the chart with all values in use, and admit its Pods.
+// everythingSet makes the server itself validate the chart with all values set, and admit its Pods.
 func (s *site) everythingSet(t *testing.T) {
 	for _, mode := range []string{"cronjob", "serve"} {
 		out := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "--validate")
@@ -294,7 +295,8 @@ func (s *site) everythingSet(t *testing.T) {
 	s.helm(t, "uninstall", "full")
 	out := s.kubectl(t, "get", "all,roles,rolebindings,serviceaccounts,networkpolicies,configmaps,"+monitors, "-l", "app.kubernetes.io/instance=full", "-o", "name")
 	for left := range strings.Lines(out) {
-		if !strings.HasPrefix(left, "pod/") && !strings.HasPrefix(left, "job.batch/") && !strings.HasPrefix(left, "replicaset.apps/") { // the garbage collector's
+		// The garbage collector deletes these a moment later.
+		if !strings.HasPrefix(left, "pod/") && !strings.HasPrefix(left, "job.batch/") && !strings.HasPrefix(left, "replicaset.apps/") {
 			t.Errorf("left behind: %s", left)
 		}
 	}
@@ -316,7 +318,7 @@ func (s *site) may(t *testing.T, account string, ask authorizationv1.ResourceAtt
 	return review.Status.Allowed, nil
 }
 
-// exactly says that these verbs are all that an account may do with a resource in a namespace.
+// exactly checks that an account may use these verbs on a resource in a namespace, and no others.
 func (s *site) exactly(t *testing.T, account, namespace, resource string, verbs ...string) {
 	t.Helper()
 	ask := authorizationv1.ResourceAttributes{Namespace: namespace, Resource: resource}
@@ -328,7 +330,7 @@ func (s *site) exactly(t *testing.T, account, namespace, resource string, verbs 
 	}
 }
 
-// until waits for a change of a Role to be known.
+// until waits until a change of a Role takes effect.
 func (s *site) until(t *testing.T, allowed bool, account string, ask authorizationv1.ResourceAttributes) {
 	t.Helper()
 	plane.Eventually(t, 10*time.Second, func() error {
@@ -340,7 +342,7 @@ func (s *site) until(t *testing.T, allowed bool, account string, ask authorizati
 	})
 }
 
-// environ is what the installed CronJob gives its container.
+// environ returns the environment that the installed CronJob gives its container.
 func (s *site) environ(t *testing.T) []string {
 	t.Helper()
 	cron, err := s.Client.BatchV1().CronJobs(lab.Namespace).Get(t.Context(), "bosgc", metav1.GetOptions{})
@@ -350,7 +352,8 @@ func (s *site) environ(t *testing.T) []string {
 	return environ(cron.Spec.JobTemplate.Spec.Template.Spec)
 }
 
-// watched gives a login to the same server by way of one that notes what is asked of objects in the namespace.
+// watched returns a login to the same server through a proxy that records the requests for objects in
+// the namespace.
 func watched(t *testing.T, config *rest.Config) (seen func() map[string]bool, through *rest.Config) {
 	t.Helper()
 	target, err := url.Parse(config.Host)
@@ -388,19 +391,19 @@ func watched(t *testing.T, config *rest.Config) (seen func() map[string]bool, th
 	}, through
 }
 
-// TestSweepWithTheChartsPermissions runs the program as its Pod would: with the token of the ServiceAccount
-// that the chart makes, and with the chart's settings.
+// TestSweepWithTheChartsPermissions runs the program as its Pod would: with a token of the
+// ServiceAccount that the chart creates, and with the chart's settings.
 func TestSweepWithTheChartsPermissions(t *testing.T) {
 	t.Parallel()
 	s := start(t, plane.Options{NoControllers: true})
 	w := world.Load(t, s.Plane, lab.Options{CSM: "1.4", Seed: 7, Sessions: 80})
 	before := w.Exist(t)
 	const account = lab.Namespace + ":bosgc"
-	// Elsewhere, so that one Role does not hide what is missing in the other.
+	// In another namespace, so that one Role does not hide what the other lacks.
 	const state = "state"
 	s.CreateNamespace(t, state, true)
-	// The sweeps below are many, and none is to be the one that confirms an orphan.
-	// What going on with a "clean" takes besides is of no use to a sweep without one.
+	// There are many sweeps below, and none of them may confirm an orphan. Permissions to continue a
+	// "clean" are of no use to a sweep without one.
 	const set = "config.orphanSightings=99,cancel.enabled=false,config.stateNamespace=" + state
 
 	s.helm(t, "install", "bosgc", Dir(), "--set", set+",config.dryRun=true")
@@ -485,10 +488,10 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 			}
 		}
 		used := seen()
-		for _, notes := range []string{"get cronjobs", "post events"} { // by the Role for Events
+		for _, notes := range []string{"get cronjobs", "post events"} { // these are in the Role for Events
 			delete(used, notes)
 		}
-		delete(used, "get deployments") // whether a batcher was left down: asked for, and done without
+		delete(used, "get deployments") // to check whether a batcher was left down; the sweep goes on without it
 		if !maps.Equal(used, granted) {
 			t.Errorf("the Role grants %v; used was %v", slices.Sorted(maps.Keys(granted)), slices.Sorted(maps.Keys(used)))
 		}

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// with copies the chart, puts a text in the place of one of its files, and gives the copy's folder.
+// with copies the chart, replaces one of its files with a text, and returns the folder of the copy.
 func with(t *testing.T, file string, text []byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,8 +30,8 @@ func with(t *testing.T, file string, text []byte) string {
 	return dir
 }
 
-// groupsOf reads the groups of a rule file, with a text in the place of each placeholder and labels that
-// alerts without them get.
+// groupsOf parses the groups of a rule file. It replaces each placeholder with its value, and adds
+// labels to alerts that lack them.
 func groupsOf(t *testing.T, text []byte, values map[string]string, labels map[string]string) []any {
 	t.Helper()
 	for name, value := range values {
@@ -61,7 +61,8 @@ func groupsOf(t *testing.T, text []byte, values map[string]string, labels map[st
 	return groups
 }
 
-// TestAlertsArriveAsTheyAre compares rules as they arrive in the cluster with the file that they are from.
+// TestAlertsArriveAsTheyAre compares rules as they arrive in the cluster with the file that they come
+// from.
 func TestAlertsArriveAsTheyAre(t *testing.T) {
 	defaults := map[string]string{
 		"missedAfter": "10800", "failingAfter": "21600", "eligibleAfter": "259200",
@@ -78,7 +79,7 @@ func TestAlertsArriveAsTheyAre(t *testing.T) {
 	for name, text := range map[string][]byte{"the chart's": own, "awkward ones": awkward} {
 		for _, tt := range []struct {
 			name   string
-			rules  string // monitoring.rules, from a file: Helm has its numbers as floating point
+			rules  string // monitoring.rules, from a file: Helm reads its numbers as floating point
 			values map[string]string
 			labels map[string]string
 		}{
@@ -118,7 +119,7 @@ func TestAlertsArriveAsTheyAre(t *testing.T) {
 	}
 }
 
-// numbers makes numbers of one kind of what two decoders have read.
+// numbers makes what two decoders have read comparable: all numbers have one type.
 func numbers(t *testing.T, v any) (same any) {
 	t.Helper()
 	if err := json.Unmarshal(mustJSON(t, v), &same); err != nil {

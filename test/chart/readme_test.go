@@ -17,9 +17,9 @@ var update = flag.Bool("update", false, "write the table of values in the chart'
 // value is one value of the chart as values.yaml has it.
 type value struct{ key, set, comment string }
 
-// values reads values.yaml: each value with the comment above it. A mapping with a comment of its own and
-// keys below is a chapter: it comes as a value without a setting. If only the mapping has a comment, and none
-// of the keys, it is itself the value.
+// values parses values.yaml: each value with the comment above it. A mapping with a comment and with
+// commented keys below is a chapter, returned as a value without a setting. If only the mapping has a
+// comment and none of its keys does, the mapping is the value.
 func values(t *testing.T) []value {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(Dir(), "values.yaml"))

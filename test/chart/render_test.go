@@ -25,7 +25,7 @@ import (
 	"bosgc/internal/kube"
 )
 
-// newest is what "the newest Kubernetes" is to a chart that is only rendered.
+// newest is the version that stands for the newest Kubernetes when a chart is only rendered.
 const newest = "1.36"
 
 func template(t *testing.T, args ...string) []*unstructured.Unstructured {
@@ -33,7 +33,7 @@ func template(t *testing.T, args ...string) []*unstructured.Unstructured {
 	return templateOf(t, Dir(), args...)
 }
 
-// templateOf renders another folder's chart.
+// templateOf renders the chart in another folder.
 func templateOf(t *testing.T, chart string, args ...string) []*unstructured.Unstructured {
 	t.Helper()
 	out, err := Helm(t, "", append([]string{"template", "bosgc", chart, "-n", "services"}, args...)...)
@@ -57,7 +57,7 @@ func templateOf(t *testing.T, chart string, args ...string) []*unstructured.Unst
 	}
 }
 
-// of gives an object as its type.
+// of returns an object as its type.
 func of[T any](t *testing.T, objects []*unstructured.Unstructured, kind, name string) *T {
 	t.Helper()
 	var found []*T
@@ -84,7 +84,7 @@ func environ(pod corev1.PodSpec) []string {
 	return lines
 }
 
-// everythingOfMonitoring asks for all objects that an operator has to know.
+// everythingOfMonitoring enables all objects that an operator has to know.
 const everythingOfMonitoring = "config.metricsLinger=45s,monitoring.serviceMonitor.enabled=true,monitoring.vmServiceScrape.enabled=true," +
 	"monitoring.podMonitor.enabled=true,monitoring.prometheusRule.enabled=true,monitoring.vmRule.enabled=true,monitoring.dashboard.enabled=true"
 
@@ -123,7 +123,7 @@ func TestEveryKubernetesOfCSM(t *testing.T) {
 	}
 }
 
-// grants lists what a Role allows, one verb of one resource each.
+// grants lists what a Role allows: one verb of one resource each.
 func grants(role *rbacv1.Role) []string {
 	var all []string
 	for _, rule := range role.Rules {
@@ -143,18 +143,19 @@ func sameGrants(t *testing.T, role *rbacv1.Role, want []string) {
 	}
 }
 
-// asked writes a permission as grants does.
+// asked formats a permission as grants does.
 func asked(p kube.Permission, names ...string) string {
 	return fmt.Sprint([]string{p.Group}, []string{p.Resource}, p.Verb, names)
 }
 
-// eventPermissions is what noting Events on the release's CronJob takes.
+// eventPermissions are needed to write Events on the release's CronJob.
 var eventPermissions = []string{
 	asked(kube.Permission{Group: "batch", Resource: "cronjobs", Verb: "get"}, "bosgc"),
 	asked(kube.Permission{Resource: "events", Verb: "create"}),
 }
 
-// TestRoleIsWhatTheProgramAsksFor holds the Roles against the tables that the program itself checks at start.
+// TestRoleIsWhatTheProgramAsksFor compares the Roles with the tables that the program itself checks at
+// the start.
 func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 	for _, tt := range []struct {
 		set  string
@@ -194,10 +195,11 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 	}
 }
 
-// given names the settings that the chart never has as a value of its own.
+// given are the settings that the chart never has as a value of its own.
 var given = map[string]bool{"BOSGC_CLIENT_SECRET": true}
 
-// TestEverySettingIsAValue sets every value of config and lets the program read what arrives in the Pod.
+// TestEverySettingIsAValue sets every value of config and lets the program read what arrives in the
+// Pod.
 func TestEverySettingIsAValue(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"secret", "file"} {
@@ -239,7 +241,7 @@ func TestEverySettingIsAValue(t *testing.T) {
 	}
 }
 
-// TestDocumentedDefaults holds what values.yaml says of each setting against the program.
+// TestDocumentedDefaults compares what values.yaml says of each setting with the program.
 func TestDocumentedDefaults(t *testing.T) {
 	snake := regexp.MustCompile(`([a-z])([A-Z])|([A-Z])([A-Z][a-z])`)
 	documented := map[string]value{}

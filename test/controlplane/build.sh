@@ -4,10 +4,10 @@
 #
 #   build.sh [--find] [1.24]
 #
-# Without a version it is the newest, whose go.mod is here; an older one has its go.mod in the folder of its
-# name, and only what differs with the version. With --find nothing is built, and it fails if they are
-# not there. A caller who has the binaries already names their folder in CONTROL_PLANE_BIN
-# (CONTROL_PLANE_BIN_1_24 for 1.24).
+# Without a version it builds the newest Kubernetes, whose go.mod is here. An older one has its go.mod in
+# the folder of its name, with only what differs between versions. With --find it builds nothing, and fails
+# if the binaries do not exist. A caller who has the binaries already names their folder in
+# CONTROL_PLANE_BIN (CONTROL_PLANE_BIN_1_24 for 1.24).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export GOWORK=off CGO_ENABLED=0
@@ -50,7 +50,7 @@ elif [[ $find ]]; then
 	exit 1
 fi
 
-# What makes a build count is the rename at the end; the lock spares a second caller the work.
+# A build counts once it is renamed, at the end. The lock only saves a second caller the work.
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock -n 9 || { say "waiting for another build"; flock 9; }
@@ -68,7 +68,7 @@ say "building Kubernetes $version: up to $total packages, about 6 minutes on two
 rm -rf "$cache"/build.*
 build=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$build"' EXIT
-# With -v the compiler names each package it builds, alone on a line: count those, show the rest.
+# With -v the compiler prints each package that it builds on a line of its own: count those, show the rest.
 go build -v -ldflags "$ldflags" -o "$build/" "${packages[@]}" 2>&1 | awk -v total="$total" '
 	/[ :#]/ { print; fflush(); next }
 	++n % 100 == 0 { printf "control plane: %d of %d packages\n", n, total; fflush() }' >&2

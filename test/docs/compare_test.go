@@ -19,7 +19,8 @@ var varying = []struct {
 	{regexp.MustCompile(`\b127\.0\.0\.1:\d+\b`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`[^\s=]*/bosgc-lab-\d+\b`), "LAB"},
 	{regexp.MustCompile(`\bgo1\.\d+(\.\d+)?\b`), "GO"},
-	// The last columns of the table of runs: into how many pieces the journal came depends on what happened at once.
+	// The last columns of the table of runs: the number of chunks of a journal depends on what happened at
+	// the same time.
 	{regexp.MustCompile(`^(RUN .* \d+) +\d+ +\d+\.\d$`), "$1 CHUNKS KIB"},
 	{regexp.MustCompile(`\s+$`), ""},
 }
@@ -33,7 +34,7 @@ func normal(line string) string {
 
 const leftOut = "..."
 
-// differ says what came out that is not shown, or is shown and did not come out.
+// differ returns an error that says what came out but is not shown, or is shown but did not come out.
 func differ(shown, out []string) error {
 	want, got := make([]string, len(shown)), make([]string, len(out))
 	for i := range shown {
@@ -46,7 +47,7 @@ func differ(shown, out []string) error {
 	for i, part := range parts {
 		at := 0
 		switch {
-		case i == len(parts)-1 && i > 0: // stands at the end
+		case i == len(parts)-1 && i > 0: // the part is at the end
 			at = len(got) - len(part)
 		case i > 0:
 			for at < len(got) && !begins(got[at:], part) {
@@ -64,7 +65,7 @@ func differ(shown, out []string) error {
 	return nil
 }
 
-// split what is shown at the lines that are left out.
+// split splits what is shown at the places where lines are left out.
 func split(lines []string) [][]string {
 	parts := [][]string{nil}
 	for _, line := range lines {
@@ -83,15 +84,15 @@ func begins(lines, with []string) bool {
 
 var age = regexp.MustCompile(`\b\d+ (seconds?|minutes?|hours?|days?) ago\b`)
 
-// same takes what is shown to be one older, too: a lab's sessions grow older while it runs, and a slow machine reads
-// them later.
+// same accepts an age that is one more than shown: a lab's sessions grow older while it runs, and a
+// slow machine reads them later.
 func same(want, got string) bool {
 	if want == got {
 		return true
 	}
 	older := age.ReplaceAllStringFunc(want, func(text string) string {
 		n, unit, _ := strings.Cut(text, " ")
-		number, _ := strconv.Atoi(n) // the pattern has seen to that
+		number, _ := strconv.Atoi(n) // the pattern has checked it
 		return fmt.Sprintf("%d %s", number+1, unit)
 	})
 	return older == got
@@ -107,8 +108,8 @@ func indent(lines []string) string {
 	return "\t" + strings.Join(lines, "\n\t") + rest
 }
 
-// renewed is what is to be shown instead: as many lines at the beginning and at the end as before. What is between
-// two that are left out has to be chosen by hand.
+// renewed returns what is to be shown instead, with as many lines at the beginning and at the end as
+// before. What is between two places with lines left out has to be chosen by hand.
 func renewed(shown, out []string) []string {
 	parts := split(shown)
 	first, last := len(parts[0]), len(parts[len(parts)-1])

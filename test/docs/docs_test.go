@@ -12,8 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write what came out into the documents")
 
-// TestDocumentsNameWhatThereIs needs nothing but Go: the commands, flags, settings, values, make targets and pages
-// that documents name exist, also in what is not typed.
+// TestDocumentsNameWhatThereIs needs nothing but Go. It checks that the commands, flags, settings,
+// values, make targets and pages that documents name exist, also in what is not typed.
 func TestDocumentsNameWhatThereIs(t *testing.T) {
 	k := knowledge(t)
 	for _, p := range pages(t) {
@@ -25,8 +25,8 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// TestPagesOnTheLab types every page on this machine with nothing but what "make build lab" makes, up to the first
-// step that needs kubectl or helm.
+// TestPagesOnTheLab types every page on this machine with nothing but what "make build lab" builds, up
+// to the first step that needs kubectl or helm.
 func TestPagesOnTheLab(t *testing.T) {
 	built(t, "bosgc", "bosgc-lab")
 	for _, p := range pages(t) {
@@ -60,7 +60,7 @@ func built(t *testing.T, programs ...string) {
 // result is what came of typing a page.
 type result struct {
 	notRun, problems []string
-	changed          []step // shown is what came out
+	changed          []step // their shown is what came out
 }
 
 // follow types steps of a page and compares.
@@ -99,7 +99,7 @@ func (r result) report(t *testing.T) {
 	}
 }
 
-// note says what was left out, whether or not tests are asked to say much.
+// note prints what was left out, also without -v.
 func note(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
 // rewrite puts what came out into the document.

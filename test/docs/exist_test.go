@@ -18,13 +18,13 @@ import (
 
 // known is what commands can name.
 type known struct {
-	help     map[string]string // of each command of bosgc; that of "" is its own
+	help     map[string]string // of each command of bosgc; "" is bosgc itself
 	settings []string
 	values   map[string]any // of the chart
 	makefile string
 }
 
-// ownVariables begin like settings and are none: builds and tests have them.
+// ownVariables begin like settings but are none: builds and tests use them.
 var ownVariables = []string{"BOSGC_BREAK"}
 
 func knowledge(t testing.TB) known {
@@ -69,13 +69,13 @@ func help(command string) string {
 
 var (
 	continued = regexp.MustCompile(`\\\n\s*`)
-	// ends is what stands between two simple commands: also what one runs in a Pod, after " -- ".
+	// ends separates simple commands, also from one that runs in a Pod, after " -- ".
 	ends   = regexp.MustCompile(`\n|;|&&?|\|\|?|\$\(|[()]| -- `)
 	prefix = regexp.MustCompile(`^(env|sudo|time|exec|then|do|if|until|while|!|\$|[A-Za-z_]+=\S*)$`)
 )
 
-// simple are the simple commands of a text, as words. What is in quotes and looks like the end of one cuts it short,
-// which loses words and invents none.
+// simple returns the simple commands of a text, as words. Quoted text that looks like the end of a
+// command cuts it short: that loses words, but adds none.
 func simple(text string) [][]string {
 	text = continued.ReplaceAllString(text, " ")
 	var all [][]string
@@ -97,7 +97,7 @@ func simple(text string) [][]string {
 	return all
 }
 
-// checkCommands complains of what commands name and there is not.
+// checkCommands fails for names in commands that do not exist.
 func (k *known) checkCommands(p *page, line int, text string) {
 	for _, words := range simple(text) {
 		switch filepath.Base(words[0]) {
@@ -143,7 +143,7 @@ func (k *known) checkMake(p *page, line int, words []string) {
 				p.complain(line, "the Makefile knows no %s", name)
 			}
 		case regexp.MustCompile(`^[a-z][a-z0-9./-]*$`).MatchString(name):
-			// bin/helm and its like stand in one line.
+			// bin/helm and the like share one rule.
 			if !regexp.MustCompile(`(?m)^([a-z0-9./ -]+ )?` + regexp.QuoteMeta(name) + `( [a-z0-9./ -]+)?:`).MatchString(k.makefile) {
 				p.complain(line, "there is no make target %s", name)
 			}
@@ -165,7 +165,7 @@ func (k *known) checkHelm(p *page, line int, words []string) {
 	}
 }
 
-// value tells whether the chart has one of this path.
+// value reports whether the chart has a value of this path.
 func (k *known) value(path string) bool {
 	var at any = k.values
 	for _, name := range strings.Split(path, ".") {
@@ -194,7 +194,7 @@ func (k *known) checkSettings(p *page, line int, text string) {
 
 var chartValue = regexp.MustCompile(`^(image|cronjob|deployment|service|exporter|monitoring|config|clientSecret|bosEtcd|cancel|istio|networkPolicy|serviceAccount|resources)\.([A-Za-z.]+[A-Za-z])(:.*)?$`)
 
-// check complains of everything on the page that is not there.
+// check fails for everything on the page that does not exist.
 func (k *known) check(p *page) {
 	for _, s := range p.spans {
 		k.checkCommands(p, s.line, s.text)
@@ -205,16 +205,16 @@ func (k *known) check(p *page) {
 	}
 	for _, s := range p.steps() {
 		k.checkCommands(p, s.line, s.typed)
-		if s.notRun != "" || s.file != "" { // what is typed finds out for itself
+		if s.notRun != "" || s.file != "" { // typing it shows that
 			k.checkSettings(p, s.line, s.typed)
 		}
 	}
 }
 
-// link is one to a file of the project.
+// link is a link to a file of the project.
 var link = regexp.MustCompile(`\]\(([^)#: ]*)(#[^) ]+)?\)`)
 
-// checkLinks complains of links to what is not there.
+// checkLinks fails for links whose target does not exist.
 func checkLinks(t testing.TB, p *page) {
 	t.Helper()
 	for i, line := range p.lines {
@@ -241,7 +241,7 @@ func checkLinks(t testing.TB, p *page) {
 	}
 }
 
-// anchors of the headings of a page, as GitHub makes them.
+// anchors returns the anchors of the headings of a page, as GitHub makes them.
 func anchors(text string) []string {
 	var all []string
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {

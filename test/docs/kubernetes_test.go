@@ -15,8 +15,8 @@ import (
 	"bosgc/test/plane"
 )
 
-// installed is what a page about an installed release takes for granted: the release, what a sweep has left, and two
-// sessions.
+// installed is what a page about an installed release assumes: the release, what a sweep has left, and
+// two sessions.
 const installed = `
 helm upgrade --install bosgc deploy/helm/bosgc -n services --set config.dryRun=true
 kubectl -n services create configmap bosgc-state --from-literal=last-run.json='{"exitCode":0}' \
@@ -36,7 +36,7 @@ until [ -s lab.env ]; do sleep 0.1; done
 set -a; . ./lab.env; set +a
 `
 
-// before is what pages take for granted.
+// before is what pages assume.
 var before = map[string]string{
 	"README.md":         onTheLab,
 	"docs/leftovers.md": onTheLab,
@@ -49,16 +49,18 @@ kubectl -n default create secret generic admin-client-auth --from-literal=client
 	"docs/rescue.md":  installed,
 }
 
-// TestPagesOnKubernetes types the pages that use kubectl or helm, from their beginning to their end, with real ones
-// and a real control plane. It has no nodes. A page that starts the lab uses that from then on.
+// TestPagesOnKubernetes types the pages that use kubectl or helm, from beginning to end, with the real
+// programs and a real control plane. It has no nodes. A page that starts the lab uses that from then
+// on.
 func TestPagesOnKubernetes(t *testing.T) {
-	ctrllog.SetLogger(ctrllog.Log.WithSink(ctrllog.NullLogSink{})) // or it says in the middle that it has none
+	// Otherwise it complains in the middle that it has none.
+	ctrllog.SetLogger(ctrllog.Log.WithSink(ctrllog.NullLogSink{}))
 	built(t, "bosgc", "bosgc-lab")
 	bin := plane.Binaries(t, "")
 	if _, err := chart.Helm(t, "", "version"); err != nil {
 		t.Fatal(err)
 	}
-	tools := t.TempDir() // only these two: other folders have another bosgc
+	tools := t.TempDir() // only these two: other folders may have another bosgc
 	for name, file := range map[string]string{"kubectl": filepath.Join(bin, "kubectl"), "helm": filepath.Join(root(t), "bin", "helm")} {
 		if err := os.Symlink(file, filepath.Join(tools, name)); err != nil {
 			t.Fatal(err)
@@ -80,8 +82,8 @@ func TestPagesOnKubernetes(t *testing.T) {
 	}
 }
 
-// TestValuesOnKubernetes renders the chart with all values that documents show, and as all their helm commands have
-// it, also where those are not typed.
+// TestValuesOnKubernetes renders the chart with all values that documents show, and with those of all
+// their helm commands, also where they are not typed.
 func TestValuesOnKubernetes(t *testing.T) {
 	tried := 0
 	for _, p := range pages(t) {
@@ -120,7 +122,7 @@ func TestValuesOnKubernetes(t *testing.T) {
 	}
 }
 
-// templates are the arguments with which helm only renders what the text would have it install.
+// templates returns the arguments with which helm only renders what the text would install.
 func templates(dir, text string) [][]string {
 	var all [][]string
 	for _, words := range simple(text) {
@@ -132,7 +134,7 @@ func templates(dir, text string) [][]string {
 			file := filepath.Join(dir, word)
 			if strings.HasSuffix(word, ".yaml") {
 				if _, err := os.Stat(file); err != nil {
-					file = os.DevNull // one that the reader has from another page
+					file = os.DevNull // the reader has it from another page
 				}
 				word = file
 			}
@@ -143,7 +145,7 @@ func templates(dir, text string) [][]string {
 	return all
 }
 
-// values of the chart: what is shown, or what loftsman's manifest has of it.
+// values returns values of the chart: what is shown, or the part of a manifest of loftsman.
 func values(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var manifest struct {

@@ -1,11 +1,13 @@
-// Package docs types what the documents say, and holds what comes out against what they show.
+// Package docs types what the documents say, and compares what comes out with what they show.
 //
-// A block of commands says so by its language: "sh" are commands, and "console" are commands after "$ " with what they
-// print; "..." stands for lines that are left out. All blocks of a page are typed in order into one shell, in a copy
-// of this tree. A block of another language whose first line names a file after the language is that file.
-// What cannot be typed here has a comment before it, which no reader sees: <!-- not run: REASON -->, with a reason of
-// the list below. Of that, and of what stands in the text, it is checked that commands, flags, settings, values of
-// the chart and make targets exist.
+// The language of a block says what to do with it. "sh" are commands. "console" are commands after
+// "$ " with their output, where "..." stands for lines that are left out. All blocks of a page are
+// typed in order into one shell, in a copy of this tree. In any other language, a block whose first
+// line has a file name after the language is that file.
+//
+// What cannot be typed here has a comment before it, which no reader sees: <!-- not run: REASON -->,
+// with one of the reasons below. For such blocks, and for the text itself, the tests check that the
+// commands, flags, settings, values of the chart and make targets exist.
 package docs
 
 import (
@@ -18,18 +20,18 @@ import (
 	"testing"
 )
 
-// reasons why a block is not typed.
+// reasons are the reasons why a block is not typed.
 var reasons = []string{
 	"needs a CSM system",       // its API gateway, its registry, its etcd, cray
 	"needs a container engine", // podman, docker
-	"needs nodes",              // the control plane of the test has none, so that no Pod runs
-	"takes minutes",            // and is a target of its own under CI
+	"needs nodes",              // the control plane of the test has none, so no Pod runs
+	"takes minutes",            // and has a target of its own under CI
 }
 
-// languages of blocks. An empty one says nothing about what to do with a block.
+// languages are those of blocks. Without a language, nobody knows what to do with a block.
 var languages = []string{"sh", "console", "yaml", "json", "text", "promql", "go"}
 
-// skipped pages, with why.
+// skipped are pages that are not typed, each with the reason.
 var skipped = map[string]string{
 	"docs/performance.md":        "it is written by the benchmark that it shows",
 	"docs/performance-growth.md": "it is written by the benchmark that it shows",
@@ -37,21 +39,21 @@ var skipped = map[string]string{
 
 // page is a document.
 type page struct {
-	name     string // from the root of the project
+	name     string // path from the root of the project
 	lines    []string
 	blocks   []block
 	spans    []span
 	problems []string
 }
 
-// block is a fenced one.
+// block is a fenced block.
 type block struct {
 	line     int // of its first fence, from 1
 	language string
-	file     string // that it is the text of
+	file     string // the file whose text it is
 	indent   string
 	text     []string
-	notRun   string // why
+	notRun   string // the reason; empty if it is typed
 }
 
 // span is code within the text.
@@ -114,7 +116,7 @@ func parse(name, text string) *page {
 	return p
 }
 
-// addBlock takes in the block whose fence is line i, and returns the line of the fence that ends it.
+// addBlock adds the block whose fence is line i, and returns the line of the fence that ends it.
 func (p *page) addBlock(i int, open []string, why string) int {
 	info := strings.Fields(open[2])
 	b := block{line: i + 1, indent: open[1], notRun: why}
@@ -145,7 +147,7 @@ func (p *page) addBlock(i int, open []string, why string) int {
 func (p *page) addSpans(line int, paragraph string) {
 	for _, at := range code.FindAllStringSubmatchIndex(paragraph, -1) {
 		if at[2] < 0 {
-			continue // code that has a backtick in it
+			continue // code that contains a backtick
 		}
 		text := strings.Join(strings.Fields(paragraph[at[2]:at[3]]), " ")
 		p.spans = append(p.spans, span{line + strings.Count(paragraph[:at[0]], "\n"), text})
@@ -157,20 +159,20 @@ type step struct {
 	line    int
 	typed   string
 	notRun  string
-	shown   []string // what came out, if compare
+	shown   []string // what came out, if compare is set
 	compare bool
-	from    int // where in the page's lines shown begins, from 0
+	from    int // line of the page where shown begins, from 0
 	indent  string
-	file    string // typed is its text
+	file    string // the file whose text it is
 }
 
 var cluster = regexp.MustCompile(`(?m)(^|[\s|;&(])(kubectl|helm) `)
 
-// isTyped tells whether a step is one that is typed; forCluster, whether it takes kubectl or helm.
+// isTyped reports whether a step is typed, and forCluster whether it needs kubectl or helm.
 func (s step) isTyped() bool    { return s.notRun == "" && s.file == "" }
 func (s step) forCluster() bool { return s.isTyped() && cluster.MatchString(s.typed) }
 
-// steps of a page, in their order.
+// steps returns the steps of a page, in order.
 func (p *page) steps() []step {
 	var all []step
 	for _, b := range p.blocks {
@@ -186,7 +188,8 @@ func (p *page) steps() []step {
 	return all
 }
 
-// dialogue is what is typed after "$ ", further lines of it after "> ", and what came out.
+// dialogue splits a block into what is typed after "$ ", with further lines after "> ", and what came
+// out.
 func (p *page) dialogue(b block) []step {
 	var all []step
 	for i, line := range b.text {
@@ -214,7 +217,7 @@ func (p *page) dialogue(b block) []step {
 	return all
 }
 
-// root is the project's folder.
+// root returns the folder of the project.
 func root(t testing.TB) string {
 	t.Helper()
 	dir, err := filepath.Abs(filepath.Join("..", ".."))
@@ -224,7 +227,7 @@ func root(t testing.TB) string {
 	return dir
 }
 
-// pages are all documents that users read.
+// pages returns all documents that users read.
 func pages(t testing.TB) []*page {
 	t.Helper()
 	var all []*page

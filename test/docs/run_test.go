@@ -23,12 +23,12 @@ const patience = 3 * time.Minute
 // desk is where a page is typed.
 type desk struct {
 	dir    string   // a copy of the project
-	path   []string // where programs are, besides the copy's bin and the machine's own
-	before string   // what the page takes for granted
+	path   []string // folders of programs, before the bin of the copy and the machine's own
+	before string   // what the page assumes
 	env    []string
 }
 
-// newDesk is one with a copy of the project, and what make has built.
+// newDesk returns a desk with a copy of the project and what make has built.
 func newDesk(t testing.TB) *desk {
 	t.Helper()
 	base := t.TempDir()
@@ -37,15 +37,15 @@ func newDesk(t testing.TB) *desk {
 	if err := errors.Join(copyTree(root(t), d.dir), os.Mkdir(home, 0o700), os.Mkdir(temporary, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	// An environment of its own: the tester's kubeconfig must not be within reach of a document, and make and CI
-	// have variables that change what is typed.
+	// It has an environment of its own: the tester's kubeconfig must be out of reach of a document, and
+	// make and CI set variables that change what is typed.
 	for _, line := range os.Environ() {
 		name, _, _ := strings.Cut(line, "=")
 		if strings.HasPrefix(name, "GO") || name == "VERSION" || name == "COMMIT" || strings.HasSuffix(strings.ToLower(name), "_proxy") {
 			d.env = append(d.env, line)
 		}
 	}
-	for _, name := range []string{"GOENV", "GOCACHE", "GOMODCACHE", "GOPATH"} { // which are in the tester's HOME
+	for _, name := range []string{"GOENV", "GOCACHE", "GOMODCACHE", "GOPATH"} { // these are in the tester's HOME
 		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
 		if err != nil {
 			t.Fatal(err)
@@ -56,7 +56,8 @@ func newDesk(t testing.TB) *desk {
 	return d
 }
 
-// copyTree copies the project, without what is made from it, and of bin only bosgc and its lab.
+// copyTree copies the project, without what is built from it; of bin, it copies only bosgc and its
+// lab.
 func copyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -92,7 +93,7 @@ func copyTree(from, to string) error {
 	})
 }
 
-// complaint is how a command that fails begins what it says. Where a document shows that, it may fail.
+// complaint is the beginning of an error message. Where a document shows one, the command may fail.
 var complaint = regexp.MustCompile(`^(bosgc|Error): `)
 
 func complains(lines []string) bool { return slices.ContainsFunc(lines, complaint.MatchString) }
@@ -100,7 +101,7 @@ func complains(lines []string) bool { return slices.ContainsFunc(lines, complain
 // outcome is what came of a step.
 type outcome struct {
 	out    []string
-	failed string // why; empty if it did not
+	failed string // the reason; empty if it has not failed
 }
 
 // typeIn types steps into one shell. Those that are not to be run have no outcome.
@@ -139,7 +140,7 @@ func (d *desk) typeIn(t testing.TB, steps []step) map[int]outcome {
 			continue
 		}
 		var o outcome
-		text, _ := os.ReadFile(note(i, "out")) // what is not there is not done
+		text, _ := os.ReadFile(note(i, "out")) // a step that was not reached has no file
 		if text := strings.TrimRight(string(text), " \t\n"); text != "" {
 			o.out = strings.Split(text, "\n")
 		}
@@ -149,7 +150,7 @@ func (d *desk) typeIn(t testing.TB, steps []step) map[int]outcome {
 			// The trap also sees that the file itself has failed.
 			o.failed, _, _ = strings.Cut(string(failed), "\n. ")
 			if i >= 0 && steps[i].compare && (complains(steps[i].shown) || *update && complains(o.out)) {
-				o.failed = "" // as the reader sees
+				o.failed = "" // the reader sees the failure
 			}
 		}
 		if i == prepared && o.failed != "" {
@@ -160,7 +161,7 @@ func (d *desk) typeIn(t testing.TB, steps []step) map[int]outcome {
 	return outcomes
 }
 
-// bash runs a script, and ends everything that it has started. The error is of the shell itself.
+// bash runs a script, and ends everything that it has started. The error is that of the shell itself.
 func (d *desk) bash(t testing.TB, script string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -177,10 +178,11 @@ func (d *desk) bash(t testing.TB, script string) error {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log // a file: what is left in the background must not keep Wait waiting
+	// A file, because a background process would hold a pipe open and keep Wait waiting.
+	cmd.Stdout, cmd.Stderr = log, log
 	err = cmd.Run()
 	if cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // there may be nobody left
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // nobody may be left
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("it took longer than %v", patience)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestWhatIsWrongIsNoticed gives pages that say something wrong.
+// TestWhatIsWrongIsNoticed checks pages that say something wrong.
 func TestWhatIsWrongIsNoticed(t *testing.T) {
 	k := knowledge(t)
 	console := func(lines ...string) string { return "```console\n" + strings.Join(lines, "\n") + "\n```\n" }
@@ -73,7 +73,7 @@ func TestWhatIsWrongIsNoticed(t *testing.T) {
 	}
 }
 
-// TestWhatIsRightIsNot gives one that differs only in what has to.
+// TestWhatIsRightIsNot checks a page that differs only in what has to differ.
 func TestWhatIsRightIsNot(t *testing.T) {
 	p := parse("docs/right.md", strings.Join([]string{
 		"Run `bosgc plan -o wide`, `bosgc -n services sweep --max-deletes N`, `make soak N=9`, `BOSGC_BOS_ETCD_…`, `config.maxDeletes: 3`.",
@@ -97,5 +97,5 @@ func TestWhatIsRightIsNot(t *testing.T) {
 	}
 }
 
-// emptyDesk has nothing on it.
+// emptyDesk returns a desk with nothing on it.
 func emptyDesk(t *testing.T) *desk { return &desk{dir: t.TempDir()} }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the image with the first engine that works: docker, podman or buildah. ENGINE names another order.
-# Variables: IMAGE, VERSION, COMMIT, and PLATFORM (such as linux/arm64; empty is this machine's).
-# Arguments go to the engine.
+# Builds the image with the first engine that works: docker, podman or buildah. ENGINE sets another order.
+# Variables: IMAGE, VERSION, COMMIT, and PLATFORM (such as linux/arm64; empty for this machine's).
+# Arguments are passed to the engine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${IMAGE:?}" "${VERSION:?}" "${COMMIT:?}"
@@ -12,14 +12,14 @@ case $(uname -m) in
 	*) here=linux/$(uname -m) ;;
 esac
 for engine in ${ENGINE:-docker podman buildah}; do
-	# A client without its daemon is there, and of no use.
+	# A client without its daemon exists but is of no use.
 	if ! problem=$({ command -v "$engine" && timeout 30 "$engine" info; } 2>&1 >/dev/null); then
 		echo "image: not with $engine: ${problem:-it is not here}" >&2
 		continue
 	fi
 	echo "image: $IMAGE, with $engine" >&2
 	args=(--platform "${PLATFORM:-$here}" --tag "$IMAGE" --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT")
-	[[ $engine == docker ]] || args+=(--build-arg "BUILDPLATFORM=$here") # older ones do not know it by themselves
+	[[ $engine == docker ]] || args+=(--build-arg "BUILDPLATFORM=$here") # older ones do not set it by themselves
 	DOCKER_BUILDKIT=1 "$engine" build "${args[@]}" "$@" .
 	exit
 done

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile with buildah, for ARCHS (amd64 and arm64), and looks at what came of it. Its base may be out of
-# reach, so a local one takes its name: busybox as the shell, and this machine's certificates, Go and Go's caches.
-# Arguments: a file for the image of this machine's architecture, as an OCI archive; may be left out.
-# ARCHIVES is a folder for one such archive of each architecture, SOURCE_DATE_EPOCH the time that its files get.
+# Builds the Dockerfile with buildah, for ARCHS (amd64 and arm64), and checks the result. The base image may be
+# out of reach, so a local image takes its name: busybox as the shell, and this machine's certificates, Go and
+# Go's caches.
+# Argument (optional): a file for the image of this machine's architecture, as an OCI archive.
+# Variables: ARCHIVES is a folder for one such archive of each architecture, and SOURCE_DATE_EPOCH the time of
+# the files in the image.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${VERSION:?}" "${COMMIT:?}"
@@ -57,7 +59,7 @@ for arch in ${ARCHS:-amd64 arm64}; do
 	built=$(go version -m "$root/usr/local/bin/bosgc")
 	[[ $built == *"GOARCH=$arch"* && $built == *CGO_ENABLED=0* ]] || fail "$arch: the program is built otherwise: $built"
 	if [[ $arch == "$(go env GOHOSTARCH)" ]]; then
-		# There is nothing but the program, so one that needs a loader or a library does not start.
+		# The image has nothing but the program, so a program that needs a loader or a library does not start.
 		said=$(chroot --userspec=65534:65534 "$root" /usr/local/bin/bosgc version)
 		[[ $said == *"$VERSION"* ]] || fail "it says it is $said, not $VERSION"
 		[[ -z $archive ]] || buildah push --quiet "$image" "oci-archive:$archive:localhost/bosgc:test"

@@ -14,24 +14,25 @@ import (
 )
 
 const (
-	// worlds is how many live at a time: each is busy waiting most of the time.
+	// worlds is the number of worlds at a time: each of them mostly waits.
 	worlds = 20
-	// everyRead is which of the requests that change nothing a kill is played at.
+	// everyRead is the distance between two requests without a change at which a process is killed.
 	everyRead = 15
 )
 
-// kill is where a process is killed.
+// kill says where a process is killed.
 type kill struct {
-	write bool // the n-th request of those that change something, or of those that do not
+	write bool // at counts the requests that change something, or else those that do not
 	at    int  // 0 is never
-	after bool // once it was carried out, and not before
+	after bool // after the request was carried out, not before
 }
 
 func (k kill) String() string {
 	return fmt.Sprintf("%s %s %d", map[bool]string{false: "before", true: "after"}[k.after], map[bool]string{false: "read", true: "write"}[k.write], k.at)
 }
 
-// index numbers the kills. It depends on nothing that differs between runs, so that one can be played alone.
+// index numbers the kills. It depends on nothing that differs between runs, so that one of them can be
+// repeated alone.
 func (k kill) index() int {
 	if k.after {
 		return 2*k.at + 1
@@ -39,14 +40,14 @@ func (k kill) index() int {
 	return 2 * k.at
 }
 
-// writes says whether a request changes something. A question for permission is a POST, too.
+// writes reports whether a request changes something. A question for permissions is a POST, too.
 func writes(what string) bool {
 	method := strings.Fields(what)[1]
 	return method != "GET" && !strings.Contains(what, "selfsubjectaccessreviews")
 }
 
-// A cancel has phases, some of which leave things in a state that must not stay: a batcher that is down, a session
-// without its record. Whatever kills it, and wherever: the next run finishes it.
+// Some phases of a cancel leave a state that must not last: a batcher that is down, a session without
+// its record. Whatever kills the process, and wherever, the next run finishes the cancel.
 func TestCancelKilledAtAnyRequest(t *testing.T) {
 	shipped := ship(t)
 	var all sync.WaitGroup
@@ -76,7 +77,7 @@ func cancels(t *testing.T, shipped, operation string, slots chan struct{}) {
 	played, total, begun := map[string]int{}, 0, time.Now()
 	for _, k := range kills {
 		i := k.index()
-		// Where one operation is gone on with by clean, the other is by the sweep.
+		// Where clean continues one operation, the sweep continues the other.
 		next := []string{"clean", "sweep"}[(i+i/2+len(operation))%2]
 		all.Go(func() {
 			slots <- struct{}{}
@@ -92,12 +93,12 @@ func cancels(t *testing.T, shipped, operation string, slots chan struct{}) {
 	}
 	all.Wait()
 	t.Logf("%d kills at %d of %d requests in %s: %v", total, len(kills), len(log), time.Since(begun).Round(time.Second), played)
-	if played[unreached] > len(kills)/10 { // not every run has quite as many
+	if played[unreached] > len(kills)/10 { // runs differ a little in their number of requests
 		t.Errorf("%d of %d kills did not come to pass", played[unreached], len(kills))
 	}
 }
 
-// secondBlow is at which of its writes the next run is killed as well; 0, for most, is none.
+// secondBlow returns the write at which the next run is killed as well; 0, for most, is none.
 func secondBlow(i int) int {
 	if i%4 != 3 {
 		return 0
@@ -105,7 +106,7 @@ func secondBlow(i int) int {
 	return 2 + i/4%12
 }
 
-// where lists the kills for what an undisturbed run asks.
+// where returns the kills for the requests of an undisturbed run.
 func where(log []string) []kill {
 	var kills []kill
 	counts := map[bool]int{}
@@ -124,7 +125,7 @@ func where(log []string) []kill {
 	return kills
 }
 
-// What a kill can leave.
+// What a kill can leave behind.
 const (
 	unreached = "it was not reached"
 	untouched = "nothing was noted yet"
@@ -132,7 +133,8 @@ const (
 	finished  = "its Job had gone"
 )
 
-// interrupted kills a cancel, and looks what the next command makes of it, which may be killed in turn.
+// interrupted kills a cancel and checks what the next command makes of it, which may be killed in
+// turn.
 func interrupted(l *living, k kill, next string, again kill) (how string, n int) {
 	t := l.t
 	var blows, said []string
@@ -162,7 +164,7 @@ func interrupted(l *living, k kill, next string, again kill) (how string, n int)
 	if how == untouched {
 		l.refuses(args[next]...)
 		blow(kill{}, "clean", l.session, "--cancel", "--yes")
-	} else if blow(again, args[next]...) { // else it has ended
+	} else if blow(again, args[next]...) { // otherwise it has ended
 		l.unlock()
 		blow(kill{}, args[map[string]string{"clean": "sweep", "sweep": "clean"}[next]]...)
 	}
@@ -170,8 +172,8 @@ func interrupted(l *living, k kill, next string, again kill) (how string, n int)
 	return how, len(blows)
 }
 
-// refuses fails if a command touches the session, which still runs, and of which nobody knows any more that it was to
-// be cancelled.
+// refuses fails if a command touches the session. The session still runs, and nothing says any more
+// that it was to be cancelled.
 func (l *living) refuses(args ...string) {
 	l.t.Helper()
 	there, desired := l.present(), l.desired()
@@ -190,7 +192,7 @@ func (l *living) refuses(args ...string) {
 	}
 }
 
-// present is what there is of the session, but for what it makes as it goes on.
+// present returns what exists of the session, without what it creates as it goes on.
 func (l *living) present() map[string]bool {
 	there := map[string]bool{}
 	for _, trace := range slices.DeleteFunc(l.traces(), func(trace string) bool { return strings.HasPrefix(trace, lab.KindCFSSession) }) {

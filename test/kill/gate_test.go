@@ -13,21 +13,21 @@ import (
 	"testing"
 )
 
-// gate is where all requests of one process to all three systems pass, and are counted. It kills the
+// gate passes on all requests of one process to all three systems and counts them. It kills the
 // process at one of them.
 type gate struct {
 	mu     sync.Mutex
 	n      int
 	at     int                    // 0 is never
-	after  bool                   // once the server has answered, and not before it is asked
-	only   func(what string) bool // which requests count; nil is all
+	after  bool                   // after the server has answered, not before it is asked
+	only   func(what string) bool // the requests that count; nil for all
 	pid    int
 	struck string   // the request at which it was killed
-	log    []string // what has passed
+	log    []string // requests that have passed
 	under  sync.WaitGroup
 }
 
-// arm begins a new count. Nothing passes until launch has given the process.
+// arm starts a new count. Nothing passes until launch has returned the process.
 func (g *gate) arm(at int, after bool, launch func() (pid int)) {
 	g.under.Wait()
 	g.mu.Lock()
@@ -36,8 +36,8 @@ func (g *gate) arm(at int, after bool, launch func() (pid int)) {
 	g.pid = launch()
 }
 
-// passes counts a request in. A dead process sends none: what comes after the blow had only been
-// on its way.
+// passes counts a request. A dead process sends none: what arrives after the kill was already on its
+// way.
 func (g *gate) passes(what string) (kill, dead bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -59,10 +59,10 @@ func (g *gate) passes(what string) (kill, dead bool) {
 // strike kills the process. The caller holds the lock.
 func (g *gate) strike(what string) {
 	g.struck = what
-	_ = syscall.Kill(g.pid, syscall.SIGKILL) // its end is waited for, and looked at, by who started it
+	_ = syscall.Kill(g.pid, syscall.SIGKILL) // whoever started it waits for its end and checks it
 }
 
-// front is the address at which a process finds a system.
+// front returns the address at which a process finds a system.
 func (g *gate) front(t *testing.T, system string, via http.RoundTripper, target func() string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,8 +91,8 @@ func (g *gate) front(t *testing.T, system string, via http.RoundTripper, target 
 	return server.URL
 }
 
-// forward asks the server. A server does not notice that who asked has died: what has reached it is
-// carried out.
+// forward sends a request to the server. A server does not notice that its client has died: it carries
+// out what has reached it.
 func forward(r *http.Request, target string, via http.RoundTripper) (*http.Response, []byte, error) {
 	to, badURL := url.Parse(target)
 	text, unread := io.ReadAll(r.Body)

@@ -11,7 +11,7 @@ import (
 	"bosgc/internal/journal"
 )
 
-// recorded holds both journals against what is gone: all of it must be there, as it was.
+// recorded checks that both journals have everything that is gone, as it was.
 func (s *site) recorded(now map[string]bool) {
 	s.t.Helper()
 	inCluster, onDisk := map[string]journal.Entry{}, map[string]journal.Entry{}
@@ -39,7 +39,7 @@ func (s *site) recorded(now map[string]bool) {
 		}
 		for line := range bytes.Lines(text) {
 			var e journal.Entry
-			if err := json.Unmarshal(line, &e); err == nil { // else its object is still there
+			if err := json.Unmarshal(line, &e); err == nil { // otherwise its object still exists
 				onDisk[e.Kind+" "+e.Name] = e
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"bosgc/test/world"
 )
 
-// stories tell of every kind of thing that goes, and of some that stay.
+// stories have every kind of object that is deleted, and some that stay.
 var stories = []string{
 	"finished-expired", "failed-20-days-ago", "metadata-empty", "running-with-cfs", "finished-recently", "keep-while-running",
 	"orphan-configmap", "orphan-job-10-days", "being-created-job", "cfs-of-gone-session", "cfs-untagged-old", "cfs-by-a-person",
@@ -28,8 +28,8 @@ var wanted = []string{
 	"Session failed-expired", "Session abandoned", "Job owner-collected", "Job completed-expired", "Job running",
 }
 
-// small finds a world that has all that is wanted, and little else. The release is the first of which
-// Kubernetes is like today's, and the last on which Jobs stay.
+// small returns options of a world that has everything in wanted and little else. The release is the
+// first whose Kubernetes is like today's, and the last on which Jobs stay.
 func small(t *testing.T) lab.Options {
 	t.Helper()
 	for seed := range uint64(10000) {
@@ -50,7 +50,7 @@ func small(t *testing.T) lab.Options {
 	return lab.Options{}
 }
 
-// In a namespace of their own each, two at a time, because each is busy waiting half of the time.
+// Each has a namespace of its own. Two run at a time, because each waits half of the time.
 func TestKilledAtAnyRequest(t *testing.T) {
 	shipped, racing := build(t)
 	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace}, NoControllers: true})
@@ -94,12 +94,12 @@ func (s *site) killEach(first int) {
 		}
 	}
 	t.Logf("killed %d times in %s; %d of them left an orphan to be confirmed", reached, time.Since(begun).Round(time.Millisecond), s.orphaned)
-	if reached < tries*9/10 { // not every run has quite as many
+	if reached < tries*9/10 { // runs differ a little in their number of requests
 		t.Errorf("killed at %d of %d requests", reached, tries)
 	}
 }
 
-// killed kills a sweep at a request, and looks what the next one makes of it.
+// killed kills a sweep at a request and checks what the next one makes of it.
 func (s *site) killed(at int, after bool) bool {
 	r := s.run(at, after, "sweep")
 	where := map[bool]string{false: "before ", true: "after "}[after] + s.struck
@@ -138,7 +138,7 @@ func (s *site) killed(at int, after bool) bool {
 	return true
 }
 
-// sweep sweeps without being disturbed.
+// sweep runs an undisturbed sweep.
 func (s *site) sweep() result {
 	r := s.run(0, false, "sweep")
 	if r.code != gc.ExitDone || r.document.Outcomes[gc.Deleted] != r.document.Summary.Delete {
@@ -150,8 +150,9 @@ func (s *site) sweep() result {
 	return r
 }
 
-// confirms says whether what is left is an orphan by the kill, which this sweep has seen for the first time. There
-// is one: the ConfigMap of a session that BOS has no time for, because it has to outlive that.
+// confirms reports whether the kill has left an orphan that this sweep has seen for the first time.
+// There is one: the ConfigMap of a session for which BOS has no times, because it has to outlive the
+// session.
 func (s *site) confirms(d gc.Document, now map[string]bool) bool {
 	waits := map[string]bool{}
 	for _, o := range d.Objects {
@@ -174,7 +175,7 @@ func (s *site) confirms(d gc.Document, now map[string]bool) bool {
 	return left > 0
 }
 
-// same holds what there is against the end of an undisturbed sweep.
+// same compares what exists with the end of an undisturbed sweep.
 func (s *site) same(now map[string]bool) {
 	for o := range s.begin {
 		switch {

@@ -25,26 +25,26 @@ import (
 	"bosgc/test/plane"
 )
 
-// configuration is what both sessions configure their nodes with, so that nothing but the tag tells whose a node is.
+// configuration is used by both sessions, so that only the tag tells whose a node is.
 const configuration = "cos-config-2.4"
 
-// living is a CSM on which two sessions run: one that is to be cancelled, and its neighbour.
+// living is a CSM on which two sessions run: one that is to be cancelled, and a neighbour.
 type living struct {
 	*gate
 
 	t       *testing.T
 	lab     *lab.Server
 	life    *lab.Life
-	kube    *kubernetes.Clientset // of a person, beside the gate
+	kube    *kubernetes.Clientset // for the test itself; it does not pass the gate
 	shipped string
 	environ []string
 
 	session, neighbour string
 	theirs             []string       // nodes of the neighbour
-	others             map[string]int // what there is that is not of the session, by kind
+	others             map[string]int // number of objects that are not of the session, by kind
 }
 
-// inhabit starts a world, and waits until both sessions are in the midst of their work.
+// inhabit starts a world and waits until both sessions are in the midst of their work.
 func inhabit(t *testing.T, shipped, operation string) *living {
 	t.Helper()
 	w, err := lab.NewWorld(lab.Options{CSM: "1.4", Seed: 3, Nodes: 16, Now: time.Now()})
@@ -62,7 +62,7 @@ func inhabit(t *testing.T, shipped, operation string) *living {
 	})
 	server.CFS.AllowKills(true)
 	pace := lab.Quick()
-	// Long enough to be found at work, also after the kill.
+	// Long enough that they are still at work after the kill.
 	pace.Shutdown, pace.Boot, pace.Configure, pace.ConfigureWait = 500*time.Millisecond, 3*time.Second, 10*time.Second, time.Minute
 	l := &living{gate: &gate{}, t: t, lab: server, life: server.Live(pace), shipped: shipped}
 	l.connect()
@@ -70,7 +70,7 @@ func inhabit(t *testing.T, shipped, operation string) *living {
 	nodes := w.Nodes()
 	l.theirs = nodes[8:12]
 	l.neighbour = l.life.Start(lab.SessionSpec{Operation: "configure", Configuration: configuration, Nodes: l.theirs})
-	// Else the batcher would put the nodes of both into one CFS session.
+	// Otherwise the batcher would put the nodes of both into one CFS session.
 	l.until("the neighbour is configured", func() bool { return len(l.life.MadeOf(l.neighbour)) > 0 })
 	l.session = l.life.Start(lab.SessionSpec{Operation: operation, Configuration: configuration, Nodes: nodes[:6]})
 	l.until("the session works", func() bool {
@@ -80,7 +80,7 @@ func inhabit(t *testing.T, shipped, operation string) *living {
 	return l
 }
 
-// connect puts the gate before the world.
+// connect puts the gate in front of the world.
 func (l *living) connect() {
 	config, err := clientcmd.BuildConfigFromFlags("", l.lab.Kubeconfig())
 	if err != nil {
@@ -103,7 +103,7 @@ func (l *living) connect() {
 	}
 }
 
-// until waits for what the system does by itself.
+// until waits for something that the system does by itself.
 func (l *living) until(what string, is func() bool) {
 	l.t.Helper()
 	for end := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
@@ -113,7 +113,7 @@ func (l *living) until(what string, is func() bool) {
 	}
 }
 
-// run runs a command, and kills it at a request.
+// run runs a command and kills it at a request.
 func (l *living) run(k kill, args ...string) result {
 	l.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -130,7 +130,7 @@ func (l *living) run(k kill, args ...string) result {
 	if cmd.Process == nil {
 		l.t.FailNow()
 	}
-	_ = cmd.Wait() // how it ended is in its state
+	_ = cmd.Wait() // ProcessState has the result
 	l.under.Wait()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	r := result{killed: status.Signaled() && status.Signal() == syscall.SIGKILL, code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
@@ -140,7 +140,7 @@ func (l *living) run(k kill, args ...string) result {
 	return r
 }
 
-// traces is everything that is still there of the session, by kind.
+// traces returns everything that still exists of the session, by kind.
 func (l *living) traces() []string {
 	var left []string
 	tags := map[string]string{}
@@ -178,7 +178,7 @@ func (l *living) besides() map[string]int {
 	return all
 }
 
-// desired gives the desired configuration of each node, where it has one.
+// desired returns the desired configuration of each node that has one.
 func (l *living) desired() map[string]string {
 	wanted := map[string]string{}
 	for _, component := range l.lab.CFS.Components() {
@@ -189,7 +189,8 @@ func (l *living) desired() map[string]string {
 	return wanted
 }
 
-// state says what a kill has left to the next run: it knows of the session what is noted on its Job, and nothing else.
+// state describes what a kill has left to the next run, which knows of the session only what is noted
+// on its Job.
 func (l *living) state() string {
 	l.t.Helper()
 	job, err := l.kube.BatchV1().Jobs(lab.Namespace).Get(l.t.Context(), "boa-"+l.session, metav1.GetOptions{})
@@ -215,7 +216,7 @@ func (l *living) batcher() *appsv1.Deployment {
 
 const batcherNote = "bosgc/batcher"
 
-// comesUp fails if the batcher is down and nothing tells the next run that it must not be.
+// comesUp fails if the batcher is down and nothing tells the next run to bring it up.
 func (l *living) comesUp() {
 	l.t.Helper()
 	d := l.batcher()
@@ -226,7 +227,7 @@ func (l *living) comesUp() {
 	}
 }
 
-// unlock takes the holder of the lock out, as site.age does.
+// unlock removes the holder of the lock, as site.age does.
 func (l *living) unlock() {
 	l.t.Helper()
 	leases := l.kube.CoordinationV1().Leases(lab.Namespace)
@@ -243,7 +244,7 @@ func (l *living) unlock() {
 	}
 }
 
-// over looks for anything that is not as after a cancel that nobody has disturbed.
+// over checks that everything is as after an undisturbed cancel.
 func (l *living) over() {
 	l.t.Helper()
 	ended := time.Now()
@@ -294,7 +295,7 @@ func (l *living) over() {
 	}
 }
 
-// released fails if a run that has ended holds the lock.
+// released fails if a run that has ended still holds the lock.
 func (l *living) released() {
 	l.t.Helper()
 	lease, err := l.kube.CoordinationV1().Leases(lab.Namespace).Get(l.t.Context(), "bosgc", metav1.GetOptions{})

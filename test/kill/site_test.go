@@ -29,15 +29,15 @@ import (
 	"bosgc/test/world"
 )
 
-// build compiles the program: as it is shipped, and with the race detector, where there is a C compiler for
-// that. What is killed has it; what finishes need not be so slow.
+// build compiles the program: as it is shipped, and, where there is a C compiler, with the race
+// detector. That one is for runs that are killed; a run that only has to finish should not be so slow.
 func build(t *testing.T) (shipped, racing string) {
 	t.Helper()
 	shipped = ship(t)
 	if _, err := exec.LookPath("gcc"); err != nil {
 		return shipped, shipped
 	}
-	// Without -trimpath, so that what the other tests compiled for theirs is not compiled again.
+	// Without -trimpath, so that what other tests have compiled is not compiled again.
 	return shipped, compile(t, "bosgc-racing", "1", "-race")
 }
 
@@ -57,8 +57,8 @@ func compile(t *testing.T, name, cgo string, flags ...string) string {
 	return binary
 }
 
-// site is a small world in a namespace of a real Kubernetes, with BOS and CFS beside it, that can be
-// put back to its beginning.
+// site is a small world in a namespace of a real Kubernetes, with BOS and CFS beside it. It can be
+// reset.
 type site struct {
 	*gate
 
@@ -66,19 +66,19 @@ type site struct {
 	plane     *plane.Plane
 	namespace string
 	options   lab.Options
-	shipped   string // the program, in both of its forms
+	shipped   string // the program, in both forms
 	racing    string
 	environ   []string
 	store     *kube.Store
 
-	objects  []kept      // of Kubernetes, as they were
-	lab      *lab.Server // BOS and CFS, as they are
-	dir      string      // of the journal
-	orphaned int         // kills that have left one
+	objects  []kept      // the objects in Kubernetes at the start
+	lab      *lab.Server // BOS and CFS
+	dir      string      // folder of the journal
+	orphaned int         // number of kills that have left an orphan
 
-	state  map[string]string // of an earlier sweep, which has seen the orphans; nil is none
-	booked map[string]int    // in that
-	begin  map[string]bool   // what there is at first
+	state  map[string]string // of an earlier sweep, which has seen the orphans; nil for none
+	booked map[string]int    // deletes by kind that the state already has
+	begin  map[string]bool   // what exists at the start
 	end    map[string]bool   // what an undisturbed sweep leaves
 }
 
@@ -114,7 +114,7 @@ func open(t *testing.T, p *plane.Plane, w *world.Site, namespace, shipped, racin
 	return s
 }
 
-// remember notes what the world has in Kubernetes.
+// remember records what the world has in Kubernetes.
 func (s *site) remember() {
 	ctx, all, from := s.t.Context(), metav1.ListOptions{}, s.plane.Client
 	jobs, errJobs := from.BatchV1().Jobs(lab.Namespace).List(ctx, all)
@@ -149,7 +149,7 @@ func (s *site) configMaps(selector string) (*corev1.ConfigMapList, error) {
 	return s.plane.Client.CoreV1().ConfigMaps(s.namespace).List(s.t.Context(), metav1.ListOptions{LabelSelector: selector})
 }
 
-// seen lets an earlier sweep see the orphans, and keeps its state.
+// seen runs an earlier sweep, which sees the orphans, and stores its state.
 func (s *site) seen() {
 	if r := s.run(0, false, "sweep"); r.code != gc.ExitDone {
 		s.t.Fatalf("exit code %d\n%s", r.code, r.stderr)
@@ -162,7 +162,7 @@ func (s *site) seen() {
 	s.reset()
 }
 
-// reset puts back what was deleted, and removes what bosgc has made for itself since.
+// reset restores what was deleted and removes what bosgc has created for itself.
 func (s *site) reset() {
 	ctx, now := s.t.Context(), map[string]bool{}
 	if s.lab != nil {
@@ -172,7 +172,7 @@ func (s *site) reset() {
 		}
 	}
 	for _, k := range s.objects {
-		pod := k.resource == "pods" || k.resource == "cronjobs" // which nothing deletes here
+		pod := k.resource == "pods" || k.resource == "cronjobs" // nothing deletes these here
 		if !now[k.name] && (s.lab == nil || !pod) {
 			s.plane.Put(s.t, k.resource, k.object)
 		}
@@ -198,7 +198,7 @@ func (s *site) reset() {
 	}
 }
 
-// exist lists what there is, as "Kind name", without what bosgc keeps for itself.
+// exist lists what exists as "Kind name", without what bosgc stores for itself.
 func (s *site) exist() map[string]bool {
 	s.t.Helper()
 	set := map[string]bool{}
@@ -221,7 +221,7 @@ func (s *site) exist() map[string]bool {
 	return set
 }
 
-// result is what became of a process.
+// result is how a process has ended.
 type result struct {
 	killed   bool
 	code     int
@@ -229,7 +229,7 @@ type result struct {
 	stderr   string
 }
 
-// run runs a command, and kills it at a request.
+// run runs a command and kills it at a request.
 func (s *site) run(at int, after bool, args ...string) result {
 	s.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -246,7 +246,7 @@ func (s *site) run(at int, after bool, args ...string) result {
 		}
 		return cmd.Process.Pid
 	})
-	_ = cmd.Wait() // how it ended is in its state
+	_ = cmd.Wait() // ProcessState has the result
 	s.under.Wait()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	r := result{killed: status.Signaled() && status.Signal() == syscall.SIGKILL, code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
@@ -259,10 +259,10 @@ func (s *site) run(at int, after bool, args ...string) result {
 	return r
 }
 
-// age lets the time pass for which the lock of a dead run is respected. No other clock than that of who waits
-// for it counts, so that it cannot be made to look old; but once it has been watched for so long it is taken
-// as if nobody held it (gc, TestLockOfAHolderThatHasDied). So its holder is taken out, and half a minute of
-// each of these tests with it.
+// age stands in for the time for which a new run respects the lock of a dead one. A new run measures
+// that time by its own clock, so the lock cannot be made to look old. After that time it treats the
+// lock as free, which has a test of its own. So age removes the holder, and saves half a minute in
+// each of these tests.
 func (s *site) age() {
 	leases := s.plane.Client.CoordinationV1().Leases(s.namespace)
 	lease, err := leases.Get(s.t.Context(), "bosgc", metav1.GetOptions{})
@@ -278,7 +278,7 @@ func (s *site) age() {
 	}
 }
 
-// counted is how many deletes of each kind the state has, besides those of the earlier sweep.
+// counted returns the deletes of each kind that the state has, without those of the earlier sweep.
 func (s *site) counted() map[string]int {
 	kept, err := state.NewStore(s.store, "bosgc").Read(s.t.Context())
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// catalogue is what the program shows: for each metric its labels with their values.
+// catalogue is what the program shows: for each metric, its labels with their values.
 type catalogue map[string]map[string]map[string]bool
 
 func known(t testing.TB) catalogue {
@@ -37,7 +37,7 @@ func known(t testing.TB) catalogue {
 	return c
 }
 
-// family is the metric that a name belongs to: a histogram has three.
+// family returns the metric that a name belongs to: a histogram has three names.
 func (c catalogue) family(name string) (string, bool) {
 	for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
 		family := strings.TrimSuffix(name, suffix)
@@ -51,7 +51,7 @@ func (c catalogue) family(name string) (string, bool) {
 // fromOutside are labels that a series gets on its way.
 var fromOutside = []string{"cluster", "namespace", "job", "instance", "app_kubernetes_io_instance", "installation"}
 
-// open are labels with values that nobody can know beforehand.
+// open are labels whose values nobody can know beforehand.
 var open = []string{"code", "le"}
 
 var (
@@ -61,7 +61,7 @@ var (
 	recordForm         = regexp.MustCompile(`\b(bosgc:[a-z_]+)(?:\{([^}]*)\})?`)
 )
 
-// check holds an expression against what the program shows, and gives the metrics that it uses.
+// check compares an expression with what the program shows, and returns the metrics that it uses.
 func (c catalogue) check(t *testing.T, where, expr string) []string {
 	t.Helper()
 	var used []string
@@ -107,7 +107,8 @@ func TestNamesAgree(t *testing.T) {
 	c := known(t)
 	shown := map[string]bool{}
 	rules := prometheusRule(t).all()
-	records, origins := map[string]map[string]bool{}, map[string]string{} // with their labels, and what they are of
+	// The labels of recorded series, and the metrics that they come from.
+	records, origins := map[string]map[string]bool{}, map[string]string{}
 	for _, r := range rules {
 		if r.Record == "" {
 			continue
@@ -157,7 +158,7 @@ func TestNamesAgree(t *testing.T) {
 	}
 }
 
-// checkTemplates asks that the labels which a text names can be there.
+// checkTemplates checks that the labels which a text names can exist.
 func checkTemplates(t *testing.T, r rule, records map[string]map[string]bool) {
 	t.Helper()
 	labels := map[string]bool{}
@@ -173,7 +174,7 @@ func checkTemplates(t *testing.T, r rule, records map[string]map[string]bool) {
 	}
 }
 
-// TestDocumentsAgree holds docs/metrics.md and docs/runbook.md against the program.
+// TestDocumentsAgree compares docs/metrics.md and docs/runbook.md with the program.
 func TestDocumentsAgree(t *testing.T) {
 	c := known(t)
 	_, types := fresh(t)

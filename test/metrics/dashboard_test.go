@@ -54,7 +54,7 @@ func loadDashboard(t testing.TB) dashboard {
 	return d
 }
 
-// panels are those that show something: rows are only headings.
+// shown returns the panels that show something: rows are only headings.
 func (d dashboard) shown() []panel {
 	var all []panel
 	for _, p := range d.Panels {
@@ -69,7 +69,8 @@ func (d dashboard) shown() []panel {
 
 func TestDashboardIsWhole(t *testing.T) {
 	d := loadDashboard(t)
-	if d.UID == "" || d.Title == "" || d.SchemaVersion < 33 { // before 33 a data source is a name, and not an object
+	// Before version 33 a data source is a name, not an object.
+	if d.UID == "" || d.Title == "" || d.SchemaVersion < 33 {
 		t.Errorf("uid %q, title %q, schemaVersion %d", d.UID, d.Title, d.SchemaVersion)
 	}
 	ids, titles, taken := map[int]bool{}, map[string]bool{}, map[[2]int]string{}
@@ -111,7 +112,7 @@ func TestDashboardIsWhole(t *testing.T) {
 		}
 	}
 	for _, v := range d.Templating.List {
-		// Some ways have no namespace: what is chosen for all must let a missing label pass.
+		// Metrics that come some ways have no namespace: the choice of all must let a missing label pass.
 		if v.Type == "query" && v.AllValue != ".*" {
 			t.Errorf("variable %s: all is %q", v.Name, v.AllValue)
 		}
@@ -120,7 +121,7 @@ func TestDashboardIsWhole(t *testing.T) {
 
 var variableForm = regexp.MustCompile(`\$(\w+|\{\w+\})`)
 
-// expand puts values in the place of variables. What is minutes in life is seconds in a test.
+// expand replaces variables with values. Minutes in real life are seconds in a test.
 func (d dashboard) expand(t testing.TB, expr string) string {
 	t.Helper()
 	expr = strings.NewReplacer("$__rate_interval", "60s", "$__range", "60s", ":1m]", ":1s]").Replace(expr)
@@ -133,8 +134,8 @@ func (d dashboard) expand(t testing.TB, expr string) string {
 	return expr
 }
 
-// checkDashboard runs every query of the dashboard. Each has to have a result within half a minute, but those of
-// the named panels, which may be empty.
+// checkDashboard runs every query of the dashboard. Each must have a result within half a minute,
+// except those of the named panels, which may be empty.
 func checkDashboard(t testing.TB, p prometheus, mayBeEmpty ...string) {
 	t.Helper()
 	d := loadDashboard(t)
@@ -187,7 +188,8 @@ func (s series) hasValue() bool {
 	return slices.ContainsFunc(s.values, func(v float64) bool { return !math.IsNaN(v) })
 }
 
-// checkLegend asks that what the legend names is in the result: Grafana would show nothing there.
+// checkLegend checks that the labels which the legend names are in the result: Grafana would show
+// nothing there.
 func checkLegend(t testing.TB, p panel, q query, r series) {
 	t.Helper()
 	for _, m := range regexp.MustCompile(`\{\{(\w+)\}\}`).FindAllStringSubmatch(q.LegendFormat, -1) {

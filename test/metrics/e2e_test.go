@@ -20,7 +20,7 @@ import (
 	"bosgc/test/plane"
 )
 
-// bosgc builds the program once for each test that runs it.
+// bosgc builds the program, once for each test that runs it.
 func bosgc(t testing.TB) string {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
@@ -33,7 +33,7 @@ func bosgc(t testing.TB) string {
 	return path
 }
 
-// sweep runs one sweep as the CronJob does: a process that ends.
+// sweep runs one sweep as the CronJob does: in a process that ends.
 func sweep(t testing.TB, program string, environ ...string) gc.Document {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, "sweep", "-o", "json")
@@ -48,7 +48,7 @@ func sweep(t testing.TB, program string, environ ...string) gc.Document {
 	return d
 }
 
-// startExporter runs the exporter, and gives its address.
+// startExporter runs the exporter and returns its address.
 func startExporter(t testing.TB, program string, environ ...string) string {
 	t.Helper()
 	address := free(t)
@@ -71,8 +71,8 @@ func startExporter(t testing.TB, program string, environ ...string) string {
 	return address
 }
 
-// TestThreeSweeps: three sweeps end, each before anybody could scrape it. What a real Prometheus knows of
-// them afterwards, from the exporter and from a real Pushgateway, is the sum of their reports.
+// TestThreeSweeps runs three sweeps that end before anybody could scrape them. What a real Prometheus
+// then knows of them, from the exporter and from a real Pushgateway, is the sum of their reports.
 func TestThreeSweeps(t *testing.T) {
 	program := bosgc(t)
 	world, err := lab.NewWorld(lab.Options{CSM: "1.4", Seed: 11, Sessions: 120, Now: time.Now()})
@@ -140,7 +140,7 @@ func TestThreeSweeps(t *testing.T) {
 	checkDashboard(t, p, "State begun anew")
 }
 
-// agrees waits until a job's counters are the sums, and looks at what the last report says.
+// agrees waits until a job's counters are the sums, and checks what the last report says.
 func agrees(t *testing.T, p prometheus, job string, want map[string]float64, last gc.Document) {
 	t.Helper()
 	all := map[string]float64{}
@@ -189,7 +189,7 @@ func inTheFile(t *testing.T, path string, want map[string]float64) {
 	}
 }
 
-// documented are the names of all metrics, as docs/metrics.md has them.
+// documented returns the names of all metrics in docs/metrics.md.
 func documented(t testing.TB) []string {
 	t.Helper()
 	var names []string

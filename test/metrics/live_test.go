@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/internal/metrics"
 	"bosgc/policy"
 	"bosgc/test/plane"
 )
 
-// sweepAgain lets metrics see sweeps that find and do something of everything.
+// sweepAgain records sweeps that find and do something of everything.
 func sweepAgain(m *metrics.Metrics, n int) {
 	now := time.Now()
 	eligible := now.Add(-48 * time.Hour)
@@ -21,21 +22,21 @@ func sweepAgain(m *metrics.Metrics, n int) {
 		Sources:   []inventory.Source{{Name: inventory.SourceSessions, Complete: true, Listed: true, Count: 300 + n}, {Name: inventory.SourcePods, Complete: true}},
 		List:      &collect.SessionList{From: collect.FromBOS, Sessions: 300, Bytes: 1 << 20, Limit: 4 << 20},
 		Objects: []gc.Object{
-			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.CompletedExpired, Outcome: gc.Deleted, EligibleAt: gc.MomentOf(eligible)},
-			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: gc.MomentOf(eligible)},
-			{Kind: policy.CFSSession, Verdict: policy.Delete, Reason: policy.CFSExpired, Outcome: gc.Waiting, EligibleAt: gc.MomentOf(eligible)},
+			{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.CompletedExpired, Outcome: gc.Deleted, EligibleAt: eligible.UTC().Truncate(time.Second)},
+			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Failed, EligibleAt: eligible.UTC().Truncate(time.Second)},
+			{Kind: policy.CFSSession, Verdict: policy.Delete, Reason: policy.CFSExpired, Outcome: gc.Waiting, EligibleAt: eligible.UTC().Truncate(time.Second)},
 			{Kind: policy.ConfigMap, Verdict: policy.Keep, Reason: policy.AwaitingConfirmation},
 		},
 	}
-	m.Swept(d, now)
+	m.RecordSweep(d, now)
 	for _, system := range metrics.Systems {
-		m.Request(system)("GET", 200, 20*time.Millisecond)
-		m.Request(system)("DELETE", 404, 40*time.Millisecond)
+		m.RequestObserver(system)("GET", 200, 20*time.Millisecond)
+		m.RequestObserver(system)("DELETE", 404, 40*time.Millisecond)
 	}
 }
 
-// TestRulesAndDashboardInPrometheus runs every rule and every query of the dashboard in a real Prometheus that
-// scrapes what the program serves.
+// TestRulesAndDashboardInPrometheus runs every rule and every query of the dashboard in a real
+// Prometheus that scrapes what the program serves.
 func TestRulesAndDashboardInPrometheus(t *testing.T) {
 	m := metrics.New("1.2.3", "abcdef")
 	server, err := metrics.Listen(t.Context(), "127.0.0.1:0", m)

@@ -19,17 +19,18 @@ import (
 	"bosgc/test/plane"
 )
 
-// process is a server that ends with the test, or with the process of the test if that one is killed.
+// process is a server that ends with the test, or with the test's process if that is killed.
 type process struct {
 	url string
-	out *bytes.Buffer // to be looked at when it has ended
+	out *bytes.Buffer // its output; read it only after the end
 }
 
 // start runs a server that answers at /-/ready of the given address once it is ready.
 func start(t testing.TB, address, name string, args ...string) *process {
 	t.Helper()
 	p := &process{url: "http://" + address, out: &bytes.Buffer{}}
-	cmd := exec.Command(binary(t, name), args...) // without a context: it is told to stop below, which lets it close its files
+	// Without a context: it is stopped below, in a way that lets it close its files.
+	cmd := exec.Command(binary(t, name), args...)
 	cmd.Stdout, cmd.Stderr = p.out, p.out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -62,7 +63,7 @@ func start(t testing.TB, address, name string, args ...string) *process {
 	return p
 }
 
-// free is an address on loopback that nobody listens on.
+// free returns an address on loopback that nobody listens on.
 func free(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,7 +79,7 @@ type target struct {
 	job     string
 	address string            // host:port
 	labels  map[string]string // such as namespace and pod
-	honor   bool              // labels of the metrics themselves stand: for a Pushgateway
+	honor   bool              // the labels of the metrics themselves win: for a Pushgateway
 }
 
 // prometheus scrapes every second, and evaluates the rules of the chart as often.
@@ -106,21 +107,21 @@ func startPrometheus(t testing.TB, targets ...target) prometheus {
 		"--storage.tsdb.path", dir+"/data", "--web.listen-address", address, "--log.level", "warn")}
 }
 
-// startPushgateway starts one that remembers nothing.
+// startPushgateway starts a Pushgateway that remembers nothing.
 func startPushgateway(t testing.TB) *process {
 	t.Helper()
 	address := free(t)
-	// Debian's keeps what was pushed in one file for all: a test would see what an earlier one pushed.
+	// Debian's stores what was pushed in one file for all: a test would see what an earlier one pushed.
 	return start(t, address, "prometheus-pushgateway", "--persistence.file=", "--web.listen-address", address, "--log.level", "warn")
 }
 
-// series is one of a result; values are by time, with one for an instant query.
+// series is one series of a result; its values are by time, with one for an instant query.
 type series struct {
 	Metric map[string]string
 	values []float64
 }
 
-// ask gives the data of an answer of Prometheus' API.
+// ask reads the data of an answer of Prometheus's API.
 func (p prometheus) ask(t testing.TB, path string, query url.Values, into any) error {
 	t.Helper()
 	text, err := get(t.Context(), p.url+path+"?"+query.Encode())
@@ -151,7 +152,7 @@ func (s sample) value() float64 {
 	return value
 }
 
-// query gives the result of an instant query.
+// query returns the result of an instant query.
 func (p prometheus) query(t testing.TB, expr string) ([]series, error) {
 	t.Helper()
 	var data struct {
@@ -170,7 +171,7 @@ func (p prometheus) query(t testing.TB, expr string) ([]series, error) {
 	return all, nil
 }
 
-// queryRange gives the result of a query over the time until now.
+// queryRange returns the result of a query over the time until now.
 func (p prometheus) queryRange(t testing.TB, expr string, length, step time.Duration) ([]series, error) {
 	t.Helper()
 	var data struct {
@@ -197,7 +198,7 @@ func (p prometheus) queryRange(t testing.TB, expr string, length, step time.Dura
 	return all, nil
 }
 
-// number gives the value of a query with one result.
+// number returns the value of a query with one result.
 func (p prometheus) number(t testing.TB, expr string) (float64, error) {
 	t.Helper()
 	result, err := p.query(t, expr)
@@ -210,7 +211,8 @@ func (p prometheus) number(t testing.TB, expr string) (float64, error) {
 	return result[0].values[0], nil
 }
 
-// checkRules says of every rule whether the Prometheus can evaluate it, and gives the alerts that fire or are about to.
+// checkRules checks that the Prometheus can evaluate every rule. It returns the alerts that fire or
+// are pending.
 func (p prometheus) checkRules(t testing.TB) (pending map[string]string) {
 	t.Helper()
 	var data struct {

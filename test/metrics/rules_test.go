@@ -35,7 +35,7 @@ type rule struct {
 	Annotations map[string]string `yaml:"annotations,omitempty"`
 }
 
-// rendered gives the rules of an object that the chart makes.
+// rendered returns the rules of an object that the chart renders.
 func rendered(t testing.TB, kind, value string, more ...string) ruleFile {
 	t.Helper()
 	out, err := chart.Helm(t, "", append([]string{
@@ -118,8 +118,8 @@ func TestVMRuleHasTheSameRules(t *testing.T) {
 	}
 }
 
-// TestRulesAreForOldPrometheus holds the rules to what Prometheus 2.18 (CSM 1.0 and releases after it) understands. It refuses
-// the whole file for one word that it does not know.
+// TestRulesAreForOldPrometheus checks that Prometheus 2.18 (CSM 1.0 and later) understands the rules.
+// It refuses the whole file for one word that it does not know.
 func TestRulesAreForOldPrometheus(t *testing.T) {
 	known := []string{
 		"absent", "and", "by", "count", "deriv", "ignoring", "label_replace", "max", "max_over_time", "min_over_time", "offset", "on",
@@ -149,7 +149,7 @@ func TestRulesAreForOldPrometheus(t *testing.T) {
 	}
 }
 
-// TestScenarios lets promtool go through all scenarios, for each way that metrics can come.
+// TestScenarios runs all scenarios with promtool, for each way that metrics can come.
 func TestScenarios(t *testing.T) {
 	rules := prometheusRule(t)
 	begin, _ := fresh(t)
@@ -172,8 +172,8 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// TestInstallations is about several of them at one Prometheus; TestAnnotations about what a person reads. Both
-// are files as promtool takes them.
+// TestInstallations runs several installations at one Prometheus, and TestAnnotations checks what a
+// person reads. Both are files in promtool's format.
 func TestInstallations(t *testing.T) {
 	testFile(t, prometheusRule(t).silent(), "testdata/installations.yaml")
 }
@@ -205,8 +205,8 @@ func testFile(t *testing.T, rules ruleFile, path string) {
 	testRules(t, rules, tests)
 }
 
-// silent are the rules without annotations, which promtool would compare word by word. TestAnnotations does
-// that once for each.
+// silent returns the rules without annotations, which promtool would compare word by word.
+// TestAnnotations does that once for each.
 func (f ruleFile) silent() ruleFile {
 	var silent ruleFile
 	for _, g := range f.Groups {
@@ -233,7 +233,8 @@ func testRules(t *testing.T, rules ruleFile, tests map[string]any) {
 	}
 }
 
-// TestEveryAlertIsTested asks for each alert that a scenario sees it fire and, at another moment, not.
+// TestEveryAlertIsTested checks for each alert that one scenario has a moment at which it fires and
+// another at which it does not.
 func TestEveryAlertIsTested(t *testing.T) {
 	rules := prometheusRule(t).all()
 	fires, silent := map[string]bool{}, map[string]bool{}
@@ -282,7 +283,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 }
 
-// TestEveryAlertHelps asks of each alert what a person who is woken by it needs.
+// TestEveryAlertHelps checks that each alert has what a person who is woken by it needs.
 func TestEveryAlertHelps(t *testing.T) {
 	runbook := file(t, "docs", "runbook.md")
 	for _, r := range prometheusRule(t).all() {

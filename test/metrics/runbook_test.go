@@ -14,7 +14,7 @@ import (
 	"bosgc/test/plane"
 )
 
-// commands are the lines of a document that are meant to be typed.
+// commands returns the lines of a document that are meant to be typed.
 func commands(text string) []string {
 	var all []string
 	within := false
@@ -29,8 +29,8 @@ func commands(text string) []string {
 	return all
 }
 
-// TestRunbookCommands types what the runbook says, on a control plane where the chart is installed. There is no
-// node, so nothing can be said of logs and of what runs.
+// TestRunbookCommands types what the runbook says, on a control plane where the chart is installed.
+// There is no node, so it cannot check logs and what runs.
 func TestRunbookCommands(t *testing.T) {
 	p := plane.Start(t, plane.Options{Namespaces: []string{"services"}, NoControllers: true})
 	kubeconfig := p.Kubeconfig(t)
@@ -48,7 +48,7 @@ func TestRunbookCommands(t *testing.T) {
 		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+plane.Binaries(t, "")+":"+os.Getenv("PATH"))
 		cmd.Stdout, cmd.Stderr = &out, &problem
 		err := cmd.Run()
-		if err != nil && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(command, "grep")) { // which found nothing
+		if err != nil && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(command, "grep")) { // grep found nothing
 			t.Errorf("%s: %v\n%s", command, err, problem.String())
 		}
 		if regexp.MustCompile(`(?i)\berror\b|not found|unknown`).MatchString(problem.String()) {
@@ -56,7 +56,7 @@ func TestRunbookCommands(t *testing.T) {
 		}
 		return out.String(), problem.String()
 	}
-	// What is there only once it has run, and two sessions of which one still runs.
+	// What exists only after a sweep, and two sessions, one of which still runs.
 	const old, running = "11111111-2222-4333-8444-555555555555", "22222222-2222-4333-8444-555555555555"
 	for _, prepare := range []string{
 		`kubectl -n services create configmap bosgc-state --from-literal=last-run.json='{"exitCode":0}' --from-literal=metrics.prom='bosgc_bos_sessions 12' --from-literal=list.json='{"sessions":12,"unseen":0}'`,
@@ -105,7 +105,7 @@ func TestRunbookCommands(t *testing.T) {
 	}
 }
 
-// settings are the names of all environment variables that the program knows.
+// settings returns the names of all environment variables that the program knows.
 func settings(t *testing.T) []string {
 	t.Helper()
 	c, err := config.Load(nil)
@@ -119,7 +119,8 @@ func settings(t *testing.T) []string {
 	return names
 }
 
-// TestSettingsInDocuments asks that each setting and value of the chart that the documents name exists.
+// TestSettingsInDocuments checks that each setting and each value of the chart that documents name
+// exists.
 func TestSettingsInDocuments(t *testing.T) {
 	values := file(t, "deploy", "helm", "bosgc", "README.md")
 	for _, path := range []string{"metrics.md", "runbook.md"} {

@@ -16,28 +16,28 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// scenario is a story in testdata/scenarios, from which comes a test of promtool. At each of its
-// moments exactly the named alerts fire, and no other.
+// scenario is a story in testdata/scenarios, which becomes a test of promtool. At each of its moments
+// the named alerts fire, and no others.
 type scenario struct {
 	Name string
-	// From is where all series begin: "healthy", an installation that has swept every hour
-	// without anything to tell, or "fresh", one that has never swept.
+	// From is the state in which all series begin: "healthy", an installation that has swept every hour
+	// without trouble, or "fresh", one that has never swept.
 	From string
 	// Begins and Ends are when metrics are first and last seen, and Back is when they are seen again.
 	Begins, Ends, Back string
-	// Series are those that are different: "7 for 2h, none for 1h, 9". Besides numbers there are
-	// hourly (the time of the last sweep), +2 (so much more at each sweep), aging (from the
-	// number before on), still (what it was) and none.
+	// Series are the series that differ from that: "7 for 2h, none for 1h, 9". Other values than numbers
+	// are hourly (the time of the last sweep), +2 (that much more at each sweep), aging (growing with time
+	// from the number before), still (unchanged) and none.
 	Series map[string]string
-	// Firing are alerts by moment, separated by spaces: Name{label="value"}, or none. The labels
-	// that tell installations apart are understood; {installation=""} is an alert about none.
+	// Firing are alerts by moment, separated by spaces: Name{label="value"}, or none. Labels that identify
+	// the installation are implied; {installation=""} is an alert that concerns none.
 	Firing map[string]string
 
 	file string
 }
 
-// step is how often a scenario scrapes, and how often the rules are evaluated in it. In long ones that is
-// less often, because promtool takes 3 ms for each time.
+// step is the interval of scrapes and of evaluations. It is longer in long scenarios, because promtool
+// takes 3 ms for each.
 func (s scenario) step() time.Duration {
 	if moments, err := s.moments(); err == nil && moments[len(moments)-1] > 16*time.Hour {
 		return 15 * time.Minute
@@ -59,7 +59,7 @@ func scenarios(t *testing.T) []scenario {
 		}
 		var some []scenario
 		decoder := yaml.NewDecoder(bytes.NewReader(text))
-		decoder.KnownFields(true) // a misspelt key would be a test of nothing
+		decoder.KnownFields(true) // a misspelt key would test nothing
 		if err := decoder.Decode(&some); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
@@ -71,7 +71,7 @@ func scenarios(t *testing.T) []scenario {
 	return all
 }
 
-// healthy is what a healthy installation shows instead.
+// healthy are the values that differ in a healthy installation.
 var healthy = map[string]string{
 	"bosgc_last_sweep_timestamp_seconds":   "hourly",
 	"bosgc_last_success_timestamp_seconds": "hourly",
@@ -103,7 +103,7 @@ func parseLabelled(text string) (labelled, error) {
 	return l, nil
 }
 
-// covers says whether a series has the name and at least the labels.
+// covers reports whether a series has the name and at least the labels.
 func (l labelled) covers(series labelled) bool {
 	for name, value := range l.labels {
 		if series.labels[name] != value {
@@ -113,7 +113,7 @@ func (l labelled) covers(series labelled) bool {
 	return l.name == series.name
 }
 
-// with writes it as a series with more labels.
+// with formats it as a series with more labels.
 func (l labelled) with(more map[string]string) string {
 	all := maps.Clone(l.labels)
 	maps.Copy(all, more)
@@ -124,7 +124,7 @@ func (l labelled) with(more map[string]string) string {
 	return l.name + "{" + strings.Join(pairs, ",") + "}"
 }
 
-// samples is one value for each scrape; nil is none.
+// samples returns one value for each scrape; nil is no sample.
 func samples(spec string, step time.Duration, count int) ([]*float64, error) {
 	var all []*float64
 	last := 0.0
@@ -156,16 +156,16 @@ func samples(spec string, step time.Duration, count int) ([]*float64, error) {
 	return all, nil
 }
 
-// part is one of those that the commas of a spec separate.
+// part is one of the parts that commas separate in a spec.
 type part struct {
 	what  string
 	begun time.Duration
 	step  time.Duration
 }
 
-// value is that at a time, after the last one.
+// value returns the value at a time, where last is the one before.
 func (p part) value(now time.Duration, last float64) (*float64, error) {
-	// Not at the full hour: the first sweep would be at 0, which is never.
+	// Not at the full hour: the first sweep would be at 0, which means never.
 	sweep := now%time.Hour == p.step
 	number := func(text string) (*float64, error) {
 		value, err := strconv.ParseFloat(text, 64)
@@ -198,16 +198,16 @@ func (p part) value(now time.Duration, last float64) (*float64, error) {
 	return &last, nil
 }
 
-// way is one of the ways by which metrics come to a Prometheus.
+// way is one of the ways by which metrics reach a Prometheus.
 type way struct {
 	name string
-	// labels are those that its series get. Those in volatile are others after a restart.
+	// labels are added to its series. Those in volatile change with a restart.
 	labels, volatile map[string]string
-	// alert are those of them that alerts have.
+	// alert are the labels among them that alerts have.
 	alert map[string]string
-	// restart is when the process, or what scrapes it, is away; for as long there is no sample.
+	// restart is when the process, or what scrapes it, goes away; there are no samples for the time away.
 	restart, away time.Duration
-	// replaced says that it comes back in another Pod.
+	// replaced means that it comes back in another Pod.
 	replaced bool
 }
 
@@ -241,7 +241,7 @@ func ways() []way {
 	return []way{exporter, annotated, serve, push}
 }
 
-// series writes what one series shows over the scenario, as promtool takes it.
+// series formats what one series shows over the scenario in promtool's format.
 func (w way) series(l labelled, step time.Duration, values []*float64) []map[string]string {
 	before, after := make([]string, len(values)), make([]string, len(values))
 	for i, value := range values {
@@ -269,7 +269,7 @@ func (w way) series(l labelled, step time.Duration, values []*float64) []map[str
 	return all
 }
 
-// moments are those of a scenario, in their order.
+// moments returns the moments of a scenario, in order.
 func (s scenario) moments() ([]time.Duration, error) {
 	var all []time.Duration
 	for at := range s.Firing {
@@ -283,7 +283,7 @@ func (s scenario) moments() ([]time.Duration, error) {
 	return all, nil
 }
 
-// values gives every series of a scenario that the rules look at.
+// values returns every series of a scenario that the rules use.
 func (s scenario) values(begin map[string]float64, rules []rule, step time.Duration, count int) (map[string][]*float64, error) {
 	specs := map[string]string{}
 	overlays := []map[string]string{s.Series}
@@ -295,8 +295,8 @@ func (s scenario) values(begin map[string]float64, rules []rule, step time.Durat
 		return nil, fmt.Errorf("from %q is not known", s.From)
 	}
 	for series, value := range begin {
-		// Of a metric with reasons, rules add up what is not about one of them. One zero for each kind
-		// is enough for that: with all of them promtool takes minutes.
+		// Of a metric with reasons, rules add up all that are not about one reason. One zero for each kind is
+		// enough for that: with all of them promtool takes minutes.
 		if !strings.Contains(series, "reason=") || value != 0 || strings.Contains(series, "orphan-guard") || strings.Contains(series, "owner-collected") {
 			specs[series] = strconv.FormatFloat(value, 'f', -1, 64)
 		}
@@ -340,7 +340,7 @@ func (s scenario) values(begin map[string]float64, rules []rule, step time.Durat
 
 var selectorForm = regexp.MustCompile(`bosgc_[a-z_]+(\{[^}]*\})?`)
 
-// selected says whether a rule looks at a series.
+// selected reports whether a rule uses a series.
 func selected(series labelled, rules []rule) bool {
 	for _, r := range rules {
 		for _, text := range selectorForm.FindAllString(r.Expr, -1) {
@@ -363,7 +363,7 @@ func (s scenario) seen(now time.Duration) bool {
 	return now >= moment(s.Begins, 0) && now <= moment(s.Ends, never) || now >= moment(s.Back, never)
 }
 
-// promtool gives the scenario as a test of promtool, for metrics that come one way.
+// promtool returns the scenario as a test of promtool, for metrics that come one way.
 func (s scenario) promtool(w way, rules []rule, begin map[string]float64) (map[string]any, error) {
 	moments, err := s.moments()
 	if err != nil || len(moments) == 0 {
@@ -376,7 +376,7 @@ func (s scenario) promtool(w way, rules []rule, begin map[string]float64) (map[s
 	}
 	var input []map[string]string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		l, _ := parseLabelled(name) // values has parsed it
+		l, _ := parseLabelled(name) // values has parsed it already
 		input = append(input, w.series(l, step, values[name])...)
 	}
 	var tests []map[string]any
@@ -397,7 +397,7 @@ func (s scenario) promtool(w way, rules []rule, begin map[string]float64) (map[s
 	}, nil
 }
 
-// expected are the alerts that fire at a moment, with all their labels.
+// expected returns the alerts that fire at a moment, with all their labels.
 func (s scenario) expected(at time.Duration, w way, rules []rule) (map[string][]map[string]any, error) {
 	expected := map[string][]map[string]any{}
 	for _, alert := range s.firing(at) {

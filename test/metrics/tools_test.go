@@ -1,4 +1,4 @@
-// Package metrics tests what is made of bosgc's metrics: alerts, dashboard and documents, with a real
+// Package metrics tests what is built on bosgc's metrics: alerts, dashboard and documents, with a real
 // promtool, Prometheus and Pushgateway (Debian: prometheus, prometheus-pushgateway).
 package metrics
 
@@ -41,7 +41,7 @@ func binary(t testing.TB, name string) string {
 	return path
 }
 
-// promtool runs promtool and gives all that it printed.
+// promtool runs promtool and returns all that it printed.
 func promtool(t testing.TB, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -51,7 +51,7 @@ func promtool(t testing.TB, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// write makes a file that is gone after the test.
+// write writes a file that is removed after the test.
 func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -61,7 +61,7 @@ func write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// get reads a page. It says what came back if that is no success.
+// get reads a page. Its error has the answer.
 func get(ctx context.Context, url string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -79,7 +79,8 @@ func get(ctx context.Context, url string) (string, error) {
 	return string(text), err
 }
 
-// fresh is what the program shows before its first sweep: values by series, and the type of each metric.
+// fresh returns what the program shows before its first sweep: values by series, and the type of each
+// metric.
 func fresh(t testing.TB) (values map[string]float64, types map[string]string) {
 	t.Helper()
 	server, err := metrics.Listen(t.Context(), "127.0.0.1:0", metrics.New("1.2.3", "abcdef"))
@@ -100,7 +101,7 @@ func fresh(t testing.TB) (values map[string]float64, types map[string]string) {
 	return parseText(t, text), types
 }
 
-// parseText reads values by series, written with their labels in order.
+// parseText parses values by series, whose labels are sorted.
 func parseText(t testing.TB, text string) map[string]float64 {
 	t.Helper()
 	values := map[string]float64{}

@@ -20,7 +20,7 @@ import (
 	"bosgc/test/plane"
 )
 
-// site is a simulated CSM, and what its administrator types there.
+// site is a simulated CSM and what its administrator types there.
 type site struct {
 	*lab.Server
 	environ []string
@@ -49,7 +49,7 @@ func (s site) run(ctx context.Context, t *testing.T, environ []string, args ...s
 	}
 }
 
-// serve runs a command that serves metrics at an address, and gives what ends it.
+// serve runs a command that serves metrics at an address, and returns a function that stops it.
 func (s site) serve(t *testing.T, address string, args ...string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -67,8 +67,8 @@ func (s site) serve(t *testing.T, address string, args ...string) (stop func()) 
 	return stop
 }
 
-// TestEveryWayShowsTheSame compares all that the exporter, a Pushgateway and the file show, also after another exporter
-// has taken over.
+// TestEveryWayShowsTheSame compares all that the exporter, a Pushgateway and the file show, also after
+// another exporter has taken over.
 func TestEveryWayShowsTheSame(t *testing.T) {
 	gateway := startPushgateway(t)
 	textfile := filepath.Join(t.TempDir(), "bosgc.prom")
@@ -100,7 +100,7 @@ func TestEveryWayShowsTheSame(t *testing.T) {
 	}
 	sameEverywhere(t, p, textfile)
 
-	// Another exporter goes on where the last one was.
+	// Another exporter continues where the last one was.
 	stop()
 	s.serve(t, address, "exporter")
 	s.run(t.Context(), t, nil, "sweep")
@@ -168,7 +168,7 @@ func sameEverywhere(t *testing.T, p prometheus, textfile string) {
 	})
 }
 
-// TestServe is the process that sweeps and shows its metrics itself.
+// TestServe tests the process that sweeps and serves its metrics itself.
 func TestServe(t *testing.T) {
 	s := startSite(t, "BOSGC_INTERVAL=2s", "BOSGC_MAX_DELETES=5")
 	address := free(t)

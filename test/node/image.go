@@ -14,13 +14,13 @@ import (
 	"testing"
 )
 
-// BuildImage compiles a Go program, a package of the module in a folder, into an image of nothing but that, and
-// returns it as an OCI archive.
+// BuildImage compiles a Go program, a package of the module in a folder, into an image that has
+// nothing else. It returns the image as an OCI archive.
 func BuildImage(t testing.TB, name, module, program, user string) string {
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "binary")
-	// The flags of the Makefile, so that what was compiled for it is not compiled again.
+	// With the flags of the Makefile, so that what was compiled for it is not compiled again.
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", binary, program)
 	build.Dir = module
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
@@ -47,7 +47,8 @@ type (
 	object map[string]any
 )
 
-// ociArchive lays out an image of one file as the OCI's image specification says: each part under its digest.
+// ociArchive returns an image of one file in the layout of the OCI image specification: each part
+// under its digest.
 func ociArchive(name string, binary []byte, user string) []byte {
 	const (
 		entrypoint = "usr/local/bin/program"
@@ -76,7 +77,7 @@ func ociArchive(name string, binary []byte, user string) []byte {
 func jsonOf(o object) []byte {
 	text, err := json.Marshal(o)
 	if err != nil {
-		panic(err) // it is made of what can be marshalled
+		panic(err) // plain data always marshals
 	}
 	return text
 }
@@ -91,7 +92,7 @@ func tarOf(files ...file) []byte {
 		err = errors.Join(err, failed)
 	}
 	if err = errors.Join(err, archive.Close()); err != nil {
-		panic(err) // it is written to memory
+		panic(err) // writing to memory does not fail
 	}
 	return buffer.Bytes()
 }

@@ -1,5 +1,5 @@
-// Package node runs a whole cluster of one real node for tests: containerd, runc, a kubelet and the control plane,
-// in namespaces of their own. Here a Pod's container really runs.
+// Package node runs a whole cluster with one real node for tests: containerd, runc, a kubelet and the
+// control plane, in namespaces of their own. The containers of Pods really run.
 package node
 
 import (
@@ -33,22 +33,22 @@ import (
 )
 
 const (
-	address   = "10.200.0.2"            // the node's, on a bridge that nothing leads to from outside
-	apiServer = "https://10.96.0.1:443" // the Service "kubernetes", which is an address of the node too
+	address   = "10.200.0.2"            // of the node, on a bridge that nothing outside leads to
+	apiServer = "https://10.96.0.1:443" // the Service "kubernetes", whose address the node has too
 	etcd      = "http://127.0.0.1:2379"
 )
 
-// Node is a running cluster. It is reached from the test by its Plane and by Run.
+// Node is a running cluster. A test reaches it through its Plane and Run.
 type Node struct {
 	*plane.Plane
-	// Kubeconfig is the administrator's, for commands of Run.
+	// Kubeconfig is the path of the administrator's kubeconfig, for commands of Run.
 	Kubeconfig string
 
 	dir string
-	pid int // of the first process in there
+	pid int // the first process in the node's namespaces
 }
 
-// Start brings up a cluster that has these images, and takes it down when the test ends.
+// Start starts a cluster that has these images, and removes it when the test ends.
 func Start(t testing.TB, images ...string) *Node {
 	t.Helper()
 	bin := Needed(t)
@@ -83,7 +83,8 @@ func Start(t testing.TB, images ...string) *Node {
 	return n
 }
 
-// Needed ends the test where no node can run, and gives the folder of the cluster's binaries.
+// Needed ends the test where no node can run. Otherwise it returns the folder of the cluster's
+// binaries.
 func Needed(t testing.TB) string {
 	t.Helper()
 	bin := plane.Binaries(t, "")
@@ -117,7 +118,8 @@ func missing(bin string) error {
 	return nil
 }
 
-// logins writes the key of ServiceAccount tokens, and a token and a kubeconfig for everybody who works in the cluster.
+// logins writes the key of ServiceAccount tokens, and a token and a kubeconfig for every component of
+// the cluster.
 func logins(dir string) (*rest.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -128,7 +130,7 @@ func logins(dir string) (*rest.Config, error) {
 		return nil, err
 	}
 	files := map[string][]byte{"sa.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})}
-	ca := filepath.Join(dir, "certs", "apiserver.crt") // the API server makes it and signs it itself
+	ca := filepath.Join(dir, "certs", "apiserver.crt") // the API server creates and signs it itself
 	var tokens strings.Builder
 	admin := rand.Text()
 	for name, line := range map[string]string{
@@ -159,7 +161,7 @@ func logins(dir string) (*rest.Config, error) {
 	return &rest.Config{Host: apiServer, BearerToken: admin, TLSClientConfig: rest.TLSClientConfig{CAFile: ca}}, nil
 }
 
-// keep runs node.sh, which lives as long as its stdin, and waits for its API server.
+// keep runs node.sh, which lives as long as its stdin, and waits for the API server.
 func (n *Node) keep(t testing.TB, script string, args []string) {
 	t.Helper()
 	log, err := os.CreateTemp(t.TempDir(), "")
@@ -168,7 +170,7 @@ func (n *Node) keep(t testing.TB, script string, args []string) {
 	}
 	defer log.Close()
 	cmd := exec.CommandContext(context.Background(), "bash", append([]string{script}, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt is for the test; this one has to clear up
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt is for the test; node.sh has to clean up
 	cmd.Stdout, cmd.Stderr = log, log
 	life, err := cmd.StdinPipe()
 	if err != nil {
@@ -255,7 +257,7 @@ func (n *Node) listen(ctx context.Context) (listener net.Listener, err error) {
 	return listener, err
 }
 
-// within does something in the node's network. A socket stays in the network in which it was made.
+// within calls do in the node's network. A socket stays in the network in which it was opened.
 func (n *Node) within(do func() error) error {
 	there, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", n.pid))
 	if err != nil {
@@ -275,7 +277,7 @@ func (n *Node) within(do func() error) error {
 	}
 	err = do()
 	if back := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); back != nil {
-		return errors.Join(err, back) // the thread stays locked, and ends with its goroutine
+		return errors.Join(err, back) // the thread stays locked and ends with its goroutine
 	}
 	runtime.UnlockOSThread()
 	return err

@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# One Kubernetes node with its control plane, in namespaces and cgroups of its own. The folder DIR has in it what
-# node.go wrote. It ends with stdin, so also when the test is killed, and takes all that it made along.
+# Runs one Kubernetes node with its control plane, in namespaces and cgroups of its own. The folder DIR has the
+# files that node.go wrote. The script ends when stdin is closed, so also when the test is killed, and removes
+# all that it has created.
 #
 #   node.sh DIR BIN IMAGE-ARCHIVE...
 set -euo pipefail
 
-cgroups=() # all that were made
+cgroups=() # all that were created
 
 # keep starts the node and lives as long as it and stdin.
 keep() {
 	local dir=$1 path cgroup node pid=''
 	trap 'clear_up "$1"' EXIT
 	while IFS=: read -r _ cgroup path; do
-		[[ $cgroup ]] || continue # version 2, which has nothing where there is version 1
+		[[ $cgroup ]] || continue # version 2, which has no controllers where version 1 is in use
 		cgroup=/sys/fs/cgroup/${cgroup#name=}$path/bosgc-node-$$
 		mkdir "$cgroup"
 		cgroups+=("$cgroup")
-		if [[ -e $cgroup/cpuset.cpus ]]; then # it takes no process until these are set
+		if [[ -e $cgroup/cpuset.cpus ]]; then # a cpuset accepts no process until these are set
 			cat "$cgroup/../cpuset.cpus" >"$cgroup/cpuset.cpus"
 			cat "$cgroup/../cpuset.mems" >"$cgroup/cpuset.mems"
 		fi
@@ -42,7 +43,7 @@ clear_up() {
 	set +e
 	jobs -p | xargs -r kill -KILL 2>/dev/null
 	wait
-	for _ in {1..50}; do # the kernel takes a moment to bury them all
+	for _ in {1..50}; do # the kernel takes a moment to remove all processes
 		find "${cgroups[@]}" -depth -type d -exec rmdir {} + 2>/dev/null
 		if rm -rf "$dir" 2>/dev/null && ! ls -d "${cgroups[@]}" &>/dev/null; then return; fi
 		sleep 0.2
@@ -51,7 +52,7 @@ clear_up() {
 	exit 1
 }
 
-# inside is the first process in there: whatever ends without a parent is its child.
+# inside is the first process in the namespaces, and adopts every process whose parent has ended.
 inside() {
 	local dir=$1 bin=$2 image
 	shift 2
@@ -71,7 +72,8 @@ inside() {
 		--authorization-mode=Node,RBAC --token-auth-file=tokens.csv \
 		--kubelet-preferred-address-types=InternalIP &>kube-apiserver.log &
 	until "$bin/kubectl" --kubeconfig=admin.kubeconfig get --raw /readyz; do sleep 0.2; done &>/dev/null
-	# Those that clear up would take part in what is tested: a world that is put into etcd has owners and nodes that are not here.
+	# Controllers that clean up would interfere with the tests: a world that is written to etcd has owners and nodes
+	# that do not exist here.
 	"$bin/kube-controller-manager" --kubeconfig=controllers.kubeconfig --secure-port=0 --leader-elect=false \
 		--use-service-account-credentials=true --service-account-private-key-file=sa.key \
 		--root-ca-file=certs/apiserver.crt \
@@ -83,7 +85,7 @@ inside() {
 	wait
 }
 
-# machine hides what a node would change of the machine.
+# machine hides the parts of the machine that a node would change.
 machine() {
 	local name value hierarchy path
 	mount -t tmpfs tmpfs /run
@@ -97,7 +99,7 @@ machine() {
 		[[ $hierarchy != name=* ]] || hierarchy=none,$hierarchy
 		mount -t cgroup -o "$hierarchy" cgroup "/sys/fs/cgroup/${hierarchy#none,name=}"
 	done </proc/self/cgroup
-	# The kubelet sets these for everybody, unless they are what it wants already.
+	# The kubelet sets these for the whole machine, unless they have the right values already.
 	while read -r name value; do
 		echo "$value" >"sysctl-${name//\//-}"
 		mount --bind "sysctl-${name//\//-}" "/proc/sys/$name"
@@ -111,7 +113,7 @@ machine() {
 	END
 }
 
-# network has one bridge for the node's own address; the service address of the API server is on loopback.
+# network creates a bridge for the node's own address. The service address of the API server is on loopback.
 network() {
 	ip link set lo up
 	ip link add eth0 type bridge

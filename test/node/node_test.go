@@ -24,7 +24,7 @@ import (
 
 const root = "../.."
 
-// What a kubelet would set for the whole machine.
+// sysctls are settings that a kubelet would change for the whole machine.
 var sysctls = []string{"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"}
 
 func settings(t *testing.T) (values []string) {
@@ -81,7 +81,7 @@ func sweepOnANode(t *testing.T) {
 	n.checkContainer(t, pod)
 	n.checkLog(t, pod)
 	n.checkExporter(t, len(before)-len(s.Exist(t)))
-	for o := range s.Exist(t) { // its own Jobs and ConfigMaps are new
+	for o := range s.Exist(t) { // the Jobs and ConfigMaps of bosgc itself are new
 		if strings.HasPrefix(o, "Job bosgc-") || strings.HasPrefix(o, "ConfigMap bosgc-") {
 			before[o] = true
 		}
@@ -93,7 +93,7 @@ func sweepOnANode(t *testing.T) {
 	n.Run(t, helm, "uninstall", "bosgc", "--namespace", lab.Namespace)
 }
 
-// firstJob waits until the first Job of that name has ended.
+// firstJob waits until the first Job with a name prefix has ended.
 func (n *Node) firstJob(t *testing.T, prefix string) *batchv1.Job {
 	t.Helper()
 	var first *batchv1.Job
@@ -122,7 +122,7 @@ func (n *Node) podOf(t *testing.T, job *batchv1.Job) *corev1.Pod {
 	return &pods.Items[0]
 }
 
-// checkContainer looks at what the container runtime was told, after every default and every admission.
+// checkContainer checks what the container runtime was told, after all defaults and admission plugins.
 func (n *Node) checkContainer(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	id := strings.TrimPrefix(pod.Status.ContainerStatuses[0].ContainerID, "containerd://")
@@ -152,7 +152,7 @@ func (n *Node) checkContainer(t *testing.T, pod *corev1.Pod) {
 	}
 }
 
-// checkExporter reads the metrics of the exporter's own Pod, after that of the sweep has ended.
+// checkExporter reads the metrics from the exporter's own Pod, after that of the sweep has ended.
 func (n *Node) checkExporter(t *testing.T, atLeast int) {
 	t.Helper()
 	pods := n.Client.CoreV1().Pods(lab.Namespace)
@@ -182,7 +182,8 @@ func (n *Node) checkExporter(t *testing.T, atLeast int) {
 	})
 }
 
-// checkLog reads the log as the kubelet keeps it: time, stream, and F for a whole line, before each.
+// checkLog checks the log as the kubelet stores it: each line after its time, stream, and F for a
+// whole line.
 func (n *Node) checkLog(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	log := n.enter(t, "--all", "cat", fmt.Sprintf("/var/log/pods/%s_%s_%s/bosgc/0.log", pod.Namespace, pod.Name, pod.UID))

@@ -1,5 +1,5 @@
 // Package page opens the HTML report in a real browser (Debian: chromium): what a script, a stylesheet
-// or a content policy really does cannot be imitated. Its screenshots are for people to look at: they are in
+// or a content policy really does cannot be imitated. Its screenshots are for people: they are in
 // bin/screenshots, or where BOSGC_SCREENSHOTS says.
 package page
 
@@ -23,7 +23,8 @@ import (
 	"bosgc/test/plane"
 )
 
-// patience is how long a browser may take on a machine that is busy. What is measured is measured by the page.
+// patience is how long a browser may take on a busy machine. Times that are checked are measured by
+// the page.
 const patience = 2 * time.Minute
 
 func browser(t testing.TB) string {
@@ -37,7 +38,7 @@ func browser(t testing.TB) string {
 	return ""
 }
 
-// open has the browser open an address, with what else it is to do, and gives what it printed.
+// open makes the browser open an address, with further arguments, and returns what it printed.
 func open(t testing.TB, url string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -51,7 +52,7 @@ func open(t testing.TB, url string, args ...string) string {
 	cmd := exec.CommandContext(ctx, browser(t), append(append(flags, args...), url)...)
 	cmd.Stdout, cmd.Stderr = &out, &problem
 	cmd.Env = append(os.Environ(), "HOME="+profile)
-	cmd.WaitDelay = 10 * time.Second // its helpers may hold the pipes for a while
+	cmd.WaitDelay = 10 * time.Second // its child processes may hold the pipes for a while
 	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		t.Fatalf("the browser: %v\n%s", err, problem.String())
 	}
@@ -63,13 +64,13 @@ func open(t testing.TB, url string, args ...string) string {
 	return out.String()
 }
 
-// dom gives the page as it is after its script has run.
+// dom returns the page after its script has run.
 func dom(t testing.TB, page, hash string, args ...string) string {
 	t.Helper()
 	return open(t, "file://"+page+hash, append([]string{"--dump-dom"}, args...)...)
 }
 
-// mark reads what the script notes on the page about itself; -1 if it did not.
+// mark returns a number that the script has noted on the page; -1 if there is none.
 func mark(dom, name string) int {
 	found := regexp.MustCompile(`<html[^>]* data-` + name + `="(\d+)"`).FindStringSubmatch(dom)
 	if found == nil {
@@ -79,7 +80,7 @@ func mark(dom, name string) int {
 	return n
 }
 
-// rows gives the names of the objects that are listed.
+// rows returns the names of the objects that are listed.
 func rows(dom string) []string {
 	_, body, _ := strings.Cut(dom, `id="objects"`)
 	body, _, _ = strings.Cut(body, "</table>")
@@ -90,7 +91,7 @@ func rows(dom string) []string {
 	return names
 }
 
-// pictures is the folder for what people look at.
+// pictures returns the folder for screenshots.
 func pictures(t testing.TB) string {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
@@ -104,7 +105,7 @@ func pictures(t testing.TB) string {
 	return folder
 }
 
-// photograph makes a screenshot and gives how bright it is, from 0 to 1.
+// photograph takes a screenshot and returns how bright it is, from 0 to 1.
 func photograph(t testing.TB, url, name, size string, args ...string) float64 {
 	t.Helper()
 	path := filepath.Join(pictures(t), name)
@@ -133,7 +134,7 @@ func photograph(t testing.TB, url, name, size string, args ...string) float64 {
 	return sum / n
 }
 
-// planned gives the page that "bosgc plan --html" writes of a simulated system.
+// planned returns the page that "bosgc plan --html" writes for a simulated system.
 func planned(t testing.TB, options lab.Options, environ ...string) string {
 	t.Helper()
 	world, err := lab.NewWorld(options)
@@ -149,7 +150,7 @@ func planned(t testing.TB, options lab.Options, environ ...string) string {
 	var out, problem bytes.Buffer
 	environ = append(append(server.Env(), "BOSGC_LOG_LEVEL=error", "BOSGC_CFS_LINK=inferred"), environ...)
 	code := cli.Run(t.Context(), []string{"plan", "--html", page, "--kubeconfig", server.Kubeconfig()}, environ, &out, &problem)
-	if code != 0 && code != 6 { // 6: a list of so many sessions is not asked for
+	if code != 0 && code != 6 { // 6: a list of so many sessions is not requested
 		t.Fatalf("exit code %d: %s", code, problem.String())
 	}
 	return page

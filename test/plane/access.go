@@ -41,7 +41,8 @@ func WriteKubeconfig(t testing.TB, cfg *rest.Config) string {
 	return file
 }
 
-// Grant gives a ServiceAccount, made if it is not there, a Role with these rules in the namespace in.
+// Grant gives a ServiceAccount a Role with these rules in the namespace in. It creates the account if
+// it does not exist.
 func (p *Plane) Grant(t testing.TB, namespace, account, in string, rules ...rbacv1.PolicyRule) {
 	t.Helper()
 	p.serviceAccount(t, namespace, account)
@@ -60,7 +61,8 @@ func (p *Plane) Grant(t testing.TB, namespace, account, in string, rules ...rbac
 	}
 }
 
-// TokenFor requests a token for a ServiceAccount, made if it is not there, as its Pod would get one.
+// TokenFor requests a token for a ServiceAccount, as its Pod would get one. It creates the account if
+// it does not exist.
 func (p *Plane) TokenFor(t testing.TB, namespace, account string) string {
 	t.Helper()
 	p.serviceAccount(t, namespace, account)
@@ -72,7 +74,7 @@ func (p *Plane) TokenFor(t testing.TB, namespace, account string) string {
 	return request.Status.Token
 }
 
-// ConfigFor logs in as a ServiceAccount, by a token of TokenFor.
+// ConfigFor returns a configuration that logs in as a ServiceAccount, with a token of TokenFor.
 func (p *Plane) ConfigFor(t testing.TB, namespace, account string) *rest.Config {
 	t.Helper()
 	cfg := rest.AnonymousClientConfig(p.Config)

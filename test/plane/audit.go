@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Request is one request that the API server has answered.
+// Request is a request that the API server has answered.
 type Request struct {
-	Verb       string    `json:"verb"` // Kubernetes' own: get, list, delete
+	Verb       string    `json:"verb"` // as Kubernetes names it: get, list, delete
 	RequestURI string    `json:"requestURI"`
 	UserAgent  string    `json:"userAgent"`
 	Received   time.Time `json:"requestReceivedTimestamp"`
@@ -25,11 +25,11 @@ func (p *Plane) audited(dir string) error {
 	p.env.ControlPlane.APIServer.Configure().
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", p.audit).
-		Set("audit-log-maxsize", "100000") // MB: it must not be cut while it is counted
+		Set("audit-log-maxsize", "100000") // MB: the log must not be rotated while it is counted
 	return err
 }
 
-// Requests gives all requests so far but the API server's own. It needs Options.Audit.
+// Requests returns all requests so far, without the API server's own. It needs Options.Audit.
 func (p *Plane) Requests(t testing.TB) []Request {
 	t.Helper()
 	f, err := os.Open(p.audit)

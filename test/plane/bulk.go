@@ -8,17 +8,17 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// Stored is an object as it lies in etcd.
+// Stored is an object as etcd stores it.
 type Stored struct {
 	Resource, Namespace, Name string
 	JSON                      []byte
 }
 
-// PutAll is Put for a great many objects.
+// PutAll is like Put, for a great many objects.
 func (p *Plane) PutAll(t testing.TB, objects iter.Seq[Stored]) {
 	t.Helper()
 	client := p.etcdClient(t)
-	defer func() { _ = client.Close() }() // it has nothing to say that the transactions have not said
+	defer func() { _ = client.Close() }() // all that can fail is reported by the transactions
 	var puts []clientv3.Op
 	size := 0
 	flush := func() {
@@ -31,7 +31,7 @@ func (p *Plane) PutAll(t testing.TB, objects iter.Seq[Stored]) {
 		puts, size = nil, 0
 	}
 	for o := range objects {
-		if len(puts) == 100 || size+len(o.JSON) > 1<<20 { // etcd takes 128 in a transaction, and 1.5 MB
+		if len(puts) == 100 || size+len(o.JSON) > 1<<20 { // etcd accepts 128 operations and 1.5 MB in a transaction
 			flush()
 		}
 		puts = append(puts, clientv3.OpPut(path.Join("/registry", o.Resource, o.Namespace, o.Name), string(o.JSON)))
@@ -40,11 +40,11 @@ func (p *Plane) PutAll(t testing.TB, objects iter.Seq[Stored]) {
 	flush()
 }
 
-// Wipe removes all objects of a resource whose names begin so.
+// Wipe removes all objects of a resource whose names have the prefix.
 func (p *Plane) Wipe(t testing.TB, resource, namespace, prefix string) {
 	t.Helper()
 	client := p.etcdClient(t)
-	defer func() { _ = client.Close() }() // it has nothing to say that the transactions have not said
+	defer func() { _ = client.Close() }() // all that can fail is reported by the transactions
 	if _, err := client.Delete(t.Context(), path.Join("/registry", resource, namespace)+"/"+prefix, clientv3.WithPrefix()); err != nil {
 		t.Fatal(err)
 	}

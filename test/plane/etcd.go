@@ -13,18 +13,19 @@ import (
 	"time"
 )
 
-// Etcd is an etcd that runs by itself, with nothing in it.
+// Etcd is an empty etcd without a control plane.
 type Etcd struct {
-	URL string // of its clients
+	URL string // for clients
 
 	health string
 	log    string
 }
 
-// EtcdTLS are files with which an etcd serves, and which its clients must have.
+// EtcdTLS names the files with which an etcd serves and which its clients need.
 type EtcdTLS struct{ CA, Cert, Key string }
 
-// StartEtcd brings one up and stops it when the test ends. Where it cannot run, see Start.
+// StartEtcd starts an etcd and stops it when the test ends. Where it cannot run, it does what Start
+// does.
 func StartEtcd(t testing.TB, secure *EtcdTLS) *Etcd {
 	t.Helper()
 	bin := Binaries(t, "")
@@ -60,7 +61,7 @@ func StartEtcd(t testing.TB, secure *EtcdTLS) *Etcd {
 		close(ended)
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // its data is thrown away next
+		_ = cmd.Process.Kill() // its data is deleted next
 		<-ended
 	})
 	Eventually(t, 30*time.Second, func() error {
@@ -96,6 +97,6 @@ func freeAddress(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }() // it was only to find a free port
+	defer func() { _ = listener.Close() }() // it was only needed to find a free port
 	return listener.Addr().String()
 }

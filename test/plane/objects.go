@@ -17,11 +17,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ManagedBy as a Job's spec.managedBy keeps the Job controller away, so that EndJob can write its status.
-// It can be set only when the Job is created.
+// ManagedBy is a spec.managedBy of a Job that keeps the Job controller away, so that EndJob can write
+// the status. It can be set only when the Job is created.
 const ManagedBy = "bosgc.test/plane"
 
-// EndJob finishes a Job made with ManagedBy: as batchv1.JobComplete or batchv1.JobFailed, with these times.
+// EndJob finishes a Job with ManagedBy: as batchv1.JobComplete or batchv1.JobFailed, with these times.
 func (p *Plane) EndJob(t testing.TB, namespace, name string, how batchv1.JobConditionType, started, ended time.Time) {
 	t.Helper()
 	jobs := p.Client.BatchV1().Jobs(namespace)
@@ -34,7 +34,7 @@ func (p *Plane) EndJob(t testing.TB, namespace, name string, how batchv1.JobCond
 	}
 	start, end := metav1.NewTime(started), metav1.NewTime(ended)
 	job.Status = batchv1.JobStatus{StartTime: &start}
-	// The API server takes the final condition only together with the one that announces it.
+	// The API server accepts the final condition only together with the one that announces it.
 	announced := batchv1.JobFailureTarget
 	if how == batchv1.JobComplete {
 		announced = batchv1.JobSuccessCriteriaMet
@@ -53,8 +53,8 @@ func (p *Plane) EndJob(t testing.TB, namespace, name string, how batchv1.JobCond
 	}
 }
 
-// SetPodPhase writes the status that a kubelet would write: the phase, and for each container the state
-// that goes with it, unless states has another one for a container of that name.
+// SetPodPhase writes the status that a kubelet would write: the phase, and for each container the
+// state that goes with it. states may have another state for a container, by its name.
 func (p *Plane) SetPodPhase(t testing.TB, namespace, name string, phase corev1.PodPhase, states ...corev1.ContainerStatus) {
 	t.Helper()
 	pods := p.Client.CoreV1().Pods(namespace)
@@ -91,12 +91,13 @@ func stateIn(phase corev1.PodPhase) corev1.ContainerState {
 	}
 }
 
-// Backdate gives an object of a built-in resource ("jobs", "configmaps", "pods") another creationTimestamp.
-// No API allows that, so it is done in etcd, behind the API server's back.
+// Backdate changes the creationTimestamp of an object of a built-in resource ("jobs", "configmaps",
+// "pods"). No API allows that, so it is done in etcd, behind the API server's back.
 func (p *Plane) Backdate(t testing.TB, resource, namespace, name string, created time.Time) {
 	t.Helper()
 	key := []byte(path.Join("/registry", resource, namespace, name))
-	// A controller may write the object between our read and our write; then its write stands and ours is repeated.
+	// A controller may write the object between the read and the write here; then the controller's write
+	// stands, and this one is repeated.
 	Eventually(t, 5*time.Second, func() error {
 		var found struct {
 			KVs []struct {
@@ -168,11 +169,11 @@ func (p *Plane) etcd(ctx context.Context, method string, request, response any) 
 	return json.NewDecoder(reply.Body).Decode(response)
 }
 
-// Put writes an object as it is into etcd, with its UID, times and status: a past that no API
-// lets anybody write. Its apiVersion and kind must be set.
+// Put writes an object to etcd as it is, with its UID, times and status: no API allows to write such a
+// past. Its apiVersion and kind must be set.
 func (p *Plane) Put(t testing.TB, resource string, object client.Object) {
 	t.Helper()
-	object.SetResourceVersion("") // etcd has its own
+	object.SetResourceVersion("") // etcd has its own versions
 	value, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
@@ -183,8 +184,8 @@ func (p *Plane) Put(t testing.TB, resource string, object client.Object) {
 	}
 }
 
-// Compact makes etcd forget all but the newest state, as it does by itself every five minutes: lists that are
-// under way expire.
+// Compact makes etcd forget all but the newest state, as it does by itself every five minutes. Lists
+// that are under way expire.
 func (p *Plane) Compact(t testing.TB) {
 	t.Helper()
 	var now struct {

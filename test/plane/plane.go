@@ -1,6 +1,6 @@
 // Package plane runs a real Kubernetes control plane for tests: etcd, kube-apiserver with RBAC and
 // kube-controller-manager, on loopback. There is no scheduler and no node, so Pods stay Pending until
-// a test says otherwise with SetPodPhase.
+// a test calls SetPodPhase.
 package plane
 
 import (
@@ -26,42 +26,43 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// Options say what Start brings up. The zero value is the whole control plane with no namespace of its own.
+// Options configure Start. The zero value is the whole control plane without namespaces of its own.
 type Options struct {
-	// Namespaces are made before Start returns, each with its default ServiceAccount.
+	// Namespaces are created before Start returns, each with its default ServiceAccount.
 	Namespaces []string
-	// Version is an older Kubernetes than the newest: "1.24", which CSM 1.6 runs, is the oldest that can be built.
-	// EndJob needs a newer one.
+	// Version is an older Kubernetes than the newest. "1.24", which CSM 1.6 runs, is the oldest that can
+	// be built. EndJob needs a newer one.
 	Version string
-	// NoControllers leaves out the controller manager: Jobs stay as they are written and nothing is
-	// deleted in cascade. It starts faster.
+	// NoControllers leaves out the controller manager: Jobs stay as they are written, and deletes do not
+	// cascade. It starts faster.
 	NoControllers bool
-	// NoWatchCache makes the API server read every list from etcd, as older ones do: newer ones can go on with
-	// a list from memory after etcd has forgotten it.
+	// NoWatchCache makes the API server read every list from etcd, as older ones do. Newer ones can
+	// continue a list from memory after etcd has forgotten it.
 	NoWatchCache bool
-	// Audit has the API server write down every request; see Requests.
+	// Audit makes the API server log every request; see Requests.
 	Audit bool
 }
 
 // Plane is a running control plane.
 type Plane struct {
-	// Config is the administrator's (system:masters).
+	// Config logs in as the administrator (system:masters).
 	Config *rest.Config
 	// Client is made from Config.
 	Client kubernetes.Interface
 
-	// Listen opens a port where what runs in the cluster reaches the test; without it that is on loopback.
+	// Listen opens a port where what runs in the cluster reaches the test. If it is nil, the port is on
+	// loopback.
 	Listen func(context.Context) (net.Listener, error)
 
-	bin     string // of API server and controllers
-	audit   string // the file; empty: there is none
+	bin     string // folder of the API server and the controllers
+	audit   string // log file; empty without one
 	env     *envtest.Environment
 	etcdURL string
-	http    *http.Client // to etcd
+	http    *http.Client // for etcd
 }
 
-// Start brings up a control plane and stops it when the test ends. Where it cannot run, the test is
-// skipped; under CI it fails instead, because there a skipped test is one that nobody will miss.
+// Start starts a control plane and stops it when the test ends. Where it cannot run, the test is
+// skipped. Under CI it fails instead, because nobody would miss a skipped test there.
 func Start(t testing.TB, opts Options) *Plane {
 	t.Helper()
 	p := &Plane{bin: Binaries(t, opts.Version), http: http.DefaultClient}
@@ -80,7 +81,7 @@ func Start(t testing.TB, opts Options) *Plane {
 	return p
 }
 
-// Attach takes a control plane that runs already. Its etcd is reached by dial.
+// Attach returns the Plane of a control plane that runs already. dial connects to its etcd.
 func Attach(t testing.TB, config *rest.Config, etcdURL string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *Plane {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
@@ -90,7 +91,7 @@ func Attach(t testing.TB, config *rest.Config, etcdURL string, dial func(ctx con
 	return &Plane{Config: config, Client: client, etcdURL: etcdURL, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
-// Unavailable ends a test that cannot run here.
+// Unavailable ends a test that cannot run here: it skips it, or fails it under CI.
 func Unavailable(t testing.TB, reason error) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -99,7 +100,8 @@ func Unavailable(t testing.TB, reason error) {
 	t.Skipf("SKIPPED, NOTHING WAS TESTED: %v", reason)
 }
 
-// Binaries is the folder that build.sh made for a version ("" is the newest), or that the caller brought.
+// Binaries returns the folder that build.sh made for a version ("" is the newest), or that the caller
+// brought.
 func Binaries(t testing.TB, version string) string {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -116,15 +118,15 @@ func Binaries(t testing.TB, version string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// scratch makes a folder that goes away with the test process, however that one ends. t.TempDir would
-// leave etcd's files behind whenever a run is killed.
+// scratch creates a folder that is removed when the test process ends, however it ends. t.TempDir
+// would leave etcd's files behind whenever a run is killed.
 func scratch(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bosgc-plane-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The kernel closes the pipe for a process that cannot do so any more.
+	// The kernel closes the pipe, also for a process that was killed.
 	cleaner := exec.CommandContext(context.Background(), "setsid", "sh", "-c",
 		`cat; for i in 1 2 3 4 5; do rm -rf "$1" && break; sleep 1; done`, "sh", dir)
 	life, err := cleaner.StdinPipe()
@@ -169,7 +171,7 @@ func (p *Plane) startServer(t testing.TB, dir string, opts Options) error {
 
 	never := false
 	p.env = &envtest.Environment{
-		// Or a stray USE_EXISTING_CLUSTER would aim these tests at whatever kubectl points to.
+		// Otherwise a stray USE_EXISTING_CLUSTER would aim these tests at whatever kubectl points to.
 		UseExistingCluster:       &never,
 		ControlPlaneStartTimeout: time.Minute,
 		ControlPlaneStopTimeout:  20 * time.Second,
@@ -180,7 +182,7 @@ func (p *Plane) startServer(t testing.TB, dir string, opts Options) error {
 		Set("storage-media-type", "application/json"). // so that Backdate can rewrite what is stored
 		Set("advertise-address", "127.0.0.1").
 		Set("endpoint-reconciler-type", "none"). // it refuses loopback addresses
-		Disable("disable-admission-plugins")     // envtest turns ServiceAccount admission off
+		Disable("disable-admission-plugins")     // envtest disables ServiceAccount admission
 	if opts.NoWatchCache {
 		p.env.ControlPlane.APIServer.Configure().Set("watch-cache", "false")
 	}
@@ -225,7 +227,7 @@ func (p *Plane) startControllers(t testing.TB, dir, version string) error {
 	if err != nil {
 		return err
 	}
-	// Not the test's context: that one ends before the cleanups run, and the order of stopping is theirs.
+	// Not the test's context: that one ends before the cleanups run, and they stop the processes in order.
 	cmd := exec.CommandContext(context.Background(), script,
 		"--kubeconfig="+config,
 		"--secure-port=0",
@@ -245,7 +247,7 @@ func (p *Plane) startControllers(t testing.TB, dir, version string) error {
 		close(ended)
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // what it would put in order is thrown away next
+		_ = cmd.Process.Kill() // what it would still write is deleted next
 		<-ended
 	})
 
@@ -265,7 +267,8 @@ func (p *Plane) startControllers(t testing.TB, dir, version string) error {
 	}
 }
 
-// podCollector is a controller that, without nodes, would delete every Pod that a test claims to run on one.
+// podCollector returns the name of a controller that, without nodes, would delete every Pod that a
+// test claims to run on one.
 func podCollector(version string) string {
 	if version == "1.24" {
 		return "podgc"
@@ -273,8 +276,8 @@ func podCollector(version string) string {
 	return "pod-garbage-collector-controller"
 }
 
-// CreateNamespace also waits for the namespace's default ServiceAccount, or makes it where no controller does: until
-// it is there no Pod is admitted.
+// CreateNamespace creates a namespace and waits for its default ServiceAccount, or creates it where no
+// controller does: no Pod is admitted before it exists.
 func (p *Plane) CreateNamespace(t testing.TB, name string, makeAccount bool) {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -291,7 +294,8 @@ func (p *Plane) CreateNamespace(t testing.TB, name string, makeAccount bool) {
 	})
 }
 
-// Eventually asks until check is content, and fails the test with its last complaint when that takes too long.
+// Eventually calls check until it returns nil. The test fails with its last error if that takes too
+// long.
 func Eventually(t testing.TB, within time.Duration, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -307,7 +311,7 @@ func Eventually(t testing.TB, within time.Duration, check func() error) {
 	}
 }
 
-// tail returns the end of a log, where the reason is.
+// tail returns the end of a log, which has the reason of a failure.
 func tail(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {

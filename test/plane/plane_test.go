@@ -148,7 +148,7 @@ func roleLimits(t *testing.T, p *Plane) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The authorizer hears of a new Role by a watch.
+	// The authorizer learns of a new Role by a watch.
 	Eventually(t, 10*time.Second, func() error {
 		_, err := client.BatchV1().Jobs(services).List(t.Context(), metav1.ListOptions{})
 		return err

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds all that a release has into a folder, and publishes nothing. The same commit gives the same bytes: what is
-# downloaded can be held against what somebody else has built.
-# Variables: VERSION, COMMIT, and BUILD, the command that compiles. Arguments: the folder, which is emptied.
+# Builds everything of a release into a folder, and publishes nothing. The same commit gives the same bytes, so
+# anybody can build a release again and compare it with the download.
+# Variables: VERSION, COMMIT, and BUILD, the command that compiles. Argument: the folder, which is emptied.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${VERSION:?}" "${COMMIT:?}" "${BUILD:?}"
 platforms=(linux/amd64 linux/arm64 darwin/amd64 darwin/arm64)
-# Another license is for a person to judge, before others get the program under it.
+# A person has to judge any other license before the program is given to others under it.
 licenses=Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT,MPL-2.0
 
 mkdir -p "$1"
@@ -16,8 +16,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 umask 022
 
-# One version in file names, program, image and chart. Helm takes only a semantic one, so a commit without a tag
-# is a snapshot of the version that the chart has.
+# File names, program, image and chart have the same version. Helm accepts only semantic versions, so a commit
+# without a tag is a snapshot of the version of the chart.
 version=${VERSION#v}
 if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
 	version=$(sed -n 's/^version: //p' deploy/helm/bosgc/Chart.yaml)-snapshot-$VERSION
@@ -27,18 +27,18 @@ export SOURCE_DATE_EPOCH VERSION=$version
 
 say() { echo "release: $*" >&2; }
 
-# pack FOLDER NAME: a tar archive of FOLDER/NAME on stdout, without what differs between machines and days
+# pack FOLDER NAME writes a tar archive of FOLDER/NAME to stdout, without what differs between machines and days.
 pack() {
 	tar --create --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
 		--mode=u+rw,go+r,go-w --directory="$1" "$2"
 }
 
-# run COMMAND...: without what it tells, unless it fails
+# run COMMAND... runs a command and shows its output only if it fails.
 run() {
 	"$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; say "failed: $*"; return 1; }
 }
 
-# Those whom license files and SBOM are made with ask the compiler; it has to give the answer that was compiled.
+# The tools for licenses and SBOMs ask the compiler for the modules: it needs the tags of the build.
 export GOFLAGS=-tags=grpcnotrace GOROOT
 GOROOT=$(go env GOROOT)
 [[ $BUILD == *"${GOFLAGS/=/ }"* ]] || { say "BUILD has other tags than $GOFLAGS: $BUILD"; exit 1; }
@@ -55,7 +55,7 @@ for platform in "${platforms[@]}"; do
 
 	run bin/go-licenses check . --ignore=bosgc --allowed_licenses="$licenses" --logtostderr
 	run bin/go-licenses save . --ignore=bosgc --save_path="$folder/THIRD_PARTY_LICENSES" --logtostderr
-	# Go's library is in the program as well, and its license is in no module.
+	# The program also contains Go's standard library, whose license is in no module.
 	install -m 644 -D "$GOROOT/LICENSE" "$folder/THIRD_PARTY_LICENSES/go/LICENSE"
 
 	run bin/cyclonedx-gomod bin -json -std -licenses -noserial -notimestamp -version "$version" \
@@ -63,7 +63,7 @@ for platform in "${platforms[@]}"; do
 done
 unset GOOS GOARCH GOFLAGS
 
-# What the program writes about itself is the same on all platforms: the one of this machine writes it.
+# Completions and manual pages are the same on all platforms: the program for this machine writes them.
 here=$work/bosgc_${version}_$(go env GOHOSTOS)_$(go env GOHOSTARCH)/bosgc
 mkdir -p "$work/extra/completions"
 for shell in bash zsh fish; do
@@ -78,15 +78,15 @@ done
 
 say "chart"
 run bin/helm package --version "$version" --app-version "$version" --destination "$work" deploy/helm/bosgc
-# Helm writes the hour of packing into it.
+# Helm writes the time of packing into the archive.
 tar --extract --touch --gzip --directory="$work" --file="$work/bosgc-$version.tgz"
 pack "$work" bosgc | gzip -9n >"$dist/bosgc-$version.tgz"
 
 say "images"
-# With CI set a missing engine is a failure.
+# With CI set, a missing engine is a failure.
 CI=true ARCHIVES="$work" run test/image/check.sh
 for arch in amd64 arm64; do
-	# The archive's files carry the hour of writing as well.
+	# The files in this archive have the time of writing, too.
 	mkdir "$work/image-$arch"
 	tar --extract --directory="$work/image-$arch" --file="$work/$arch.tar"
 	pack "$work/image-$arch" . >"$dist/bosgc_${version}_image_linux_$arch.tar"

@@ -1,4 +1,4 @@
-// Package release looks into what make release-snapshot has built.
+// Package release checks what make release-snapshot has built.
 package release
 
 import (
@@ -51,7 +51,7 @@ func (r release) read(t *testing.T, name string) []byte {
 	return content
 }
 
-// archive gives the files in the archive of a platform, without the folder that all are in.
+// archive returns the files in the archive of a platform, without the folder that contains them.
 func (r release) archive(t *testing.T, system, arch string) map[string][]byte {
 	t.Helper()
 	name := r.name(system, arch)

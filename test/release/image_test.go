@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// An image has a program of its own, compiled in the Dockerfile. That both are the same to the last bit shows that
-// the build depends on nothing but the source.
+// The program in an image is compiled in the Dockerfile, apart from the one in the archives. Both have
+// the same bytes, so the build depends on nothing but the source.
 func TestImagesHoldTheProgramOfTheArchives(t *testing.T) {
 	r := open(t)
 	for _, arch := range []string{"amd64", "arm64"} {

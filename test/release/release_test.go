@@ -106,7 +106,7 @@ func checkELF(t *testing.T, program []byte, arch string) {
 	}
 }
 
-// checkMachO allows libraries of the system: macOS has no other way to its kernel.
+// checkMachO allows libraries of the system: macOS has no other way to call its kernel.
 func checkMachO(t *testing.T, program []byte, arch string) {
 	t.Helper()
 	file, err := macho.NewFile(bytes.NewReader(program))

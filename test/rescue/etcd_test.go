@@ -22,12 +22,13 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/bosetcd"
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/policy"
 	"bosgc/test/plane"
 )
 
-// certificates makes a CA and a certificate that serves and asks on loopback, as files.
+// certificates creates a CA and a certificate for servers and clients on loopback, as files.
 func certificates(t *testing.T) plane.EtcdTLS {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,7 +61,8 @@ func certificates(t *testing.T) plane.EtcdTLS {
 	return plane.EtcdTLS{CA: cert, Cert: cert, Key: put("key.pem", "EC PRIVATE KEY", private)}
 }
 
-// An etcd that wants TLS, a certificate and a user is read by a user who may read the sessions and nothing else.
+// An etcd that requires TLS, a certificate and a user is read by a user who may read the sessions and
+// nothing else.
 func TestReadingAnEtcdThatIsLocked(t *testing.T) {
 	files := certificates(t)
 	etcd := plane.StartEtcd(t, &files)
@@ -134,7 +136,7 @@ func TestReadingAnEtcdThatIsLocked(t *testing.T) {
 	}
 }
 
-// An etcd that cannot be read is told of, and done without.
+// An etcd that cannot be read is reported, and bosgc goes on without it.
 func TestAnEtcdThatCannotBeRead(t *testing.T) {
 	s := start(t, "1.4", 600)
 	d, code := s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=http://127.0.0.1:1", "BOSGC_REQUEST_TIMEOUT=2s"}, "plan")
@@ -144,7 +146,7 @@ func TestAnEtcdThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Ghosts that etcd alone shows are found and removed, through BOS.
+// Ghosts that only etcd shows are found, and removed through BOS.
 func TestGhostsThatEtcdShows(t *testing.T) {
 	s := start(t, "1.4", 600)
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{s.etcd.URL}})
@@ -167,7 +169,7 @@ func TestGhostsThatEtcdShows(t *testing.T) {
 	}
 }
 
-// The etcd of another BOS, or one that was left behind, is not believed: what it lacks is no orphan.
+// The etcd of another BOS, or of an earlier one, is not trusted: what it lacks is no orphan.
 func TestAnotherEtcdIsNotBelieved(t *testing.T) {
 	s, other := start(t, "1.4", 600), start(t, "1.2", 600)
 	d, code := s.run(t, []string{"BOSGC_BOS_ETCD_ENDPOINTS=" + other.etcd.URL, "BOSGC_ORPHAN_SIGHTINGS=1", "BOSGC_MAX_ORPHAN_PERCENT=100"}, "plan")

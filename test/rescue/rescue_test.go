@@ -1,5 +1,5 @@
-// Package rescue lets bosgc bring back a BOS whose list of sessions hangs: in front of a real etcd with real
-// keys, of which the list takes more than gRPC carries in one answer.
+// Package rescue lets bosgc rescue a BOS whose list of sessions hangs: with a real etcd and real keys,
+// whose list is larger than one gRPC message.
 package rescue
 
 import (
@@ -15,6 +15,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/cli"
+	"bosgc/internal/collect"
 	"bosgc/internal/lab"
 	"bosgc/test/plane"
 )
@@ -25,7 +26,8 @@ type site struct {
 	etcd *plane.Etcd
 }
 
-// sessions is how many there are: BOSGC_RESCUE_SESSIONS, or as many as have the list hang.
+// sessions returns the number of sessions: BOSGC_RESCUE_SESSIONS, or just enough to make the list
+// hang.
 func sessions(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("BOSGC_RESCUE_SESSIONS")
@@ -39,8 +41,9 @@ func sessions(t *testing.T) int {
 	return n
 }
 
-// mostlyFinished are the stories of a machine where nobody has cleaned up for long. Of all stories almost half
-// have a session that stays, and thousands that stay are too many for the list whatever one does.
+// mostlyFinished are the stories of a machine where nobody has cleaned up for long. Of all stories,
+// almost half have a session that stays, and thousands that stay are too many for the list whatever is
+// deleted.
 var mostlyFinished = []string{
 	"finished-expired", "finished-job-deleted-by-hand", "failed-20-days-ago", "complete-without-stop-old", "zombie-old", "abandoned",
 	"finished-before-upgrade", "failed-before-upgrade", "finished-without-start", "metadata-empty", "running", "running-with-cfs",
@@ -52,7 +55,7 @@ func start(t *testing.T, csm string, n int) *site {
 	etcd := plane.StartEtcd(t, nil)
 	options := lab.Options{CSM: csm, Seed: 7, Sessions: n, Nodes: 2000, Now: time.Now(), ListBytes: -1}
 	if n < 2000 {
-		options.SessionNodes = 400 // so that these few are too much for the list
+		options.SessionNodes = 400 // so that these few are too many for the list
 	} else {
 		options.SessionNodes, options.Only = 4, mostlyFinished
 	}
@@ -89,7 +92,7 @@ func (s *site) exist() map[string]bool {
 	return set
 }
 
-// stays is what must be left in the end.
+// stays returns what must exist in the end.
 func (s *site) stays() map[string]bool {
 	set := s.exist()
 	for _, o := range s.World.Truth() {
@@ -131,7 +134,7 @@ func (s *site) lists() (n int) {
 
 const all = "--max-deletes=1000000"
 
-// staying counts the sessions that are to be there in the end.
+// staying counts the sessions that must exist in the end.
 func staying(set map[string]bool) (n int) {
 	for key := range set {
 		if len(key) > len(lab.KindSession) && key[:len(lab.KindSession)+1] == lab.KindSession+" " {
@@ -185,7 +188,7 @@ func TestRescue(t *testing.T) {
 	}
 }
 
-// The list of a BOS in front of a real etcd really hangs, and goes on hanging, and comes back.
+// The list of a BOS with a real etcd really hangs, goes on hanging, and comes back.
 func TestTheListHangs(t *testing.T) {
 	s := start(t, "1.4", 600)
 	client := http.Client{Timeout: time.Second}

@@ -1,5 +1,5 @@
-// Package sweep runs bosgc against a real kube-apiserver and etcd: what a delete with
-// preconditions, a page, an expired list or a Role really does cannot be imitated.
+// Package sweep runs bosgc against a real kube-apiserver and etcd. What a delete with preconditions, a
+// page, an expired list or a Role really does cannot be imitated.
 package sweep
 
 import (
@@ -30,7 +30,7 @@ import (
 	"bosgc/test/world"
 )
 
-// needed is what a sweep may do in Kubernetes, and all that it needs.
+// needed are the permissions in Kubernetes that a sweep needs, and no others.
 var needed = []rbacv1.PolicyRule{
 	{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "list", "delete"}},
 	{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"list"}},
@@ -38,7 +38,8 @@ var needed = []rbacv1.PolicyRule{
 	{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}},
 }
 
-// stateNamespace is one of its own, so that what is granted there cannot stand in for what the sweep needs.
+// stateNamespace is not the namespace of BOS, so that a permission for the state cannot stand in for
+// one that the sweep needs.
 const stateNamespace = "bosgc"
 
 var neededForState = []rbacv1.PolicyRule{
@@ -46,7 +47,7 @@ var neededForState = []rbacv1.PolicyRule{
 	{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}},
 }
 
-// without gives the rules less one verb on one resource.
+// without returns the rules without one verb on one resource.
 func without(resource, verb string) []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
 	for _, rule := range needed {
@@ -76,7 +77,7 @@ func TestSweepOfARealCluster(t *testing.T) {
 		p.Grant(t, lab.Namespace, name, lab.Namespace, rules...)
 		p.Grant(t, lab.Namespace, name, stateNamespace, neededForState...)
 		config := p.ConfigFor(t, lab.Namespace, name)
-		// A Role takes a moment to be known.
+		// A Role takes a moment to take effect.
 		plane.Eventually(t, 10*time.Second, func() error {
 			_, err := kubernetes.NewForConfigOrDie(config).CoreV1().Pods(lab.Namespace).List(t.Context(), metav1.ListOptions{Limit: 1})
 			if err != nil && !strings.Contains(err.Error(), `cannot list resource "pods"`) {
@@ -217,7 +218,7 @@ func TestTheAPIServerRefusesWhatHasChanged(t *testing.T) {
 	}
 }
 
-// compacting lets lists expire: before each page but the first, etcd forgets the past.
+// compacting makes lists expire: before each page but the first, etcd forgets the past.
 type compacting struct {
 	next  http.RoundTripper
 	first func()
@@ -263,7 +264,7 @@ func TestPagesAndExpiredLists(t *testing.T) {
 		config := rest.CopyConfig(p.Config)
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 			c := &compacting{next: next, first: func() {
-				// Something must have been written since the list began, or there is no past to forget.
+				// Something must have been written since the list began; otherwise there is no past to forget.
 				makeConfigMap(t, p, fmt.Sprintf("other-%d", time.Now().UnixNano()))
 				p.Compact(t)
 			}}

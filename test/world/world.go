@@ -1,4 +1,5 @@
-// Package world puts a simulated CSM's sessions into a real Kubernetes, and runs bosgc against both.
+// Package world puts the sessions of a simulated CSM into a real Kubernetes, and runs bosgc against
+// both.
 package world
 
 import (
@@ -29,8 +30,9 @@ type Site struct {
 	plane *plane.Plane
 }
 
-// Load starts a world and puts its Kubernetes part, as it is, into the real one. Its Jobs, CronJobs and Pods are
-// nobody's there: controllers and a scheduler would run what in the world only seems to.
+// Load starts a world and puts its Kubernetes part, as it is, into the real one. There, no controller
+// and no scheduler handles its Jobs, CronJobs and Pods: they would run what only seems to run in the
+// world.
 func Load(t testing.TB, p *plane.Plane, options lab.Options) *Site {
 	t.Helper()
 	options.Now = time.Now()
@@ -85,8 +87,8 @@ func Load(t testing.TB, p *plane.Plane, options lab.Options) *Site {
 	return &Site{Server: server, plane: p}
 }
 
-// Run runs one command of bosgc with a login to the real Kubernetes, and with these variables besides those
-// that lead to the simulated rest.
+// Run runs one command of bosgc with a login to the real Kubernetes. It gets the variables in environ,
+// and those that lead to the simulated systems.
 func (s *Site) Run(t testing.TB, config *rest.Config, environ []string, args ...string) (gc.Document, int) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -103,7 +105,8 @@ func (s *Site) Run(t testing.TB, config *rest.Config, environ []string, args ...
 	return d, code
 }
 
-// Exist lists what there is, as "Kind name": Kubernetes objects in the real one, the rest in the simulated one.
+// Exist lists what exists as "Kind name": objects in the real Kubernetes, and the rest in the
+// simulated systems.
 func (s *Site) Exist(t testing.TB) map[string]bool {
 	t.Helper()
 	set := map[string]bool{}
@@ -124,14 +127,15 @@ func (s *Site) Exist(t testing.TB) map[string]bool {
 		t.Fatal(err)
 	}
 	for _, o := range cms.Items {
-		if o.Labels["app.kubernetes.io/managed-by"] != "bosgc" { // what it keeps for itself
+		if o.Labels["app.kubernetes.io/managed-by"] != "bosgc" { // objects that bosgc stores for itself
 			set["ConfigMap "+o.Name] = true
 		}
 	}
 	return set
 }
 
-// OnlyStaying holds what there is against the truth: everything that goes is gone, and nothing else.
+// OnlyStaying checks what exists against the truth: everything that is to be deleted is gone, and
+// nothing else.
 func (s *Site) OnlyStaying(t testing.TB, before map[string]bool) {
 	t.Helper()
 	truth := map[string]lab.Object{}

@@ -1,4 +1,4 @@
-// Command pause waits until it is told to end: it holds a Pod's namespaces open.
+// Command pause waits until it is told to end. It holds the namespaces of a Pod open.
 package main
 
 import (

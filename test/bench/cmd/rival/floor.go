@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// lane lets so many requests be under way to one system as bosgc does by default.
+// lane limits the requests to one system at a time, to as many as bosgc sends by default.
 type lane chan struct{}
 
 func (l lane) do(request func() error) error {
@@ -22,7 +22,7 @@ type lanes struct{ bos, cfs, kube lane }
 
 func newLanes() lanes { return lanes{make(lane, 2), make(lane, 4), make(lane, 8)} }
 
-// parallel runs tasks in their order, so many at once.
+// parallel runs tasks in their order, at most limit at a time.
 func parallel(limit int, tasks []func() error) error {
 	var all sync.WaitGroup
 	errs := make([]error, len(tasks))
@@ -38,10 +38,11 @@ func parallel(limit int, tasks []func() error) error {
 	return errors.Join(errs...)
 }
 
-// floor is the least that a careful sweep can send: each list once, in pages, and of each object that goes what cannot
-// be left out. BOS and CFS know no precondition, so a record is read directly before it is deleted; a
-// ConfigMap's content goes nowhere else, so it is read to be kept; a Job is named exactly, by what its list
-// said. Systems work side by side, and of each session one thing is deleted after the other.
+// floor sends the fewest requests that a careful sweep can: each list once, in pages, and for each
+// object to delete only what cannot be left out. BOS and CFS have no preconditions, so a record is
+// read directly before it is deleted. The content of a ConfigMap is lost with it, so it is read to be
+// stored. A Job is named exactly, by what its list said. The systems are used side by side, and the
+// objects of a session one after the other.
 func floor(ctx context.Context, families []family) error {
 	s, err := connect(false)
 	if err != nil {
@@ -59,11 +60,11 @@ func floor(ctx context.Context, families []family) error {
 	for _, f := range families {
 		tasks = append(tasks, func() error { return s.collect(ctx, l, f, jobs[f.Job], cms[f.ConfigMap]) })
 	}
-	return parallel(64, tasks) // so many that none of the lanes is ever empty
+	return parallel(64, tasks) // enough that no lane is ever empty
 }
 
-// exactly is what names the very object that was listed, by name. It has a place for each object that goes, and
-// keeps nothing of others.
+// exactly has the preconditions that name the very object that was listed, by name. It has an entry
+// for each object to delete, and keeps nothing of others.
 type exactly map[string]*metav1.Preconditions
 
 func (e exactly) note(o *metav1.ObjectMeta) {
@@ -73,8 +74,8 @@ func (e exactly) note(o *metav1.ObjectMeta) {
 	}
 }
 
-// lists reads what there is to be read before anything is known. What a client that knows the answer has no use for
-// is received and dropped.
+// lists reads what has to be read before anything is known. What a client that knows the answer does
+// not need is received and dropped.
 func (s systems) lists(ctx context.Context, l lanes, jobs, cms exactly) error {
 	tasks := []func() error{
 		func() error { return l.bos.do(func() error { return s.send(ctx, http.MethodGet, s.bos) }) },
@@ -107,7 +108,7 @@ func (s systems) lists(ctx context.Context, l lanes, jobs, cms exactly) error {
 	return parallel(len(tasks), tasks)
 }
 
-// pageSize is that of bosgc, and of kubectl.
+// pageSize is the page size of bosgc and kubectl.
 const pageSize = 500
 
 func pages(l lane, page func(metav1.ListOptions) (metav1.ListInterface, error)) error {

@@ -1,11 +1,11 @@
-// Command rival does what a sweep does in other ways, to be measured beside it (test/bench).
+// Command rival does what a sweep does, in other ways, to be measured beside it (test/bench).
 //
-//	rival measure OUT COMMAND...   run a command, and write what it took to the file OUT
-//	rival floor                    send only what cannot be left out, knowing the answer
-//	rival peer GETS                collect as is usual: whole lists, and everything one by one
+//	rival measure OUT COMMAND...   run a command, and write its cost to the file OUT
+//	rival floor                    send the fewest requests, knowing what to delete
+//	rival peer GETS                do what is usual: list everything whole, delete one by one
 //
-// All but measure read the answer, which objects go, from the file RIVAL_ANSWER. Where BOS, CFS and Kubernetes are
-// is in BOSGC_BOS_URL, BOSGC_CFS_URL and KUBECONFIG.
+// All but measure read what to delete from the file RIVAL_ANSWER. The addresses of BOS, CFS and
+// Kubernetes are in BOSGC_BOS_URL, BOSGC_CFS_URL and KUBECONFIG.
 package main
 
 import (
@@ -45,7 +45,8 @@ func run(ctx context.Context, args []string) error {
 	return errors.New("usage: rival measure OUT COMMAND... | floor | peer GETS")
 }
 
-// family is what goes together: a session of BOS v1 and what it left behind. What is empty is not there.
+// family is what is deleted together: a session of BOS v1 and what it left behind. Empty fields do not
+// exist.
 type family struct {
 	Session, ConfigMap, Job string
 	CFS                     []string

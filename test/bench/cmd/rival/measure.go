@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// begun is when this process began, as nearly as it can tell.
+// begun is when this process started, as nearly as it can tell.
 var begun = time.Now()
 
-// mark notes in the file RIVAL_MARK what was taken until now, with so many families collected: from here on, each takes
-// as much as any other.
+// mark writes to the file RIVAL_MARK what the process has used until now, with this number of families
+// collected: from here on, each family costs the same.
 func mark(families int) error {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -29,8 +29,8 @@ func mark(families int) error {
 	return os.WriteFile(os.Getenv("RIVAL_MARK"), text, 0o600)
 }
 
-// measure runs a command as a child of this small process. Linux counts to a process's peak the memory of whoever
-// started it, and the benchmark itself holds a world.
+// measure runs a command as a child of this small process. Linux adds to the peak of a process the
+// memory of the process that started it, and the benchmark itself holds a world.
 func measure(ctx context.Context, out string, command []string) error {
 	child := exec.CommandContext(ctx, command[0], command[1:]...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -48,7 +48,7 @@ func measure(ctx context.Context, out string, command []string) error {
 	text, err := json.Marshal(map[string]any{
 		"Begun": begun, "Wall": wall, "ExitCode": child.ProcessState.ExitCode(),
 		"CPU":    time.Duration(usage.Utime.Nano() + usage.Stime.Nano()),
-		"MaxRSS": usage.Maxrss << 10, // Linux gives KiB
+		"MaxRSS": usage.Maxrss << 10, // Linux reports KiB
 	})
 	if err != nil {
 		return err

@@ -10,12 +10,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// burst is how many families are collected before the library begins to hold requests back.
+// burst is the number of families that are collected before the library begins to hold requests back.
 const burst = 12
 
-// peer collects as most sweepers for Kubernetes do: everything is listed whole, with bodies and at once, and kept;
-// every session is asked for by itself, as many as gets says; what goes is deleted one by one by its name; and all
-// this at the pace that the client library has by default, 5 requests a second to each API group after the first 10.
+// peer collects as most cleaners for Kubernetes do. It lists everything whole, with bodies and at
+// once, and keeps it. It reads every session by itself, gets times. It deletes one object after the
+// other by name. All this is at the default pace of the client library: 5 requests a second to each
+// API group after the first 10.
 func peer(ctx context.Context, families []family, gets int) error {
 	s, err := connect(true)
 	if err != nil {

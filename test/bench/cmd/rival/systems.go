@@ -16,12 +16,12 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// namespace is where BOS makes its Jobs and ConfigMaps.
+// namespace is where BOS creates its Jobs and ConfigMaps.
 const namespace = "services"
 
 var configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
 
-// systems are the three that a session leaves something in, with nothing around them.
+// systems are bare clients of the three systems in which a session leaves something.
 type systems struct {
 	http *http.Client
 	kube kubernetes.Interface
@@ -30,7 +30,7 @@ type systems struct {
 	bos, cfs string
 }
 
-// connect sets Kubernetes' client up: with the library's own limits, or without any.
+// connect creates the client of Kubernetes, with the library's own limits or without any.
 func connect(limited bool) (systems, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	if err != nil {
@@ -54,7 +54,7 @@ func connect(limited bool) (systems, error) {
 	}, errors.Join(errTyped, errMeta)
 }
 
-// send sends a request to BOS or CFS, and reads the answer to its end.
+// send sends a request to BOS or CFS and reads the answer to its end.
 func (s systems) send(ctx context.Context, method, url string) error {
 	request, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
 	if err != nil {

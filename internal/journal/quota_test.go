@@ -10,18 +10,18 @@ import (
 	"bosgc/internal/lab"
 )
 
-func TestTheOldestRunsMakeRoom(t *testing.T) {
+func TestOldestRunsAreDropped(t *testing.T) {
 	c := start(t)
-	// By the API server's clock: the names say the opposite.
-	c.aged("run-9", 2, 5*time.Hour)
-	c.aged("run-8", 3, 4*time.Hour)
-	c.aged("run-7", 1, 3*time.Hour)
+	// By the API server's clock; the names have the opposite order.
+	c.addRun("run-9", 2, 5*time.Hour)
+	c.addRun("run-8", 3, 4*time.Hour)
+	c.addRun("run-7", 1, 3*time.Hour)
 	if got := c.runs(); got != "run-7:1 run-8:3 run-9:2" {
 		t.Fatal(got)
 	}
 	o := c.options(run)
 	o.Runs = 3
-	j := c.open(o, usual)
+	j := c.open(o, defaultLimits)
 	if got := c.runs(); got != "run-7:1 run-8:3" {
 		t.Errorf("room for one more was to be made: %s", got)
 	}
@@ -30,18 +30,18 @@ func TestTheOldestRunsMakeRoom(t *testing.T) {
 		t.Error(got)
 	}
 	o.Run, o.Runs = "only", 1
-	c.write(c.open(o, usual), entry("0", "{}"))
+	c.write(c.open(o, defaultLimits), entry("0", "{}"))
 	if got := c.runs(); got != "only:1" {
 		t.Error(got)
 	}
 }
 
-func TestOtherJournalsAreOthers(t *testing.T) {
+func TestJournalsOfOtherNamesAreIgnored(t *testing.T) {
 	c := start(t)
-	c.aged("run-1", 2, time.Hour)
+	c.addRun("run-1", 2, time.Hour)
 	o := c.options(run)
 	o.Name, o.Runs = "second", 1
-	c.write(c.open(o, usual), entry("0", "{}"))
+	c.write(c.open(o, defaultLimits), entry("0", "{}"))
 	if got := c.runs(); got != "run-1:2" {
 		t.Error(got)
 	}
@@ -50,9 +50,9 @@ func TestOtherJournalsAreOthers(t *testing.T) {
 	}
 }
 
-func TestARunDoesNotContinueAnother(t *testing.T) {
+func TestOpenRefusesAnExistingRun(t *testing.T) {
 	c := start(t)
-	c.aged(run, 1, time.Hour)
+	c.addRun(run, 1, time.Hour)
 	if _, err := Open(t.Context(), c.options(run)); err == nil || !strings.Contains(err.Error(), run) {
 		t.Error(err)
 	}
@@ -61,10 +61,10 @@ func TestARunDoesNotContinueAnother(t *testing.T) {
 	}
 }
 
-// A run whose drop was stopped on the way must not pass for a shorter one.
-func TestAHalfDroppedRunIsSeenToBe(t *testing.T) {
+// A run whose drop was interrupted must not pass for a shorter one.
+func TestHalfDroppedRunIsDamaged(t *testing.T) {
 	c := start(t)
-	c.aged("run-1", 3, time.Hour)
+	c.addRun("run-1", 3, time.Hour)
 	o := c.options(run)
 	o.Runs = 1
 	c.fault("status=403,system=kube,method=DELETE,path=run-1-0001")
@@ -77,26 +77,27 @@ func TestAHalfDroppedRunIsSeenToBe(t *testing.T) {
 	}
 	var damage *DamageError
 	entries, err := Read(t.Context(), c.Store, "bosgc", "run-1")
-	if !errors.As(err, &damage) || len(entries) != 2 || !strings.Contains(err.Error(), "bosgc-journal-run-1-0000 is missing") {
+	if !errors.As(err, &damage) || len(entries) != 2 ||
+		!strings.Contains(err.Error(), "bosgc-journal-run-1-0000 is missing") {
 		t.Errorf("%v, %v", err, entries)
 	}
 	c.ClearFaults()
-	c.open(o, usual)
+	c.open(o, defaultLimits)
 	if got := c.runs(); got != "" {
 		t.Error(got)
 	}
 }
 
-// One old run that nobody can delete must not stop all sweeps; that none can be deleted must.
-func TestAnUndeletableRunKeepsItsPlace(t *testing.T) {
+// One old run that nobody can delete must not stop all sweeps. If none can be deleted, that must.
+func TestUndeletableRunKeepsItsPlace(t *testing.T) {
 	c := start(t)
 	for n := range 4 {
-		c.aged(fmt.Sprintf("run-%d", n), 1, time.Duration(10-n)*time.Hour)
+		c.addRun(fmt.Sprintf("run-%d", n), 1, time.Duration(10-n)*time.Hour)
 	}
 	c.fault("status=403,system=kube,method=DELETE,path=run-0")
 	o := c.options(run)
 	o.Runs = 3
-	c.open(o, usual)
+	c.open(o, defaultLimits)
 	if got := c.runs(); got != "run-3:1 run-0:1" {
 		t.Error(got)
 	}
@@ -105,20 +106,20 @@ func TestAnUndeletableRunKeepsItsPlace(t *testing.T) {
 	if _, err := Open(t.Context(), o); !errors.Is(err, ErrFull) {
 		t.Error(err)
 	}
-	o.Runs = 3 // nothing has to go
-	c.open(o, usual)
+	o.Runs = 3 // nothing has to be dropped
+	c.open(o, defaultLimits)
 	c.fault("status=500,system=kube,method=GET,path=configmaps")
 	if _, err := Open(t.Context(), o); err == nil {
-		t.Error("the bounds were not known, and all the same kept")
+		t.Error("opened without knowing what there is")
 	}
 }
 
-func TestTheTotalIsBounded(t *testing.T) {
+func TestTotalIsBounded(t *testing.T) {
 	c := start(t)
-	c.aged("run-1", 2, 3*time.Hour)
-	c.aged("run-2", 2, 2*time.Hour)
-	c.aged("run-3", 2, time.Hour)
-	l := limits{raw: 300, puts: 1, total: 8 * (overhead + 200)}
+	c.addRun("run-1", 2, 3*time.Hour)
+	c.addRun("run-2", 2, 2*time.Hour)
+	c.addRun("run-3", 2, time.Hour)
+	l := limits{chunkBytes: 300, chunkWrites: 1, totalBytes: 8 * (overhead + 200)}
 	j := c.open(c.options(run), l)
 	if got := c.runs(); got != "run-3:2 run-2:2 run-1:2" {
 		t.Fatalf("dropped too early: %s", got)
@@ -143,18 +144,18 @@ func TestTheTotalIsBounded(t *testing.T) {
 	}
 }
 
-// What is not understood may be somebody's, or of a later version: it stays, and counts.
-func TestWhatIsNotUnderstoodStays(t *testing.T) {
+// What is not understood may be somebody else's, or of a later version: it stays, and it counts.
+func TestUnknownConfigMapsStay(t *testing.T) {
 	c := start(t)
-	c.stray("bosgc-journal-run-1-0000", map[string]string{runLabel: "run-2"})
-	c.stray("somebody-s", map[string]string{})
-	c.stray("bosgc-journal-run-1-1", map[string]string{runLabel: "run-1", bytesLabel: "-7"})
+	c.addStray("bosgc-journal-run-1-0000", map[string]string{runLabel: "run-2"})
+	c.addStray("somebody-s", map[string]string{})
+	c.addStray("bosgc-journal-run-1-1", map[string]string{runLabel: "run-1", bytesLabel: "-7"})
 	before := len(c.Kube.Names("configmaps", lab.Namespace))
 	o := c.options(run)
 	o.Runs = 1
-	j := c.open(o, usual)
-	if j.room.used != 3*(readLimit+overhead) {
-		t.Errorf("they count for %d bytes", j.room.used)
+	j := c.open(o, defaultLimits)
+	if j.quota.used != 3*(readLimit+overhead) {
+		t.Errorf("they count for %d bytes", j.quota.used)
 	}
 	c.write(j, entry("0", "{}"))
 	if got := c.runs(); got != run+":1" {
@@ -164,7 +165,8 @@ func TestWhatIsNotUnderstoodStays(t *testing.T) {
 		t.Errorf("%d ConfigMaps, and then %d", before, after)
 	}
 	o.Run = "other"
-	if _, err := open(t.Context(), o, limits{raw: 300, puts: 1, total: readLimit}); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "not understood") {
+	_, err := open(t.Context(), o, limits{chunkBytes: 300, chunkWrites: 1, totalBytes: readLimit})
+	if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "not understood") {
 		t.Error(err)
 	}
 }
