@@ -53,9 +53,9 @@ func ParseAge(text string) (Age, error) {
 	return Age(sum), nil
 }
 
-// UnmarshalText reads an age from a setting.
-func (a *Age) UnmarshalText(text []byte) (err error) {
-	*a, err = ParseAge(string(text))
+// Decode reads an age for envconfig.
+func (a *Age) Decode(text string) (err error) {
+	*a, err = ParseAge(text)
 	return err
 }
 

@@ -3,86 +3,91 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"reflect"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
-	"github.com/caarlos0/env/v11"
+	"github.com/kelseyhightower/envconfig"
 
 	"bosgc/policy"
 )
 
-// Config is every setting. Names, defaults and meanings are fixed: users and monitoring
-// rely on them. An empty variable counts as one that is not set.
+// Config holds every setting. Names, defaults and meanings are fixed: users and monitoring rely on them. An empty
+// variable counts as one that is not set.
+//
+// Each tag has the whole name. With a prefix of its own envconfig also reads the name without it, and NAMESPACE or
+// DEADLINE may well be set for another program.
 type Config struct {
-	BOSURL    string `env:"BOSGC_BOS_URL" envDefault:"http://cray-bos" check:"url"`
-	CFSURL    string `env:"BOSGC_CFS_URL" envDefault:"http://cray-cfs-api" check:"url"`
-	Namespace string `env:"BOSGC_NAMESPACE" envDefault:"services" check:"label"`
+	BOSURL    string `envconfig:"BOSGC_BOS_URL" default:"http://cray-bos" check:"url"`
+	CFSURL    string `envconfig:"BOSGC_CFS_URL" default:"http://cray-cfs-api" check:"url"`
+	Namespace string `envconfig:"BOSGC_NAMESPACE" default:"services" check:"label"`
 
-	TokenURL         string `env:"BOSGC_TOKEN_URL" check:"url"`
-	ClientID         string `env:"BOSGC_CLIENT_ID"`
-	ClientSecret     Secret `env:"BOSGC_CLIENT_SECRET"`
-	ClientSecretFile string `env:"BOSGC_CLIENT_SECRET_FILE" check:"file"`
-	CAFile           string `env:"BOSGC_CA_FILE" check:"file"`
+	TokenURL         string `envconfig:"BOSGC_TOKEN_URL" check:"url"`
+	ClientID         string `envconfig:"BOSGC_CLIENT_ID"`
+	ClientSecret     Secret `envconfig:"BOSGC_CLIENT_SECRET"`
+	ClientSecretFile string `envconfig:"BOSGC_CLIENT_SECRET_FILE" check:"file"`
+	CAFile           string `envconfig:"BOSGC_CA_FILE" check:"file"`
 
-	EtcdEndpoints    List   `env:"BOSGC_BOS_ETCD_ENDPOINTS" check:"urls"`
-	EtcdCAFile       string `env:"BOSGC_BOS_ETCD_CA_FILE" check:"file"`
-	EtcdCertFile     string `env:"BOSGC_BOS_ETCD_CERT_FILE" check:"file"`
-	EtcdKeyFile      string `env:"BOSGC_BOS_ETCD_KEY_FILE" check:"file"`
-	EtcdUser         string `env:"BOSGC_BOS_ETCD_USER"`
-	EtcdPasswordFile string `env:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file"`
-	Batcher          string `env:"BOSGC_BATCHER" envDefault:"cray-cfs-batcher" check:"label"`
+	EtcdEndpoints    List   `envconfig:"BOSGC_BOS_ETCD_ENDPOINTS" check:"urls"`
+	EtcdCAFile       string `envconfig:"BOSGC_BOS_ETCD_CA_FILE" check:"file"`
+	EtcdCertFile     string `envconfig:"BOSGC_BOS_ETCD_CERT_FILE" check:"file"`
+	EtcdKeyFile      string `envconfig:"BOSGC_BOS_ETCD_KEY_FILE" check:"file"`
+	EtcdUser         string `envconfig:"BOSGC_BOS_ETCD_USER"`
+	EtcdPasswordFile string `envconfig:"BOSGC_BOS_ETCD_PASSWORD_FILE" check:"file"`
+	Batcher          string `envconfig:"BOSGC_BATCHER" default:"cray-cfs-batcher" check:"label"`
 
-	SessionTTL      Age            `env:"BOSGC_SESSION_TTL" envDefault:"7d"`
-	FailedTTL       Age            `env:"BOSGC_FAILED_TTL" envDefault:"14d"`
-	AbandonedTTL    Age            `env:"BOSGC_ABANDONED_TTL" envDefault:"14d"`
-	KeepLast        int            `env:"BOSGC_KEEP_LAST" envDefault:"1" min:"0"`
-	KeepTemplates   List           `env:"BOSGC_KEEP_TEMPLATES" check:"globs"`
-	OrphanGrace     Age            `env:"BOSGC_ORPHAN_GRACE" envDefault:"24h"`
-	OrphanSightings int            `env:"BOSGC_ORPHAN_SIGHTINGS" envDefault:"2" min:"1"`
-	CFS             policy.CFSMode `env:"BOSGC_CFS" envDefault:"old" oneof:"off linked old"`
-	CFSTTL          Age            `env:"BOSGC_CFS_TTL" envDefault:"7d"`
-	CFSLink         policy.CFSLink `env:"BOSGC_CFS_LINK" envDefault:"exact" oneof:"exact inferred"`
+	SessionTTL      Age            `envconfig:"BOSGC_SESSION_TTL" default:"7d"`
+	FailedTTL       Age            `envconfig:"BOSGC_FAILED_TTL" default:"14d"`
+	AbandonedTTL    Age            `envconfig:"BOSGC_ABANDONED_TTL" default:"14d"`
+	KeepLast        int            `envconfig:"BOSGC_KEEP_LAST" default:"1" min:"0"`
+	KeepTemplates   List           `envconfig:"BOSGC_KEEP_TEMPLATES" check:"globs"`
+	OrphanGrace     Age            `envconfig:"BOSGC_ORPHAN_GRACE" default:"24h"`
+	OrphanSightings int            `envconfig:"BOSGC_ORPHAN_SIGHTINGS" default:"2" min:"1"`
+	CFS             policy.CFSMode `envconfig:"BOSGC_CFS" default:"old" oneof:"off linked old"`
+	CFSTTL          Age            `envconfig:"BOSGC_CFS_TTL" default:"7d"`
+	CFSLink         policy.CFSLink `envconfig:"BOSGC_CFS_LINK" default:"exact" oneof:"exact inferred"`
 
-	MaxDeletes       int  `env:"BOSGC_MAX_DELETES" envDefault:"1000" min:"1"`
-	MaxOrphanPercent int  `env:"BOSGC_MAX_ORPHAN_PERCENT" envDefault:"50" min:"0" max:"100"`
-	DryRun           bool `env:"BOSGC_DRY_RUN" envDefault:"false"`
+	MaxDeletes       int  `envconfig:"BOSGC_MAX_DELETES" default:"1000" min:"1"`
+	MaxOrphanPercent int  `envconfig:"BOSGC_MAX_ORPHAN_PERCENT" default:"50" min:"0" max:"100"`
+	DryRun           bool `envconfig:"BOSGC_DRY_RUN" default:"false"`
 
-	BOSConcurrency  int `env:"BOSGC_BOS_CONCURRENCY" envDefault:"2" min:"1" max:"64"`
-	CFSConcurrency  int `env:"BOSGC_CFS_CONCURRENCY" envDefault:"4" min:"1" max:"64"`
-	KubeConcurrency int `env:"BOSGC_KUBE_CONCURRENCY" envDefault:"8" min:"1" max:"64"`
-	RequestTimeout  Age `env:"BOSGC_REQUEST_TIMEOUT" envDefault:"30s" check:"positive"`
-	ListTimeout     Age `env:"BOSGC_LIST_TIMEOUT" envDefault:"60s" check:"positive"`
-	Deadline        Age `env:"BOSGC_DEADLINE" envDefault:"15m" check:"positive"`
+	BOSConcurrency  int `envconfig:"BOSGC_BOS_CONCURRENCY" default:"2" min:"1" max:"64"`
+	CFSConcurrency  int `envconfig:"BOSGC_CFS_CONCURRENCY" default:"4" min:"1" max:"64"`
+	KubeConcurrency int `envconfig:"BOSGC_KUBE_CONCURRENCY" default:"8" min:"1" max:"64"`
+	RequestTimeout  Age `envconfig:"BOSGC_REQUEST_TIMEOUT" default:"30s" check:"positive"`
+	ListTimeout     Age `envconfig:"BOSGC_LIST_TIMEOUT" default:"60s" check:"positive"`
+	Deadline        Age `envconfig:"BOSGC_DEADLINE" default:"15m" check:"positive"`
 
-	Interval       Age    `env:"BOSGC_INTERVAL" envDefault:"1h" check:"positive"`
-	MetricsAddr    string `env:"BOSGC_METRICS_ADDR" envDefault:":9090"`
-	MetricsLinger  Age    `env:"BOSGC_METRICS_LINGER" envDefault:"0s"`
-	PushURL        string `env:"BOSGC_PUSH_URL" check:"url"`
-	Textfile       string `env:"BOSGC_TEXTFILE"`
-	StateNamespace string `env:"BOSGC_STATE_NAMESPACE" check:"label"`
-	StateName      string `env:"BOSGC_STATE_NAME" envDefault:"bosgc" check:"label"`
-	CronJob        string `env:"BOSGC_CRONJOB" check:"label"`
-	JournalDir     string `env:"BOSGC_JOURNAL_DIR"`
-	JournalRuns    int    `env:"BOSGC_JOURNAL_RUNS" envDefault:"20" min:"1"`
+	Interval       Age    `envconfig:"BOSGC_INTERVAL" default:"1h" check:"positive"`
+	MetricsAddr    string `envconfig:"BOSGC_METRICS_ADDR" default:":9090"`
+	MetricsLinger  Age    `envconfig:"BOSGC_METRICS_LINGER" default:"0s"`
+	PushURL        string `envconfig:"BOSGC_PUSH_URL" check:"url"`
+	Textfile       string `envconfig:"BOSGC_TEXTFILE"`
+	StateNamespace string `envconfig:"BOSGC_STATE_NAMESPACE" check:"label"`
+	StateName      string `envconfig:"BOSGC_STATE_NAME" default:"bosgc" check:"label"`
+	CronJob        string `envconfig:"BOSGC_CRONJOB" check:"label"`
+	JournalDir     string `envconfig:"BOSGC_JOURNAL_DIR"`
+	JournalRuns    int    `envconfig:"BOSGC_JOURNAL_RUNS" default:"20" min:"1"`
 
-	MeshQuitURL string `env:"BOSGC_MESH_QUIT_URL" check:"url"`
-	LogLevel    string `env:"BOSGC_LOG_LEVEL" envDefault:"info" oneof:"debug info warn error"`
-	LogFormat   string `env:"BOSGC_LOG_FORMAT" oneof:"json text"`
+	MeshQuitURL string `envconfig:"BOSGC_MESH_QUIT_URL" check:"url"`
+	LogLevel    string `envconfig:"BOSGC_LOG_LEVEL" default:"info" oneof:"debug info warn error"`
+	LogFormat   string `envconfig:"BOSGC_LOG_FORMAT" oneof:"json text"`
 }
 
 // List is a list of texts, separated by commas. White space around them does not count, or
 // everything after the first comma of "a, b" would silently mean nothing.
 type List []string
 
-// UnmarshalText reads a list from a setting.
-func (l *List) UnmarshalText(text []byte) error {
+// Decode reads a list for envconfig.
+func (l *List) Decode(text string) error {
 	*l = nil
-	for part := range strings.SplitSeq(string(text), ",") {
+	for part := range strings.SplitSeq(text, ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			*l = append(*l, part)
 		}
@@ -127,9 +132,9 @@ func (p Problems) Error() string {
 // Load reads the settings from an environment as os.Environ gives it. The error is
 // Problems, and names everything that is wrong at once.
 func Load(environ []string) (Config, error) {
-	values := env.ToMap(environ)
+	values := parseEnviron(environ)
 	var c Config
-	problems := parse(&c, values)
+	problems := c.decode(values)
 	for _, s := range c.settings(values) {
 		if problems.has(s.Name) {
 			continue // what could not be read needs no second complaint
@@ -147,34 +152,66 @@ func Load(environ []string) (Config, error) {
 	return c, c.readSecret()
 }
 
-func parse(c *Config, values map[string]string) Problems {
-	err := env.ParseWithOptions(c, env.Options{Environment: values})
-	if err == nil {
-		return nil
-	}
+// decode reads all settings and returns those that cannot be read.
+func (c *Config) decode(values map[string]string) Problems {
 	var problems Problems
-	var all env.AggregateError
-	if !errors.As(err, &all) {
-		return Problems{{Why: err.Error()}}
-	}
-	for _, one := range all.Errors {
-		var bad env.ParseError
-		if !errors.As(one, &bad) {
-			problems = append(problems, Problem{Why: one.Error()})
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		field, tag := v.Field(i), v.Type().Field(i).Tag
+		name, byDefault := tag.Get("envconfig"), tag.Get("default")
+		text := cmp.Or(values[name], byDefault)
+		err := decodeField(field, text)
+		if field.Kind() == reflect.Int && err == nil {
+			err = checkDecimal(field.Int(), text)
+		}
+		if err == nil {
 			continue
 		}
-		field, _ := reflect.TypeFor[Config]().FieldByName(bad.Name)
-		name := field.Tag.Get("env")
-		why := bad.Err.Error()
-		switch field.Type.Kind() {
+		why := err.Error()
+		switch field.Kind() {
 		case reflect.Int:
-			why = "is no whole number; expected one such as " + field.Tag.Get("envDefault")
+			why = "is no whole number; expected one such as " + byDefault
 		case reflect.Bool:
 			why = "is neither true nor false"
 		}
 		problems = append(problems, Problem{name, values[name], why})
 	}
 	return problems
+}
+
+// decodeField has envconfig read one setting. On its own envconfig reads the environment of the process, and stops at
+// the first mistake. Here an environment is a list, so that tests run several bosgc at once, and all mistakes are
+// reported together. So envconfig is given a struct of this field alone, where the value is the default of a variable
+// that no environment has: the name of one ends before its first "=".
+func decodeField(field reflect.Value, text string) error {
+	spec := reflect.New(reflect.StructOf([]reflect.StructField{{
+		Name: "Value", Type: field.Type(), Tag: reflect.StructTag(fmt.Sprintf(`envconfig:"=" default:%q`, text)),
+	}}))
+	err := envconfig.Process("", spec.Interface())
+	if bad, ok := errors.AsType[*envconfig.ParseError](err); ok {
+		return bad.Err // the rest of its text is about the struct
+	}
+	field.Set(spec.Elem().Field(0))
+	return err
+}
+
+// checkDecimal refuses what envconfig takes for a number and a person may not mean: to it 010 is 8.
+func checkDecimal(n int64, text string) error {
+	if decimal, err := strconv.ParseInt(text, 10, 32); err != nil || decimal != n {
+		return strconv.ErrSyntax
+	}
+	return nil
+}
+
+// parseEnviron returns the values of variables that are listed as os.Environ does.
+func parseEnviron(environ []string) map[string]string {
+	values := make(map[string]string, len(environ))
+	for _, line := range environ {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			values[name] = value
+		}
+	}
+	return values
 }
 
 func (p Problems) has(name string) bool {

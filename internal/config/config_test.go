@@ -83,6 +83,10 @@ func TestAllProblemsAreNamedAtOnce(t *testing.T) {
 		"BOSGC_MAX_DELETES=0":                                     {"at least 1"},
 		"BOSGC_MAX_ORPHAN_PERCENT=101":                            {"at most 100"},
 		"BOSGC_BOS_CONCURRENCY=many":                              {"whole number"},
+		"BOSGC_KEEP_LAST=010":                                     {`BOSGC_KEEP_LAST="010"`, "whole number"},
+		"BOSGC_MAX_DELETES=0x10":                                  {"whole number"},
+		"BOSGC_MAX_DELETES=1_000":                                 {"whole number"},
+		"BOSGC_MAX_DELETES=3000000000":                            {"whole number"},
 		"BOSGC_DRY_RUN=ja":                                        {"neither true nor false"},
 		"BOSGC_BOS_URL=cray-bos":                                  {`BOSGC_BOS_URL="cray-bos"`, "http://"},
 		"BOSGC_CFS_URL=ftp://cray-cfs-api":                        {"http://"},
@@ -177,5 +181,25 @@ func TestListsAreTrimmed(t *testing.T) {
 	}
 	if _, err := Load([]string{"BOSGC_KEEP_TEMPLATES=a b"}); err == nil {
 		t.Error("a pattern with white space in it is accepted: it can never match")
+	}
+}
+
+// A value reaches envconfig in the tag of a struct, which has a syntax of its own.
+func TestAnyTextIsReadAsItStands(t *testing.T) {
+	for _, text := range []string{`a"b`, `a\`, "`", "a\nb\t", "\xff\xfe", `x" default:"y`, " a ", "ä%q", "=", "$HOME"} {
+		c, err := Load([]string{"BOSGC_TEXTFILE=" + text})
+		if err != nil || c.Textfile != text {
+			t.Errorf("%q is read as %q, error %v", text, c.Textfile, err)
+		}
+	}
+}
+
+// An environment is what Load is given and nothing else: neither that of the process, nor a name without BOSGC_.
+func TestOnlyTheGivenEnvironmentIsRead(t *testing.T) {
+	t.Setenv("BOSGC_NAMESPACE", "other")
+	t.Setenv("NAMESPACE", "other")
+	c, err := Load([]string{"NAMESPACE=other", "BOSGC_CRONJOB"})
+	if err != nil || c.Namespace != "services" {
+		t.Errorf("the namespace is %q, error %v", c.Namespace, err)
 	}
 }

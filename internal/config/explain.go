@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
 )
 
 // Explanation is all about one setting that a person may want to know.
@@ -36,7 +34,7 @@ func Explain(name string, environ []string) (Explanation, bool) {
 
 func (m meaning) explain(environ []string) Explanation {
 	var e Explanation
-	values := env.ToMap(environ)
+	values := parseEnviron(environ)
 	c, err := Load(environ)
 	for _, s := range c.settings(values) {
 		if s.Name == m.name {

@@ -15,7 +15,7 @@ func Names() []string {
 	t := reflect.TypeFor[Config]()
 	names := make([]string, 0, t.NumField())
 	for i := range t.NumField() {
-		names = append(names, t.Field(i).Tag.Get("env"))
+		names = append(names, t.Field(i).Tag.Get("envconfig"))
 	}
 	return names
 }

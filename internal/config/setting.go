@@ -27,13 +27,7 @@ type Setting struct {
 
 // Settings lists all settings with their values and where those came from.
 func (c Config) Settings(environ []string) []Setting {
-	values := map[string]string{}
-	for _, line := range environ {
-		if name, value, ok := strings.Cut(line, "="); ok {
-			values[name] = value
-		}
-	}
-	return c.settings(values)
+	return c.settings(parseEnviron(environ))
 }
 
 func (c Config) settings(values map[string]string) []Setting {
@@ -42,9 +36,9 @@ func (c Config) settings(values map[string]string) []Setting {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		s := Setting{
-			Name:    field.Tag.Get("env"),
+			Name:    field.Tag.Get("envconfig"),
 			Origin:  "default",
-			Default: field.Tag.Get("envDefault"),
+			Default: field.Tag.Get("default"),
 			field:   field,
 			raw:     v.Field(i).Interface(),
 		}
