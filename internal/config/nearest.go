@@ -1,11 +1,12 @@
 package config
 
 import (
-	"cmp"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+
+	"bosgc/internal/suggest"
 )
 
 const prefix = "BOSGC_"
@@ -52,56 +53,16 @@ func serviceLink(name string, values map[string]string) bool {
 	return false
 }
 
-// Nearest gives the settings whose names are most like one that is not known, the most alike first; none if
-// nothing is.
+// Nearest returns up to three settings whose names are most like an unknown one, the most similar first.
 func Nearest(name string) []string {
-	const shown = 3
-	name = strings.TrimPrefix(canonical(name), prefix)
-	type candidate struct {
-		name string
-		far  int
-	}
-	var all []candidate
-	for _, known := range Names() {
-		short := strings.TrimPrefix(known, prefix)
-		far := distance(name, short)
-		if len(name) > 2 && strings.Contains(short, name) {
-			far = 1 // who gives a part of a name means it
-		}
-		if far <= max(1, min(len(name), len(short))/3) {
-			all = append(all, candidate{known, far})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.far, b.far) })
-	var names []string
-	for _, c := range all[:min(len(all), shown)] {
-		names = append(names, c.name)
-	}
-	return names
+	const most = 3
+	short := func(name string) string { return strings.TrimPrefix(name, prefix) }
+	nearest := suggest.Nearest(short(canonical(name)), Names(), short)
+	return nearest[:min(len(nearest), most)]
 }
 
 // canonical is a name as a setting has it, of one as a person writes it.
 func canonical(name string) string {
 	name = strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(name), "-", "_"))
 	return prefix + strings.TrimPrefix(name, prefix)
-}
-
-// distance is how many letters have to be changed, added or left out to make one name of another.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost = 1 + min(before, row[j], row[j+1])
-			}
-			before, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
