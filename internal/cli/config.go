@@ -67,12 +67,8 @@ func (a *app) explainSetting(name string) error {
 	if a.output == "json" {
 		return written(report.JSON(a.stdout, e))
 	}
-	for line := range strings.Lines(e.String()) { // line by line, because a value is data
-		if _, err := fmt.Fprintln(a.stdout, report.Clean(strings.TrimSuffix(line, "\n"))); err != nil {
-			return written(err)
-		}
-	}
-	return nil
+	_, err := fmt.Fprint(a.stdout, report.Setting(e))
+	return written(err)
 }
 
 // environment is where settings come from. --namespace is the last word on its own.

@@ -91,53 +91,6 @@ func (m meaning) accepts(field reflect.StructField) string {
 	return "a text"
 }
 
-// String is the explanation as a person reads it.
-func (e Explanation) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", e.Name)
-	for _, line := range wrap(e.Meaning, 78) {
-		fmt.Fprintf(&b, "  %s\n", line)
-	}
-	b.WriteByte('\n')
-	now := fmt.Sprintf("%s (%s)", cmp.Or(e.Value, `""`), e.Origin)
-	if e.Problem != "" {
-		now = fmt.Sprintf("%q, which cannot be used: it %s", e.Value, e.Problem)
-	}
-	example := ""
-	if e.Example != "" {
-		example = e.Name + "=" + e.Example
-	}
-	for _, part := range []struct{ title, text string }{
-		{"now", now}, {"default", cmp.Or(e.Default, "empty")}, {"accepts", e.Accepts}, {"example", example}, {"matters to", e.Where},
-	} {
-		for i, line := range wrap(part.text, 66) {
-			title := part.title
-			if i > 0 {
-				title = ""
-			}
-			fmt.Fprintf(&b, "  %-11s %s\n", title, line)
-		}
-	}
-	return b.String()
-}
-
-// wrap breaks a text into lines of a width, where it has spaces.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		line += strings.TrimPrefix(" "+word, map[bool]string{true: " "}[line == ""])
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
-}
-
 var pageName = regexp.MustCompile(`docs/([a-z]+\.md)`)
 
 // Page is docs/settings.md.
