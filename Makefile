@@ -27,7 +27,7 @@ RACE := $(if $(shell command -v gcc),-race)
 # once. The soak walks through all that sweeps, applies, restores and cleans, with faults and crashes.
 AT_ONCE := ^Test(Soak|Race|Stopped|OfTwoSweeps|ASweepThatLosesItsLock|Protection|Serve|TheExporter|Linger|Push|Progress)
 # Packages in which nothing happens at once.
-PLAIN := config|inventory|man|policy|report
+PLAIN := config|inventory|policy|report|suggest
 TEST := $(CURDIR)/bin/gotestsum --format pkgname-and-test-fails --
 
 .PHONY: help
