@@ -51,7 +51,10 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 	for _, cmd := range commands {
 		name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 		page := readPage(t, filepath.Join(folder, name+".1"))
-		wanted := []string{".SH NAME\n" + name + " - " + cmd.Short + "\n", ".SH SYNOPSIS\n", ".SH DESCRIPTION\n", ".SH SEE ALSO\n", "namespace"}
+		wanted := []string{
+			".SH NAME\n" + name + " - " + cmd.Short + "\n",
+			".SH SYNOPSIS\n", ".SH DESCRIPTION\n", ".SH SEE ALSO\n", "namespace",
+		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { // a character that means something in Markdown would change its text
 			wanted = append(wanted, "\t"+valueName.ReplaceAllString(f.Usage, `\fB$1\fR`)+"\n")
 		})
@@ -71,7 +74,8 @@ func TestManualHasWhatHelpSays(t *testing.T) {
 	for name, wanted := range map[string][]string{
 		"bosgc.1": {
 			".SH SYNOPSIS\n\\fBbosgc COMMAND [flags]\\fP\n",
-			".SH EXIT STATUS\n.EX\n  0  done (also when work is left for the next sweep by BOSGC_MAX_DELETES)\n  1  the run failed",
+			".SH EXIT STATUS\n.EX\n  0  done (also when work is left for the next sweep by BOSGC_MAX_DELETES)\n" +
+				"  1  the run failed",
 			".SH ENVIRONMENT\n", ".TP\n\\fBBOSGC_SESSION_TTL\\fP\nA finished session", "Default: 7d.",
 			"bosgc-completion(1)",
 		},
