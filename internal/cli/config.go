@@ -36,13 +36,14 @@ exit code 2, after naming all bad ones at once. Nothing is contacted.
 			}
 			all := settings.Settings(a.environ)
 			for i := range all {
-				a.origin(&all[i])
+				a.markFlag(&all[i])
 			}
 			if a.output == "json" {
 				return written(report.JSON(a.stdout, map[string]any{"settings": all}))
 			}
 			for _, s := range all {
-				if _, err = fmt.Fprintf(a.stdout, "%-30s %-24s %s\n", s.Name, cmp.Or(report.Clean(s.Value), `""`), s.Origin); err != nil {
+				value := cmp.Or(report.Clean(s.Value), `""`)
+				if _, err = fmt.Fprintf(a.stdout, "%-30s %-24s %s\n", s.Name, value, s.Origin); err != nil {
 					break
 				}
 			}
@@ -50,7 +51,8 @@ exit code 2, after naming all bad ones at once. Nothing is contacted.
 		},
 	}
 	cmd.Flags().StringVar(&explain, "explain", "", "say what the setting of this `NAME` means")
-	_ = cmd.RegisterFlagCompletionFunc("explain", cobra.FixedCompletions(config.Names(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("explain",
+		cobra.FixedCompletions(config.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -63,19 +65,17 @@ func (a *app) explainSetting(name string) error {
 		}
 		return &sweep.Error{Code: gc.ExitUsage, Err: fmt.Errorf("%.80q is no setting; %s", name, near)}
 	}
-	a.origin(&e.Setting)
+	a.markFlag(&e.Setting)
 	if a.output == "json" {
 		return written(report.JSON(a.stdout, e))
 	}
-	for line := range strings.Lines(e.String()) { // line by line, because a value is data
-		if _, err := fmt.Fprintln(a.stdout, report.Clean(strings.TrimSuffix(line, "\n"))); err != nil {
-			return written(err)
-		}
-	}
-	return nil
+	_, err := fmt.Fprint(a.stdout, report.Setting(e))
+	return written(err)
 }
 
-// environment is where settings come from. --namespace is the last word on its own.
+const namespaceSetting = "BOSGC_NAMESPACE"
+
+// environment returns the environment from which settings are read. In it --namespace stands for BOSGC_NAMESPACE.
 func (a *app) environment() []string {
 	if a.namespace == "" {
 		return a.environ
@@ -83,13 +83,10 @@ func (a *app) environment() []string {
 	return append(slices.Clone(a.environ), namespaceSetting+"="+a.namespace)
 }
 
-const namespaceSetting = "BOSGC_NAMESPACE"
-
-// settings reads the settings, and names the flag where that is what cannot be used.
+// settings reads the settings. A problem with the namespace names the flag if that is where it comes from.
 func (a *app) settings() (config.Config, error) {
 	settings, err := config.Load(a.environ)
-	var problems config.Problems
-	if a.namespace != "" && errors.As(err, &problems) {
+	if problems, ok := errors.AsType[config.Problems](err); ok && a.namespace != "" {
 		for i := range problems {
 			if problems[i].Name == namespaceSetting {
 				problems[i].Why += " (it is what --namespace says)"
@@ -99,7 +96,8 @@ func (a *app) settings() (config.Config, error) {
 	return settings, err
 }
 
-func (a *app) origin(s *config.Setting) {
+// markFlag corrects the origin of the namespace, which config can only see in the environment.
+func (a *app) markFlag(s *config.Setting) {
 	if a.namespace != "" && s.Name == namespaceSetting {
 		s.Origin = "flag"
 	}

@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"bosgc/gc"
 	"bosgc/internal/config"
 	"bosgc/internal/inventory"
@@ -277,41 +275,6 @@ func TestCompletionScripts(t *testing.T) {
 	check.Stdin = strings.NewReader(script)
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
-	}
-}
-
-func TestEveryCommandHasAManualPage(t *testing.T) {
-	folder := filepath.Join(t.TempDir(), "new", "man1")
-	if code, stdout, stderr := run(nil, "man", folder); code != gc.ExitDone || stdout+stderr != "" {
-		t.Fatalf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
-	}
-	root := (&app{}).root()
-	var commands []string
-	var gather func(cmd *cobra.Command)
-	gather = func(cmd *cobra.Command) {
-		commands = append(commands, strings.ReplaceAll(cmd.CommandPath(), " ", "-"))
-		for _, sub := range cmd.Commands() {
-			gather(sub)
-		}
-	}
-	gather(root)
-	if len(commands) < 12 {
-		t.Errorf("only %d commands: %v", len(commands), commands)
-	}
-	for _, command := range commands {
-		text, err := os.ReadFile(filepath.Join(folder, command+".1"))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		for _, want := range []string{".SH NAME\n", ".SH SYNOPSIS\n", ".SH DESCRIPTION\n", ".SH SEE ALSO\n", "namespace"} {
-			if !strings.Contains(string(text), want) {
-				t.Errorf("%s: %q is not in:\n%s", command, want, text)
-			}
-		}
-	}
-	if code, _, stderr := run(nil, "man", os.DevNull); code != gc.ExitFailed || !strings.Contains(stderr, "folder") {
-		t.Errorf("missing folder: exit code %d, stderr %q", code, stderr)
 	}
 }
 

@@ -7,15 +7,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
 	"bosgc/gc"
-	"bosgc/internal/man"
+	"bosgc/internal/config"
 	"bosgc/internal/sweep"
 )
 
 const plugin = "kubectl-bosgc"
 
-// asPlugin has help say how it was called, where kubectl called it. In a shell's completion it is still known by the
+// asPlugin makes help say "kubectl bosgc" if kubectl has called the program. A shell's completion still knows it by the
 // name of its file.
 func (a *app) asPlugin(root *cobra.Command) {
 	if strings.TrimSuffix(filepath.Base(a.program), ".exe") != plugin {
@@ -44,13 +46,64 @@ they are found by name: "man bosgc-plan".`,
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // everybody may read a manual
 				return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("make the folder for the pages: %w", err)}
 			}
-			for _, page := range man.Pages(cmd.Root(), Version) {
-				//nolint:gosec // everybody may read a manual
-				if err := os.WriteFile(filepath.Join(args[0], page.Name), []byte(page.Text), 0o644); err != nil {
-					return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("write a page: %w", err)}
-				}
+			prepareManual(cmd.Root())
+			header := doc.GenManHeader{Section: "1", Source: "bosgc " + Version, Manual: "bosgc"}
+			if err := doc.GenManTree(cmd.Root(), &header, args[0]); err != nil {
+				return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("write the pages: %w", err)}
 			}
 			return nil
 		},
 	}
+}
+
+// prepareManual makes the texts of all commands what cobra's generator of manual pages takes them for, which is
+// Markdown, and adds sections that cobra does not know. The commands do not run after it.
+func prepareManual(root *cobra.Command) {
+	root.DisableAutoGenTag = true // it holds the day, and a release is the same bytes on any
+	root.Use += " COMMAND"
+	description, exitCodes, _ := strings.Cut(root.Long, "\n\nExit codes:\n")
+	root.Long = description
+	var prepare func(cmd *cobra.Command)
+	prepare = func(cmd *cobra.Command) {
+		cmd.Long = markdown(cmd.Long)
+		for _, flags := range []*pflag.FlagSet{cmd.LocalNonPersistentFlags(), cmd.PersistentFlags()} {
+			flags.VisitAll(func(f *pflag.Flag) { f.Usage = markdownEscapes.Replace(f.Usage) })
+		}
+		for _, sub := range cmd.Commands() {
+			prepare(sub)
+		}
+	}
+	prepare(root)
+	root.Long += "\n# EXIT STATUS\n" + markdown(exitCodes) + "\n# ENVIRONMENT\n" +
+		"An empty variable counts as one that is not set. \"bosgc config\" shows what they are set to.\n"
+	for _, name := range config.Names() {
+		e, _ := config.Explain(name, nil)
+		meaning := e.Meaning
+		if e.Default != "" {
+			meaning += " Default: " + e.Default + "."
+		}
+		root.Long += fmt.Sprintf("\n**%s**\n: %s\n", name, markdown(meaning))
+	}
+}
+
+// markdownEscapes leaves backquotes alone: flags have them around the name of their value.
+var markdownEscapes = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "<", `\<`)
+
+// markdown returns a help text as Markdown. Lines that are indented are commands and tables, and stay as they are.
+func markdown(text string) string {
+	var b strings.Builder
+	verbatim := false
+	for line := range strings.Lines(text) {
+		indented := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
+		if indented && !verbatim {
+			b.WriteByte('\n') // without a blank line before them they would belong to the paragraph
+		}
+		verbatim = indented
+		if indented {
+			b.WriteString("    " + line)
+		} else {
+			b.WriteString(markdownEscapes.Replace(line))
+		}
+	}
+	return b.String()
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Age is a length of time as settings give it: sums of weeks, days, hours, minutes and
-// seconds, such as 36h or 7d12h. Days have 24 hours.
+// Age is a length of time as settings have it: a sum of weeks, days, hours, minutes and seconds, such as 36h or 7d12h.
+// A day has 24 hours.
 type Age time.Duration
 
 var ageUnits = map[byte]time.Duration{
@@ -19,8 +19,8 @@ var ageUnits = map[byte]time.Duration{
 
 const ageExpected = "expected an age such as 36h, 7d or 1w2d12h (units s m h d w)"
 
-// ParseAge reads an age. A number without a unit is an error and never zero: services of
-// CSM that read "7" as no time at all have deleted everything for it (docs/csm.md, "Ages").
+// ParseAge reads an age. A number without a unit is an error and never zero: services of CSM that read "7" as no time
+// at all have deleted everything for it (docs/csm.md, "Ages").
 func ParseAge(text string) (Age, error) {
 	rest := strings.TrimSpace(text)
 	if rest == "" {
@@ -53,13 +53,13 @@ func ParseAge(text string) (Age, error) {
 	return Age(sum), nil
 }
 
-// UnmarshalText reads an age from a setting.
-func (a *Age) UnmarshalText(text []byte) (err error) {
-	*a, err = ParseAge(string(text))
+// Decode reads an age for envconfig.
+func (a *Age) Decode(text string) (err error) {
+	*a, err = ParseAge(text)
 	return err
 }
 
-// D is the age as a duration.
+// D returns the age as a time.Duration.
 func (a Age) D() time.Duration { return time.Duration(a) }
 
 func (a Age) String() string {
@@ -68,7 +68,7 @@ func (a Age) String() string {
 	}
 	var b strings.Builder
 	rest := time.Duration(a)
-	for _, unit := range "dhms" { // weeks as days: 7d reads as it is written
+	for _, unit := range "dhms" { // no weeks: 7d is shown as most people write it
 		if n := rest / ageUnits[byte(unit)]; n > 0 {
 			fmt.Fprintf(&b, "%d%c", n, unit)
 			rest -= n * ageUnits[byte(unit)]

@@ -2,15 +2,12 @@ package config
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"reflect"
-	"regexp"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
 )
 
-// Explanation is all about one setting that a person may want to know.
+// Explanation is everything about one setting that a person may want to know.
 type Explanation struct {
 	Setting
 
@@ -21,12 +18,12 @@ type Explanation struct {
 	Where   string `json:"where"`   // the commands it matters to, and the page that says more
 }
 
-// Explain explains one setting, and says what its value is in an environment, which need not be a good one: that
-// is when people ask. BOSGC_ and the case of letters do not matter. It is false if there is no such setting.
+// Explain explains one setting, whose prefix BOSGC_ and case do not matter, with its value in an environment. That need
+// not be a valid one: bad settings are what people ask about. It returns false for an unknown setting.
 func Explain(name string, environ []string) (Explanation, bool) {
 	for _, g := range meanings {
 		for _, m := range g.settings {
-			if m.name == canonical(name) {
+			if m.name == fullName(name) {
 				return m.explain(environ), true
 			}
 		}
@@ -35,50 +32,48 @@ func Explain(name string, environ []string) (Explanation, bool) {
 }
 
 func (m meaning) explain(environ []string) Explanation {
-	var e Explanation
-	values := env.ToMap(environ)
+	e := Explanation{Meaning: m.text, Where: m.where}
 	c, err := Load(environ)
-	for _, s := range c.settings(values) {
-		if s.Name == m.name {
-			e.Setting = s
+	for _, f := range c.fields() {
+		if f.name == m.name {
+			e.Setting, e.Accepts = f.setting(parseEnviron(environ)), m.accepts(f)
 		}
 	}
-	problems, _ := err.(Problems) //nolint:errorlint // Load gives nothing else
+	problems, _ := errors.AsType[Problems](err)
 	for _, p := range problems {
 		if p.Name == m.name {
 			e.Value, e.Problem = p.Value, p.Why
 		}
 	}
-	e.Meaning, e.Where, e.Accepts = m.text, m.where, m.accepts(e.field)
 	e.Example = cmp.Or(m.example, e.Default)
 	return e
 }
 
-// accepts says which values a setting takes. It stands on what check demands.
-func (m meaning) accepts(field reflect.StructField) string {
-	tag := field.Tag
-	if words := tag.Get("oneof"); words != "" {
+// accepts returns which values a setting takes. It has to say the same as check demands.
+func (m meaning) accepts(f field) string {
+	if words := f.tag.Get("oneof"); words != "" {
 		return "one of " + strings.Join(strings.Fields(words), ", ")
 	}
-	switch field.Type {
+	check := f.tag.Get("check")
+	switch f.value.Type() {
 	case reflect.TypeFor[Age]():
 		text := "an age: numbers with units s m h d w, and sums of them, such as 36h or 7d12h"
-		if tag.Get("check") == "positive" {
+		if check == "positive" {
 			text += "; longer than 0s"
 		}
 		return text
 	case reflect.TypeFor[bool]():
 		return "true or false"
 	case reflect.TypeFor[int]():
-		text := "a whole number of " + m.of + ", at least " + tag.Get("min")
-		if tag.Get("max") != "" {
-			text += " and at most " + tag.Get("max")
+		text := "a whole number of " + m.counts + ", at least " + f.tag.Get("min")
+		if high := f.tag.Get("max"); high != "" {
+			text += " and at most " + high
 		}
 		return text
 	case reflect.TypeFor[Secret]():
 		return "a text, which is never shown"
 	}
-	switch tag.Get("check") {
+	switch check {
 	case "url":
 		return "a URL with http:// or https://, without user, password and query"
 	case "urls":
@@ -91,94 +86,4 @@ func (m meaning) accepts(field reflect.StructField) string {
 		return "a name of Kubernetes: lower-case letters, digits and dashes"
 	}
 	return "a text"
-}
-
-// String is the explanation as a person reads it.
-func (e Explanation) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", e.Name)
-	for _, line := range wrap(e.Meaning, 78) {
-		fmt.Fprintf(&b, "  %s\n", line)
-	}
-	b.WriteByte('\n')
-	now := fmt.Sprintf("%s (%s)", cmp.Or(e.Value, `""`), e.Origin)
-	if e.Problem != "" {
-		now = fmt.Sprintf("%q, which cannot be used: it %s", e.Value, e.Problem)
-	}
-	example := ""
-	if e.Example != "" {
-		example = e.Name + "=" + e.Example
-	}
-	for _, part := range []struct{ title, text string }{
-		{"now", now}, {"default", cmp.Or(e.Default, "empty")}, {"accepts", e.Accepts}, {"example", example}, {"matters to", e.Where},
-	} {
-		for i, line := range wrap(part.text, 66) {
-			title := part.title
-			if i > 0 {
-				title = ""
-			}
-			fmt.Fprintf(&b, "  %-11s %s\n", title, line)
-		}
-	}
-	return b.String()
-}
-
-// wrap breaks a text into lines of a width, where it has spaces.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		line += strings.TrimPrefix(" "+word, map[bool]string{true: " "}[line == ""])
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-var pageName = regexp.MustCompile(`docs/([a-z]+\.md)`)
-
-// Page is docs/settings.md.
-func Page() string {
-	var b strings.Builder
-	b.WriteString(`# Settings
-
-<!-- This page is made from config/meaning.go by "make docs-settings". -->
-
-Everything is tuned by environment variables, so that a CronJob and a person do it the same way. An empty variable
-counts as one that is not set. A variable that begins with BOSGC_ and is none of these is refused, with the name
-that is most like it: a misspelled one would silently mean the default.
-
-` + "`bosgc config` shows all with their values and where those came from; `bosgc config --explain NAME` explains one." + `
-In the chart ` + "`BOSGC_SESSION_TTL` is `config.sessionTTL`, and so on." + `
-`)
-	for _, g := range meanings {
-		fmt.Fprintf(&b, "\n## %s\n", g.title)
-		for _, m := range g.settings {
-			e := m.explain(nil)
-			fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| | |\n|---|---|\n", e.Name, markdown(e.Meaning))
-			fmt.Fprintf(&b, "| default | %s |\n| accepts | %s |\n", code(e.Default, "empty"), markdown(e.Accepts))
-			if e.Example != "" {
-				fmt.Fprintf(&b, "| example | %s |\n", code(e.Name+"="+e.Example, ""))
-			}
-			fmt.Fprintf(&b, "| matters to | %s |\n", pageName.ReplaceAllString(e.Where, "[$1]($1)"))
-		}
-	}
-	return b.String()
-}
-
-func code(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return "`" + text + "`"
-}
-
-// markdown keeps what is meant as it is written from being taken for markup.
-func markdown(text string) string {
-	return strings.NewReplacer("*", `\*`, "[", `\[`, "]", `\]`, "<", `\<`).Replace(text)
 }

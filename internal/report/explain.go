@@ -44,9 +44,10 @@ func Explanation(e *explain.Explanation) string {
 	return p.b.String()
 }
 
-// field writes a name and a value, which goes on under itself.
-func (p *printer) field(name, value string) {
-	const column = 16
+func (p *printer) field(name, value string) { p.fieldAt(16, name, value) }
+
+// fieldAt writes a name, and a value that begins at a column in each of its lines. An empty value is left out.
+func (p *printer) fieldAt(column int, name, value string) {
 	inner := &printer{}
 	inner.wrap(value, strings.Repeat(" ", column))
 	text := inner.b.String()
