@@ -25,7 +25,7 @@ var (
 	script string
 )
 
-type fact struct{ Name, Value string }
+type fact struct{ name, value string }
 
 // Page writes a plan or report as one HTML page that needs nothing besides: no network, no server, no file. Its times are
 // UTC. Names and errors are of servers, and are data in it: none of them can become markup or script.

@@ -10,8 +10,6 @@ import (
 	"bosgc/policy"
 )
 
-const day = 24 * time.Hour
-
 // tile is one large number.
 type tile struct {
 	Count int
@@ -99,10 +97,10 @@ func count(d gc.Document) *tally {
 		if b := byKind[o.Kind]; b != nil {
 			b.add(o)
 		}
-		old, known := age(o, d.CreatedAt)
+		old, known := objectAge(o, d.CreatedAt)
 		t.ages[ageStep(old, known)].add(o)
 		if t.reasons[o.Reason] == nil {
-			t.reasons[o.Reason] = &bar{Code: o.Reason.String(), Name: reasonWords[o.Reason]}
+			t.reasons[o.Reason] = &bar{Code: o.Reason.String(), Name: reasonPhrases[o.Reason].row}
 		}
 		t.reasons[o.Reason].add(o)
 		switch o.Verdict {
@@ -144,7 +142,7 @@ func dueStep(o gc.Object, now time.Time) int {
 }
 
 func (t *tally) tiles(d gc.Document) []tile {
-	goes := tile{Count: t.all.Goes, Name: "to go", Note: fmt.Sprintf("of %s sessions; the oldest is %s old", thousands(len(t.sessions)), span(t.oldest)), Class: "goes"}
+	goes := tile{Count: t.all.Goes, Name: "to go", Note: fmt.Sprintf("of %s sessions; the oldest is %s old", thousands(len(t.sessions)), formatDuration(t.oldest)), Class: "goes"}
 	if t.all.Goes == 0 {
 		goes.Note = "nothing is due"
 	}
@@ -206,30 +204,4 @@ func scale(rows []*bar) {
 		b.StaysX = b.UnknownX + b.UnknownW
 		b.End = b.StaysX + b.StaysW
 	}
-}
-
-var reasonWords = map[policy.Reason]string{
-	policy.CompletedExpired: "finished long enough ago",
-	policy.FailedExpired:    "failed long enough ago",
-	policy.Abandoned:        "never ended, and nothing runs",
-	policy.Ghost:            "listed by BOS without a record",
-	policy.Orphaned:         "belongs to nobody, seen twice",
-	policy.OwnerCollected:   "goes with its session",
-	policy.CFSExpired:       "CFS session that is old enough",
-	policy.Requested:        "asked for by its name",
-
-	policy.Running:              "runs, or may run again",
-	policy.TooYoung:             "too young",
-	policy.KeptLast:             "among the newest of its template",
-	policy.KeptByRule:           "protected by a rule",
-	policy.NotOurs:              "not what BOS makes",
-	policy.InUse:                "something else uses it",
-	policy.AwaitingConfirmation: "looks orphaned, to be confirmed",
-	policy.OwnerKept:            "stays with its session",
-	policy.Foreign:              "not of BOS v1",
-	policy.PolicyOff:            "such are not collected",
-	policy.OrphanGuard:          "too many look orphaned at once",
-	policy.EvidenceIncomplete:   "not all could be read",
-	policy.BadData:              "cannot be understood",
-	policy.ClockSkew:            "some clock is wrong",
 }

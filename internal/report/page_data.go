@@ -21,12 +21,12 @@ type objectsData struct {
 }
 
 func pageData(d gc.Document) *objectsData {
-	data := &objectsData{Now: d.CreatedAt.Unix(), Kinds: names(policy.Kinds()), Texts: []string{""}, Objects: [][]any{}, places: map[string]int{"": 0}}
+	data := &objectsData{Now: d.CreatedAt.Unix(), Kinds: words(policy.Kinds()), Texts: []string{""}, Objects: [][]any{}, places: map[string]int{"": 0}}
 	data.Fates = fates()
 	for _, o := range d.Objects {
 		row := []any{
 			o.Kind.String(), data.text(o.Name), data.text(o.Session), data.text(o.Template), fateOf(o), data.text(o.Reason.String()),
-			unix(o.StartedAt), unix(o.EndedAt), unix(o.EligibleAt), data.text(Why(o, d.CreatedAt)), data.text(detail(o)),
+			unix(o.StartedAt), unix(o.EndedAt), unix(o.EligibleAt), data.text(describe(o, d.CreatedAt)), data.text(detail(o)),
 		}
 		if o.Link != nil {
 			row = append(row, data.link(o.Link))
@@ -65,7 +65,7 @@ func detail(o gc.Object) string {
 		text = o.Error
 	}
 	switch {
-	case with(o): // which one it is, its line says
+	case followsSession(o): // which one it is, its line says
 		return ""
 	case o.Link != nil && o.Link.Veto != "":
 		return text + "; not linked to a session: " + o.Link.Veto

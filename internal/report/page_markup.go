@@ -38,7 +38,7 @@ func each[T any](all []T, of func(T) markup) markup {
 
 func factsOf(d gc.Document) markup {
 	return each(facts(d), func(f fact) markup {
-		return fill("<div><dt>%s</dt><dd>%s</dd></div>", text(f.Name), text(f.Value))
+		return fill("<div><dt>%s</dt><dd>%s</dd></div>", text(f.name), text(f.value))
 	})
 }
 

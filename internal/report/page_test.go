@@ -144,7 +144,7 @@ func TestAgesAndDatesFallIntoTheRightRow(t *testing.T) {
 	if ageStep(0, false) != len(ageSteps) || ageStep(-time.Hour, true) != len(ageSteps) {
 		t.Error("what has no age, or is of the future, is given one")
 	}
-	if old, known := age(gc.Object{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost}, judged); known || old != 0 {
+	if old, known := objectAge(gc.Object{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost}, judged); known || old != 0 {
 		t.Errorf("a ghost, of which no time is known, is %s old", old)
 	}
 	for due, want := range map[time.Duration]int{time.Hour: 0, day: 0, 25 * time.Hour: 1, 28 * day: 2, 29 * day: 3, -day: 4} {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func TestWhySaysItInWords(t *testing.T) {
 		{"protected until", gc.Object{Verdict: policy.Keep, Reason: policy.KeptByRule, EligibleAt: at(-9 * day)}, "protected: stays until 1 Dec"},
 		{"due already, and kept all the same", gc.Object{Verdict: policy.Keep, Reason: policy.AwaitingConfirmation, EligibleAt: at(day)}, "looks orphaned, the next sweeps must confirm it: stays"},
 	} {
-		if got := Why(tt.o, judged); got != tt.want {
+		if got := describe(tt.o, judged); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -53,10 +54,10 @@ func TestEveryReasonHasWords(t *testing.T) {
 	for _, verdict := range policy.Verdicts() {
 		for _, reason := range policy.Reasons(verdict) {
 			o := gc.Object{Verdict: verdict, Reason: reason}
-			if why := Why(o, judged); strings.HasPrefix(why, reason.String()) && reason != policy.Running {
+			if why := describe(o, judged); strings.HasPrefix(why, fmt.Sprint(reason)) && reason != policy.Running {
 				t.Errorf("%s: %q", reason, why)
 			}
-			if reasonWords[reason] == "" {
+			if reasonPhrases[reason].row == "" {
 				t.Errorf("%s has no words on the page", reason)
 			}
 		}
@@ -69,7 +70,7 @@ func TestSpansAreCutOff(t *testing.T) {
 		0: "0 seconds", time.Second: "1 second", 59 * time.Second: "59 seconds", time.Minute: "1 minute", 61 * time.Second: "61 seconds",
 		time.Hour: "1 hour", 90 * time.Minute: "90 minutes", day: "1 day", 25 * time.Hour: "25 hours", 7*day - time.Second: "6 days", 7 * day: "7 days",
 	} {
-		if got := span(d); got != want {
+		if got := formatDuration(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}
@@ -105,7 +106,7 @@ func TestFilterShowsWhatItSays(t *testing.T) {
 		}
 		var got []string
 		for _, o := range objects {
-			if f.Shows(o, judged) {
+			if f.matches(o, judged) {
 				got = append(got, o.Name)
 			}
 		}
