@@ -44,7 +44,8 @@ func allReasons() (all []policy.Reason) {
 // ByTemplate reports whether the filter depends on the template of an object.
 func (f Filter) ByTemplate() bool { return len(f.patterns["template"]) > 0 }
 
-const filterExpected = "expected kind=, verdict=, reason=, template= (a glob), age> or age<, such as kind=Job or age>14d"
+const filterExpected = "expected kind=, verdict=, reason=, template= (a glob), age> or age<, " +
+	"such as kind=Job or age>14d"
 
 // ParseFilter parses conditions, of which all must hold; of several for the same field one must.
 func ParseFilter(conditions []string) (Filter, error) {

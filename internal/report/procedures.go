@@ -31,7 +31,8 @@ func Procedures(d gc.Document) string {
 		p.printProcedure(d, procedure)
 	}
 	if d.Kind == "Report" {
-		p.printLine("\nRun %s, exit code %d. To see what can be put back: bosgc restore %s --dry-run", d.Run, d.ExitCode, d.Run)
+		p.printLine("\nRun %s, exit code %d. To see what can be put back: bosgc restore %s --dry-run",
+			d.Run, d.ExitCode, d.Run)
 	}
 	return p.out.String()
 }

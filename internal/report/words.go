@@ -44,8 +44,8 @@ func describeFate(o gc.Object, now time.Time) string {
 	return ": stays"
 }
 
-// reasonPhrases are what a reason is called at the beginning of a sentence about one object, and in its row on the page.
-// A reason whose sentence depends on the object has no cause here: describeCause makes it.
+// reasonPhrases name a reason at the beginning of a sentence about one object, and in its row on the page. A reason
+// whose sentence depends on the object has no cause here: describeCause makes it.
 var reasonPhrases = map[policy.Reason]struct{ cause, row string }{
 	policy.CompletedExpired: {"", "finished long enough ago"},
 	policy.FailedExpired:    {"", "failed long enough ago"},
