@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -136,13 +137,16 @@ func TestThePageIsSelfContained(t *testing.T) {
 		}
 	}
 	elements, _ := parsePage(t, page)
-	if handler := regexp.MustCompile(`\{ (on\w+|src|action) |\{ href [^#]`); handler.MatchString(strings.Join(elements, "\n")) {
-		t.Error("an element has a handler, or an address outside the page")
+	active := regexp.MustCompile(`\{ (on\w+|src|action) |\{ href [^#]`)
+	for _, element := range elements {
+		if active.MatchString(element) {
+			t.Errorf("an element has a handler, or an address outside the page: %s", element)
+		}
 	}
 }
 
 func TestTotalsOfThePageAreThoseOfThePlan(t *testing.T) {
-	d := many(300)
+	d := largePlan(300)
 	page, counts := pageOf(t, d), countObjects(d)
 	data := scriptData(t, page)
 	if len(data.Objects) != len(d.Objects) {
@@ -155,7 +159,9 @@ func TestTotalsOfThePageAreThoseOfThePlan(t *testing.T) {
 				sum.counts[verdict] += n
 			}
 		}
-		got := gc.Summary{Delete: sum.counts[policy.Delete], Keep: sum.counts[policy.Keep], Unknown: sum.counts[policy.Unknown]}
+		got := gc.Summary{
+			Delete: sum.counts[policy.Delete], Keep: sum.counts[policy.Keep], Unknown: sum.counts[policy.Unknown],
+		}
 		if got != d.Summary {
 			t.Errorf("%s: %+v, want %+v", name, got, d.Summary)
 		}
@@ -167,7 +173,8 @@ func TestTotalsOfThePageAreThoseOfThePlan(t *testing.T) {
 	if kept != d.Summary.Keep {
 		t.Errorf("%d are kept until some time, want %d", kept, d.Summary.Keep)
 	}
-	bars := regexp.MustCompile(`<rect class="\w+" x="([\d.]+)" y="0" width="([\d.]+)" height="14">`).FindAllStringSubmatch(page, -1)
+	rect := regexp.MustCompile(`<rect class="\w+" x="([\d.]+)" y="0" width="([\d.]+)" height="14">`)
+	bars := rect.FindAllStringSubmatch(page, -1)
 	if len(bars) < 20 {
 		t.Errorf("%d parts of bars", len(bars))
 	}
@@ -204,7 +211,7 @@ func TestAgesAndDatesFallIntoTheRightRow(t *testing.T) {
 	for due, want := range map[time.Duration]int{
 		time.Hour: 0, day: 0, 25 * time.Hour: 1, 28 * day: 2, 29 * day: 3, -day: 4,
 	} {
-		if got := dueIndex(at(-due), judged); got != want {
+		if got := dueIndex(before(-due), judged); got != want {
 			t.Errorf("due in %s: %d, want %d", due, got, want)
 		}
 	}
@@ -219,7 +226,10 @@ func TestThePageOfASweepShowsWhatBecameOfEach(t *testing.T) {
 	d.Objects[2].Outcome, d.Objects[2].Error = gc.Failed, "the server is on fire"
 	d.Outcomes = map[gc.Outcome]int{gc.Failed: 1}
 	page := pageOf(t, d)
-	for _, want := range []string{"This is what a sweep has done", "Stopped before its end: interrupted", "1 failed, 0 wait, 0 changed", "the server is on fire", "Not read completely"} {
+	for _, want := range []string{
+		"This is what a sweep has done", "Stopped before its end: interrupted", "1 failed, 0 wait, 0 changed",
+		"the server is on fire", "Not read completely",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)
 		}
@@ -241,51 +251,45 @@ func TestALinkWithAVetoIsNone(t *testing.T) {
 	if links := page.Objects[1][11].([]any); len(links) != 0 {
 		t.Errorf("links in spite of a veto: %v", links)
 	}
-	if text := page.Texts[int(page.Objects[1][10].(float64))]; !strings.Contains(text, "not linked to a session: a person has set it") {
-		t.Errorf("the veto is not shown: %q", text)
+	detail := page.Texts[int(page.Objects[1][10].(float64))]
+	if !strings.Contains(detail, "not linked to a session: a person has set it") {
+		t.Errorf("the veto is not shown: %q", detail)
 	}
 }
 
-// many is a plan of so many sessions, with four objects each.
-func many(n int) gc.Document {
-	d := gc.Document{Kind: "Plan", Run: "20261122t120000z-00000000", CreatedAt: judged, Cluster: "https://api.example", PolicyHash: "0123456789abcdef"}
-	for i := range n {
+// largePlan returns a plan of so many sessions, with an object of each kind for each.
+func largePlan(sessions int) gc.Document {
+	d := gc.Document{
+		Kind: "Plan", Run: "20261122t120000z-00000000", CreatedAt: judged,
+		Cluster: "https://api.example", PolicyHash: "0123456789abcdef",
+	}
+	for i := range sessions {
 		id := fmt.Sprintf("%08x-2c3b-4f5e-8a9b-0123456789ab", i*7919)
-		ended := judged.Add(-time.Duration(i%2000) * 37 * time.Minute * 3)
+		ended := before(time.Duration(i%2000) * 111 * time.Minute)
 		started, due := ended.Add(-40*time.Minute), ended.Add(7*day)
-		verdict, reason := policy.Delete, policy.CompletedExpired
+		verdict, reason, count := policy.Delete, policy.CompletedExpired, &d.Summary.Delete
 		switch {
 		case i%17 == 0:
-			verdict, reason = policy.Unknown, policy.BadData
+			verdict, reason, count = policy.Unknown, policy.BadData, &d.Summary.Unknown
 		case due.After(judged):
-			verdict, reason = policy.Keep, policy.TooYoung
+			verdict, reason, count = policy.Keep, policy.TooYoung, &d.Summary.Keep
 		}
+		names := map[policy.Kind]string{policy.Job: "boa-" + id, policy.CFSSession: "batcher-" + id}
 		for _, kind := range policy.Kinds() {
-			name := map[policy.Kind]string{policy.Job: "boa-" + id, policy.CFSSession: "batcher-" + id}[kind]
-			if name == "" {
-				name = id
-			}
-			o := gc.Object{
-				Kind: kind, Name: name, Session: id, Template: fmt.Sprintf("compute-%d", i%12), Verdict: verdict, Reason: reason,
-				Detail: "finished " + ended.Format(time.RFC3339), StartedAt: started.UTC().Truncate(time.Second), EndedAt: ended.UTC().Truncate(time.Second), EligibleAt: due.UTC().Truncate(time.Second),
-			}
-			d.Objects = append(d.Objects, o)
-			switch verdict {
-			case policy.Delete:
-				d.Summary.Delete++
-			case policy.Keep:
-				d.Summary.Keep++
-			case policy.Unknown:
-				d.Summary.Unknown++
-			}
+			d.Objects = append(d.Objects, gc.Object{
+				Kind: kind, Name: cmp.Or(names[kind], id), Session: id, Template: fmt.Sprintf("compute-%d", i%12),
+				Verdict: verdict, Reason: reason, Detail: "finished " + ended.Format(time.RFC3339),
+				StartedAt: started, EndedAt: ended, EligibleAt: due,
+			})
+			*count++
 		}
 	}
 	return d
 }
 
-// A page of twenty thousand objects is to be mailed and opened.
+// A page of twenty thousand objects must be small enough to mail.
 func TestThePageStaysSmall(t *testing.T) {
-	if size := len(pageOf(t, many(5000))); size > 6<<20 {
+	if size := len(pageOf(t, largePlan(5000))); size > 6<<20 {
 		t.Errorf("5,000 sessions make a page of %d bytes", size)
 	}
 }
