@@ -13,61 +13,80 @@ import (
 	"bosgc/policy"
 )
 
-// Filter says which objects a table shows. It has no part in what is done.
+// Filter selects which objects a table shows. It has no influence on what is done.
 type Filter struct {
-	text  []string
-	is    map[string][]string // by key, the values of which one must match
-	older []time.Duration     // all of them
-	young []time.Duration
+	conditions []string
+	patterns   map[string][]string // by field; an object must match one of each field
+	older      []time.Duration     // an object must be older than all of them
+	younger    []time.Duration
 }
 
-// ByTemplate says whether the template of an object decides.
-func (f Filter) ByTemplate() bool { return len(f.is["template"]) > 0 }
+// filterField is what a condition compares by "=".
+type filterField struct {
+	value  func(gc.Object) string
+	values []string // all that there are; nil: the condition is a glob
+}
 
-const filterExpected = "expected kind=, verdict=, reason=, template= (a glob), age> or age<, such as kind=Job or age>14d"
+var filterFields = map[string]filterField{
+	"kind":     {func(o gc.Object) string { return fmt.Sprint(o.Kind) }, words(policy.Kinds())},
+	"verdict":  {func(o gc.Object) string { return fmt.Sprint(o.Verdict) }, words(policy.Verdicts())},
+	"reason":   {func(o gc.Object) string { return fmt.Sprint(o.Reason) }, words(allReasons())},
+	"template": {func(o gc.Object) string { return o.Template }, nil},
+}
 
-// ParseFilter reads conditions, of which all must hold; of several for the same key one must.
+func allReasons() (all []policy.Reason) {
+	for _, v := range policy.Verdicts() {
+		all = append(all, policy.Reasons(v)...)
+	}
+	return all
+}
+
+// ByTemplate reports whether the filter depends on the template of an object.
+func (f Filter) ByTemplate() bool { return len(f.patterns["template"]) > 0 }
+
+const filterExpected = "expected kind=, verdict=, reason=, template= (a glob), age> or age<, " +
+	"such as kind=Job or age>14d"
+
+// ParseFilter parses conditions, of which all must hold; of several for the same field one must.
 func ParseFilter(conditions []string) (Filter, error) {
-	f := Filter{text: conditions, is: map[string][]string{}}
+	f := Filter{conditions: conditions, patterns: map[string][]string{}}
 	var all []error
-	for _, text := range conditions {
-		if err := f.add(text); err != nil {
-			all = append(all, fmt.Errorf("--filter %q: %w", text, err))
+	for _, condition := range conditions {
+		if err := f.add(condition); err != nil {
+			all = append(all, fmt.Errorf("--filter %q: %w", condition, err))
 		}
 	}
 	return f, errors.Join(all...)
 }
 
-func (f *Filter) add(text string) error {
-	i := strings.IndexAny(text, "=<>")
+func (f *Filter) add(condition string) error {
+	i := strings.IndexAny(condition, "=<>")
 	if i < 0 {
 		return fmt.Errorf("has no comparison; %s", filterExpected)
 	}
-	key, sign, value := strings.ToLower(strings.TrimSpace(text[:i])), text[i], strings.TrimSpace(text[i+1:])
-	known := map[string][]string{"kind": names(policy.Kinds()), "verdict": names(policy.Verdicts()), "reason": nil, "template": nil, "age": nil}
-	for _, v := range policy.Verdicts() {
-		known["reason"] = append(known["reason"], names(policy.Reasons(v))...)
-	}
-	values, ok := known[key]
-	switch {
-	case !ok:
-		return fmt.Errorf("there is no key %q; %s", key, filterExpected)
-	case key == "age":
+	key, sign := strings.ToLower(strings.TrimSpace(condition[:i])), condition[i]
+	value := strings.TrimSpace(condition[i+1:])
+	if key == "age" {
 		return f.addAge(sign, value)
+	}
+	field, known := filterFields[key]
+	switch {
+	case !known:
+		return fmt.Errorf("there is no key %q; %s", key, filterExpected)
 	case sign != '=':
 		return fmt.Errorf("%s is compared by %q; expected =", key, string(sign))
-	case key == "template":
+	case field.values == nil:
 		if _, err := path.Match(value, ""); err != nil || value == "" {
 			return fmt.Errorf("%q is no glob; expected one like golden-*", value)
 		}
-		f.is[key] = append(f.is[key], value)
-		return nil
+	default:
+		i := slices.IndexFunc(field.values, func(v string) bool { return strings.EqualFold(v, value) })
+		if i < 0 {
+			return fmt.Errorf("there is no %s %q; expected one of %s", key, value, strings.Join(field.values, ", "))
+		}
+		value = field.values[i]
 	}
-	at := slices.IndexFunc(values, func(v string) bool { return strings.EqualFold(v, value) })
-	if at < 0 {
-		return fmt.Errorf("there is no %s %q; expected one of %s", key, value, strings.Join(values, ", "))
-	}
-	f.is[key] = append(f.is[key], values[at])
+	f.patterns[key] = append(f.patterns[key], value)
 	return nil
 }
 
@@ -81,42 +100,29 @@ func (f *Filter) addAge(sign byte, value string) error {
 	case sign == '>':
 		f.older = append(f.older, age.D())
 	default:
-		f.young = append(f.young, age.D())
+		f.younger = append(f.younger, age.D())
 	}
 	return nil
 }
 
-func names[T fmt.Stringer](values []T) []string {
-	all := make([]string, 0, len(values))
-	for _, v := range values {
-		all = append(all, v.String())
-	}
-	return all
-}
-
-// Shows says whether an object is shown. What has no age is neither older nor younger than any.
-func (f Filter) Shows(o gc.Object, now time.Time) bool {
-	for key, value := range map[string]string{"kind": o.Kind.String(), "verdict": o.Verdict.String(), "reason": o.Reason.String(), "template": o.Template} {
-		wanted := f.is[key]
-		if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(w string) bool {
-			matches, _ := path.Match(w, value) // kinds, verdicts and reasons have nothing that is special in a glob
-			return matches
+// matches reports whether an object is shown. What has no age is neither older nor younger than any.
+func (f Filter) matches(o gc.Object, now time.Time) bool {
+	for key, patterns := range f.patterns {
+		value := filterFields[key].value(o)
+		if !slices.ContainsFunc(patterns, func(pattern string) bool {
+			matched, _ := path.Match(pattern, value) // the words of the other fields have nothing special in a glob
+			return matched
 		}) {
 			return false
 		}
 	}
-	old, known := age(o, now)
-	for _, than := range f.older {
-		if !known || old <= than {
-			return false
-		}
+	age, known := objectAge(o, now)
+	if !known {
+		return len(f.older)+len(f.younger) == 0
 	}
-	for _, than := range f.young {
-		if !known || old >= than {
-			return false
-		}
-	}
-	return true
+	tooYoung := func(limit time.Duration) bool { return age <= limit }
+	tooOld := func(limit time.Duration) bool { return age >= limit }
+	return !slices.ContainsFunc(f.older, tooYoung) && !slices.ContainsFunc(f.younger, tooOld)
 }
 
-func (f Filter) String() string { return strings.Join(f.text, ", ") }
+func (f Filter) String() string { return strings.Join(f.conditions, ", ") }

@@ -10,6 +10,8 @@ import (
 	"bosgc/gc"
 )
 
+const indent = "  "
+
 // JSON writes a plan, a report or any other result as one document. The objects of a plan or report are written one by
 // one: all of them as one text weigh more than all that was read to judge them.
 func JSON(w io.Writer, document any) error {
@@ -25,29 +27,27 @@ func JSON(w io.Writer, document any) error {
 	if err != nil {
 		return err
 	}
-	// No text in JSON holds a line break, so that this can be nothing but the field itself.
+	// No string in JSON holds a line break, so that this can be nothing but the field itself.
 	before, after, ok := bytes.Cut(frame, []byte("\n"+indent+`"objects": []`))
 	if !ok {
 		return errors.New("the document has no field objects to write its objects to")
 	}
-	b := bufio.NewWriter(w)
-	_, _ = b.Write(before) // Flush has the error
-	_, _ = b.WriteString("\n" + indent + `"objects": [`)
+	buffered := bufio.NewWriter(w)
+	_, _ = buffered.Write(before) // Flush returns the error
+	_, _ = buffered.WriteString("\n" + indent + `"objects": [`)
 	separator := ""
 	for i := range objects {
 		text, err := json.MarshalIndent(&objects[i], indent+indent, indent)
 		if err != nil {
 			return err
 		}
-		_, _ = b.WriteString(separator + "\n" + indent + indent)
-		if _, err := b.Write(text); err != nil {
+		_, _ = buffered.WriteString(separator + "\n" + indent + indent)
+		if _, err := buffered.Write(text); err != nil {
 			return err
 		}
 		separator = ","
 	}
-	_, _ = b.WriteString("\n" + indent + "]")
-	_, _ = b.Write(append(after, '\n'))
-	return b.Flush()
+	_, _ = buffered.WriteString("\n" + indent + "]")
+	_, _ = buffered.Write(append(after, '\n'))
+	return buffered.Flush()
 }
-
-const indent = "  "

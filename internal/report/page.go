@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -9,83 +10,56 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 
 	"bosgc/gc"
-	"bosgc/internal/collect"
 )
 
 var (
-	//go:embed page/page.html
-	frame string
 	//go:embed page/page.css
-	style string
+	styleSheet string
 	//go:embed page/page.js
 	script string
+	// liveParts are the empty search fields, time line and list that the script fills. They stay hidden without it.
+	//go:embed page/live.html
+	liveParts string
 )
 
-type fact struct{ Name, Value string }
-
-// Page writes a plan or report as one HTML page that needs nothing besides: no network, no server, no file. Its times are
-// UTC. Names and errors are of servers, and are data in it: none of them can become markup or script.
+// Page writes a plan or report as one HTML page that needs no network, no server and no other file. Its times are
+// UTC. Names and errors come from servers and are data: none of them can become markup or script.
 func Page(w io.Writer, d gc.Document) error {
-	data, err := json.Marshal(pageData(d))
+	// Marshal escapes <, > and &, so that no text in the data can end the element that holds it.
+	data, err := json.Marshal(newPageData(d))
 	if err != nil {
 		return err
 	}
-	tally := count(d)
-	name, lead := "plan", "This is a plan: nothing has been deleted."
-	if d.Kind != "Plan" {
-		name, lead = "sweep", "This is what a sweep has done."
+	buffered := bufio.NewWriter(w)
+	page := h.Doctype(h.HTML(h.Lang("en"), pageHead(d), pageBody(d, string(data))))
+	if err := page.Render(buffered); err != nil {
+		return err
 	}
-	// One pass, which does not look into what it has put in.
-	_, err = strings.NewReplacer(
-		"[[policy]]", policyOf(style, script),
-		"[[title]]", string(text("bosgc "+d.Run)),
-		"[[style]]", style,
-		"[[command]]", name,
-		"[[lead]]", lead,
-		"[[facts]]", string(factsOf(d)),
-		"[[doubts]]", string(doubts(d)),
-		"[[tiles]]", string(tilesOf(tally.tiles(d))),
-		"[[charts]]", string(chartsOf(tally.charts(d))),
-		"[[sources]]", string(sourcesOf(d)),
-		// Marshal writes <, > and & as escapes, so that no text of it can end the element it is in.
-		"[[data]]", string(data),
-		"[[script]]", script,
-	).WriteString(w, frame)
-	return err
-}
-
-// policyOf lets only these two run, word for word, whatever else found its way into the page.
-func policyOf(style, script string) string {
-	return "default-src 'none'; style-src '" + digest(style) + "'; script-src '" + digest(script) + "'; base-uri 'none'; form-action 'none'"
-}
-
-func digest(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+	return buffered.Flush()
 }
 
 // WritePage writes the page to a file that only its owner can read: it names machines and people's templates. Whoever
-// reads it at that moment sees the old page or the new one.
+// reads the file meanwhile sees the whole old page or the whole new one.
 func WritePage(path string, d gc.Document) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is no ordinary file, and is not replaced by one", path) // as root this would replace /dev/null
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".bosgc-*") // made with 0600
+	f, err := os.CreateTemp(filepath.Dir(path), ".bosgc-*") // CreateTemp sets mode 0600
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // in the end there is nothing to remove
+	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing left to remove
 	err = Page(f, d)
 	if err == nil {
 		err = f.Sync()
 	}
-	if closed := f.Close(); err == nil {
-		err = closed
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
 	}
 	if err != nil {
 		return err
@@ -93,27 +67,56 @@ func WritePage(path string, d gc.Document) error {
 	return os.Rename(f.Name(), path)
 }
 
-func facts(d gc.Document) []fact {
-	all := []fact{{"System", Clean(d.Cluster)}, {"Run", Clean(d.Run)}, {"Read at", minute(d.CreatedAt)}}
-	if d.ExpiresAt != nil {
-		all = append(all, fact{"Good until", minute(*d.ExpiresAt)})
-	}
-	if d.FinishedAt != nil {
-		all = append(all, fact{"Ended at", minute(*d.FinishedAt)})
-	}
-	all = append(all, fact{"Settings", "those with the hash " + Clean(d.PolicyHash)})
-	if d.List != nil && d.List.From != "" {
-		all = append(all, fact{"Sessions known from", map[string]string{collect.FromBOS: "BOS's list", collect.FromEtcd: "BOS's etcd", collect.FromKubernetes: "what names them, one by one"}[d.List.From]})
-	}
-	return all
+func pageHead(d gc.Document) g.Node {
+	meta := func(name, content string) g.Node { return h.Meta(h.Name(name), h.Content(content)) }
+	return h.Head(
+		h.Meta(h.Charset("utf-8")),
+		h.Meta(g.Attr("http-equiv", "Content-Security-Policy"), h.Content(contentPolicy(styleSheet, script))),
+		meta("viewport", "width=device-width, initial-scale=1"),
+		meta("referrer", "no-referrer"),
+		meta("color-scheme", "light dark"),
+		h.TitleEl(text("bosgc "+d.Run)),
+		h.StyleEl(g.Raw(styleSheet)),
+	)
 }
 
-// thousands writes a number so that its size is seen.
-func thousands(n int) string {
-	if n < 1000 {
-		return strconv.Itoa(n)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+// contentPolicy allows only this style sheet and this script, word for word, whatever else found its way into the page.
+func contentPolicy(styleSheet, script string) string {
+	return "default-src 'none'; style-src '" + digest(styleSheet) + "'; script-src '" + digest(script) +
+		"'; base-uri 'none'; form-action 'none'"
 }
 
-func minute(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func pageBody(d gc.Document, data string) g.Node {
+	command, lead := "plan", "This is a plan: nothing has been deleted."
+	if d.Kind != "Plan" {
+		command, lead = "sweep", "This is what a sweep has done."
+	}
+	counts := countObjects(d)
+	return h.Body(
+		h.A(h.Class("skip"), h.Href("#list"), text("To the list of objects")),
+		h.Header(
+			h.P(h.Class("brand"), text("bosgc "), h.Span(text(command))),
+			h.H1(text("What BOS v1 has left behind")),
+			h.P(h.Class("lead"), text(lead+" All times are UTC.")),
+			h.Dl(h.Class("facts"), g.Map(runFacts(d), fact.node)),
+		),
+		h.Main(
+			g.Map(warnings(d), func(warning string) g.Node {
+				return h.P(h.Class("doubt"), h.Role("note"), text(warning))
+			}),
+			h.Ul(h.Class("tiles"), g.Map(counts.tiles(d), tile.node)),
+			h.Div(h.Class("charts"), g.Map(counts.charts(d), chart.node)),
+			h.NoScript(h.P(h.Class("doubt"), text("The time line and the list of single objects need JavaScript, "+
+				"which is off. The counts on this page are complete; “bosgc "+command+"” shows each object as text."))),
+			g.Raw(liveParts),
+			sourcesSection(d.Sources),
+		),
+		h.Script(h.Type("application/json"), h.ID("data"), g.Raw(data)),
+		h.Script(g.Raw(script)),
+	)
+}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"time"
 
 	"bosgc/gc"
@@ -8,92 +9,95 @@ import (
 	"bosgc/policy"
 )
 
-// objectsData is every object as the page's script gets it. Texts are given once, and by their place: most of them
-// are there several times. Times are in seconds since 1970, 0 if unknown.
-type objectsData struct {
+// pageData is every object as the page's script reads it. Each text stands in it once and is named by its index: most
+// texts occur several times. Times are in seconds since 1970, 0 if unknown.
+type pageData struct {
 	Now     int64    `json:"now"`
 	Texts   []string `json:"texts"`
 	Kinds   []string `json:"kinds"`
 	Fates   []string `json:"fates"`
 	Objects [][]any  `json:"objects"`
 
-	places map[string]int
+	indexes map[string]int // of Texts
 }
 
-func pageData(d gc.Document) *objectsData {
-	data := &objectsData{Now: d.CreatedAt.Unix(), Kinds: names(policy.Kinds()), Texts: []string{""}, Objects: [][]any{}, places: map[string]int{"": 0}}
-	data.Fates = fates()
+func newPageData(d gc.Document) *pageData {
+	data := &pageData{
+		Now: d.CreatedAt.Unix(), Texts: []string{""}, Kinds: words(policy.Kinds()), Fates: fates(), Objects: [][]any{},
+		indexes: map[string]int{"": 0},
+	}
 	for _, o := range d.Objects {
-		row := []any{
-			o.Kind.String(), data.text(o.Name), data.text(o.Session), data.text(o.Template), fateOf(o), data.text(o.Reason.String()),
-			unix(o.StartedAt), unix(o.EndedAt), unix(o.EligibleAt), data.text(Why(o, d.CreatedAt)), data.text(detail(o)),
-		}
-		if o.Link != nil {
-			row = append(row, data.link(o.Link))
-		}
-		data.Objects = append(data.Objects, row)
+		data.Objects = append(data.Objects, data.row(o, d.CreatedAt))
 	}
 	return data
 }
 
-// link is the sessions of a CFS session without a tag, after how that is known; none if a veto stands against it.
-func (data *objectsData) link(l *inventory.Link) []int {
-	if !l.Strong() {
-		return []int{}
+// row has the order of fields that page.js reads.
+func (data *pageData) row(o gc.Object, now time.Time) []any {
+	row := []any{
+		fmt.Sprint(o.Kind), data.index(o.Name), data.index(o.Session), data.index(o.Template),
+		fateOf(o), data.index(fmt.Sprint(o.Reason)),
+		unixSeconds(o.StartedAt), unixSeconds(o.EndedAt), unixSeconds(o.EligibleAt),
+		data.index(describe(o, now)), data.index(pageDetail(o)),
 	}
-	var all []int
-	for _, id := range l.Sessions {
-		all = append(all, data.text(id))
+	if o.Link != nil {
+		row = append(row, data.linkedSessions(o.Link))
 	}
-	return all
+	return row
 }
 
-func (data *objectsData) text(s string) int {
-	s = Clean(s)
-	at, known := data.places[s]
+// linkedSessions returns the sessions of a CFS session without a tag; none if a veto forbids to act on the link.
+func (data *pageData) linkedSessions(l *inventory.Link) []int {
+	sessions := []int{}
+	if l.Strong() {
+		for _, id := range l.Sessions {
+			sessions = append(sessions, data.index(id))
+		}
+	}
+	return sessions
+}
+
+func (data *pageData) index(text string) int {
+	text = Clean(text)
+	i, known := data.indexes[text]
 	if !known {
-		at = len(data.Texts)
-		data.places[s] = at
-		data.Texts = append(data.Texts, s)
+		i = len(data.Texts)
+		data.indexes[text] = i
+		data.Texts = append(data.Texts, text)
 	}
-	return at
+	return i
 }
 
-func detail(o gc.Object) string {
-	text := o.Detail
+func pageDetail(o gc.Object) string {
+	detail := o.Detail
 	if o.Error != "" {
-		text = o.Error
+		detail = o.Error
 	}
 	switch {
-	case with(o): // which one it is, its line says
+	case followsSession(o): // its row names the session
 		return ""
 	case o.Link != nil && o.Link.Veto != "":
-		return text + "; not linked to a session: " + o.Link.Veto
+		return detail + "; not linked to a session: " + o.Link.Veto
 	}
-	return text
+	return detail
 }
 
-// unix returns a time in seconds since 1970; 0 if it is not known.
-func unix(t time.Time) int64 {
+func unixSeconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return t.Unix()
 }
 
-// fates are what can become of an object, in the order of sections.
+// fates returns what fateOf can return, in the order in which the page sorts by it.
 func fates() []string {
-	return []string{"goes", string(gc.Deleted), string(gc.Gone), string(gc.Waiting), string(gc.Failed), string(gc.Skipped), "unknown", "stays"}
+	outcomes := words([]gc.Outcome{gc.Deleted, gc.Gone, gc.Waiting, gc.Failed, gc.Skipped})
+	return append(append([]string{"goes"}, outcomes...), "unknown", "stays")
 }
 
 func fateOf(o gc.Object) string {
-	switch {
-	case o.Outcome != "":
+	if o.Outcome != "" {
 		return string(o.Outcome)
-	case o.Verdict == policy.Delete:
-		return "goes"
-	case o.Verdict == policy.Keep:
-		return "stays"
 	}
-	return "unknown"
+	return styleOf(o.Verdict).class
 }

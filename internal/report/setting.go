@@ -10,9 +10,9 @@ import (
 // Setting shows what a setting means, what it is set to and where it matters.
 func Setting(e config.Explanation) string {
 	p := &printer{}
-	p.line("%s", e.Name)
+	p.printLine("%s", e.Name)
 	p.wrap(e.Meaning, "  ")
-	p.b.WriteByte('\n')
+	p.out.WriteByte('\n')
 	now := fmt.Sprintf("%s (%s)", cmp.Or(e.Value, `""`), e.Origin)
 	if e.Problem != "" {
 		now = fmt.Sprintf("%q, which cannot be used: it %s", e.Value, e.Problem)
@@ -28,7 +28,7 @@ func Setting(e config.Explanation) string {
 		{"example", example},
 		{"matters to", e.Where},
 	} {
-		p.fieldAt(14, field.name, field.value)
+		p.printFieldAt(14, field.name, field.value)
 	}
-	return p.b.String()
+	return p.out.String()
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +21,23 @@ func document() gc.Document {
 		Summary: gc.Summary{Delete: 1, Keep: 2, Unknown: 1},
 		Sources: []inventory.Source{
 			{Name: "bos-sessions", Complete: true, Count: 3},
-			{Name: "cfs-sessions", Error: "GET /v3/options: the service did not answer within 30s and this goes on for more than one line of a terminal"},
+			{
+				Name: "cfs-sessions",
+				Error: "GET /v3/options: the service did not answer within 30s " +
+					"and this goes on for more than one line of a terminal",
+			},
 		},
 		Objects: []gc.Object{
 			{Kind: policy.Session, Name: id, Verdict: policy.Keep, Reason: policy.KeptLast, Detail: "newest"},
-			{Kind: policy.CFSSession, Name: "batcher-" + id, Verdict: policy.Unknown, Reason: policy.EvidenceIncomplete, Detail: "BOS v2 could not be asked for its session, and one long sentence has to be broken"},
+			{
+				Kind: policy.CFSSession, Name: "batcher-" + id, Verdict: policy.Unknown, Reason: policy.EvidenceIncomplete,
+				Detail: "BOS v2 could not be asked for its session, and one long sentence has to be broken",
+			},
 			{Kind: policy.ConfigMap, Name: id, Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes"},
-			{Kind: policy.Job, Name: strings.Repeat("boa-x", 12), Verdict: policy.Keep, Reason: policy.AwaitingConfirmation, Detail: "orphan"},
+			{
+				Kind: policy.Job, Name: strings.Repeat("boa-x", 12), Verdict: policy.Keep, Reason: policy.AwaitingConfirmation,
+				Detail: "orphan",
+			},
 		},
 	}
 }
@@ -51,7 +62,10 @@ func TestTableFits80Columns(t *testing.T) {
 func TestTableShowsWhatMattersFirst(t *testing.T) {
 	text := table(t, document(), false)
 	last := -1
-	for _, want := range []string{"1 to delete, 1 unknown, 2 stay", "Not read completely: cfs-sessions", "To delete (1)", "Unknown, so nothing is done (1)", "BOS v2 could not be asked", "Stays (2)", "awaiting-confirmation", "kept-last"} {
+	for _, want := range []string{
+		"1 to delete, 1 unknown, 2 stay", "Not read completely: cfs-sessions", "To delete (1)",
+		"Unknown, so nothing is done (1)", "BOS v2 could not be asked", "Stays (2)", "awaiting-confirmation", "kept-last",
+	} {
 		at := strings.Index(text, want)
 		if at < last {
 			t.Errorf("%q comes at %d, before what should precede it (or not at all):\n%s", want, at, text)
@@ -66,7 +80,9 @@ func TestReportShowsFailuresFirst(t *testing.T) {
 	d.Objects[2].Outcome, d.Objects[2].Error = gc.Failed, "the server is on fire"
 	d.Outcomes = map[gc.Outcome]int{gc.Failed: 1}
 	text := table(t, d, false)
-	for _, want := range []string{"1 failed", "Stopped before its end: interrupted", "Failed (1)", "the server is on fire"} {
+	for _, want := range []string{
+		"1 failed", "Stopped before its end: interrupted", "Failed (1)", "the server is on fire",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in:\n%s", want, text)
 		}
@@ -101,19 +117,27 @@ func TestNothingFromAServerReachesTheTerminalRaw(t *testing.T) {
 	}
 }
 
-// sessionOf gives two objects of one session, of which one goes with the other.
-func sessionOf(id string, ago time.Duration) []gc.Object {
-	ended, due := judged.Add(-ago), judged.Add(7*day-ago)
+// endedSession returns two objects of a session that ended so long ago. One goes with the other.
+func endedSession(id string, age time.Duration) []gc.Object {
 	return []gc.Object{
-		{Kind: policy.ConfigMap, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes with its session " + id, StartedAt: ended.UTC().Truncate(time.Second), UID: "uid-" + id},
-		{Kind: policy.Session, Name: id, Session: id, Template: "compute", Verdict: policy.Delete, Reason: policy.CompletedExpired, EndedAt: ended.UTC().Truncate(time.Second), EligibleAt: due.UTC().Truncate(time.Second)},
+		{
+			Kind: policy.ConfigMap, Name: id, UID: "uid-" + id, Session: id, Template: "compute",
+			Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes with its session " + id, StartedAt: before(age),
+		},
+		{
+			Kind: policy.Session, Name: id, Session: id, Template: "compute",
+			Verdict: policy.Delete, Reason: policy.CompletedExpired, EndedAt: before(age), EligibleAt: before(age - 7*day),
+		},
 	}
 }
 
 func TestTableGroupsBySessionAndSaysWhyOnce(t *testing.T) {
 	d := document()
 	d.CreatedAt = judged
-	d.Objects = append(sessionOf(id, 12*day), append(sessionOf("0"+id[1:], 9*day), gc.Object{Kind: policy.CFSSession, Name: "batcher-" + id, Session: id, Verdict: policy.Keep, Reason: policy.Running})...)
+	running := gc.Object{
+		Kind: policy.CFSSession, Name: "batcher-" + id, Session: id, Verdict: policy.Keep, Reason: policy.Running,
+	}
+	d.Objects = slices.Concat(endedSession(id, 12*day), endedSession("0"+id[1:], 9*day), []gc.Object{running})
 	text := table(t, d, false)
 	want := id + "  compute  (2 of its 3 objects)\n" +
 		"  finished 12 days ago, kept 7 days: goes\n" +
@@ -129,12 +153,14 @@ func TestTableGroupsBySessionAndSaysWhyOnce(t *testing.T) {
 func TestWideTableHasMoreColumnsAndWholeNames(t *testing.T) {
 	d := document()
 	d.CreatedAt = judged
-	d.Objects = append(d.Objects, sessionOf(id, 12*day)...)
+	d.Objects = append(d.Objects, endedSession(id, 12*day)...)
 	var b bytes.Buffer
 	if err := Table(&b, d, View{Wide: true}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"AGE", "ELIGIBLE", "TEMPLATE", "UID", "uid-" + id, "12d", "2026-11-17T12:00:00Z", strings.Repeat("boa-x", 12)} {
+	for _, want := range []string{
+		"AGE", "ELIGIBLE", "TEMPLATE", "UID", "uid-" + id, "12d", "2026-11-17T12:00:00Z", strings.Repeat("boa-x", 12),
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, b.String())
 		}
@@ -151,7 +177,9 @@ func TestFilterChangesWhatIsShownAndTheCountsSaySo(t *testing.T) {
 	if err := Table(&b, d, View{Filter: f}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1 to delete, 1 unknown, 2 stay", "Shown are 1 of 4 objects, by --filter kind=ConfigMap.", "SHOWN", "To delete (1)"} {
+	for _, want := range []string{
+		"1 to delete, 1 unknown, 2 stay", "Shown are 1 of 4 objects, by --filter kind=ConfigMap.", "SHOWN", "To delete (1)",
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, b.String())
 		}

@@ -9,11 +9,12 @@ import (
 	"unicode/utf8"
 )
 
+// printer collects text for a terminal.
 type printer struct {
 	View
-	b     bytes.Buffer
-	now   time.Time      // when the objects were judged
-	whole map[string]int // by session, how many objects there are of it in all
+	out           bytes.Buffer
+	now           time.Time      // when the objects were judged
+	sessionTotals map[string]int // how many objects a session has, shown or not
 }
 
 const (
@@ -30,51 +31,42 @@ func (p *printer) styled(style, text string) string {
 	return style + text + plain
 }
 
-func shorten(name string) string { return cut(name, nameWidth) }
+// printLine cleans what it prints. Line breaks of the format are kept, and so are those of the values.
+func (p *printer) printLine(format string, args ...any) {
+	for line := range strings.Lines(fmt.Sprintf(format, args...) + "\n") {
+		p.out.WriteString(Clean(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+}
 
-func cut(text string, most int) string {
+// wrap writes a text in lines that fit the width. A word that is longer than a line gets one of its own.
+func (p *printer) wrap(text, indent string) {
+	line, length := indent, len(indent)
+	for _, word := range strings.Fields(Clean(text)) {
+		n := utf8.RuneCountInString(word)
+		if length > len(indent) && length+1+n > width {
+			p.out.WriteString(line + "\n")
+			line, length = indent, len(indent)
+		}
+		if length > len(indent) {
+			line, length = line+" ", length+1
+		}
+		line, length = line+word, length+n
+	}
+	if length > len(indent) {
+		p.out.WriteString(line + "\n")
+	}
+}
+
+func truncateName(name string) string { return truncate(name, nameWidth) }
+
+func truncate(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most-1]) + "…"
 	}
 	return text
 }
 
-// brief is an age in one unit, as kubectl shows it.
-func brief(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "-" + brief(-d)
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d >= 2*time.Minute:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return fmt.Sprintf("%ds", d/time.Second)
-}
-
-// wrap writes a text in lines that fit. A word that is longer than a line gets one of its own.
-func (p *printer) wrap(text, indent string) {
-	line, long := indent, len(indent)
-	for _, word := range strings.Fields(Clean(text)) {
-		n := utf8.RuneCountInString(word)
-		if long > len(indent) && long+1+n > width {
-			p.b.WriteString(line + "\n")
-			line, long = indent, len(indent)
-		}
-		if long > len(indent) {
-			line, long = line+" ", long+1
-		}
-		line, long = line+word, long+n
-	}
-	if long > len(indent) {
-		p.b.WriteString(line + "\n")
-	}
-}
-
-// Clean replaces what a terminal would act on: names and errors come from servers, and are
-// data.
+// Clean replaces everything that a terminal would act on: names and errors come from servers, and are data.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -7,23 +7,23 @@ import (
 	"bosgc/internal/progress"
 )
 
-// timings shows where the time went. What goes on at the same time as something else is shown with its own
-// times, so that they do not add up to the whole.
-func (p *printer) timings(phases []progress.Timing) {
+// printTimings shows where the time went. Phases that run at the same time overlap, so that they do not add up to the
+// whole.
+func (p *printer) printTimings(phases []progress.Timing) {
 	if len(phases) == 0 {
 		return
 	}
-	name, end := 0, 0.0
+	nameColumn, end := 0, 0.0
 	for _, f := range phases {
-		name, end = max(name, len(f.Name)), max(end, f.Begun+f.Seconds)
+		nameColumn, end = max(nameColumn, len(f.Name)), max(end, f.Begun+f.Seconds)
 	}
-	fmt.Fprintf(&p.b, "\n%s\n", p.styled(bold, fmt.Sprintf("Where the time went (%.2f s)", end)))
-	fmt.Fprintf(&p.b, "  %-*s %8s %8s %8s %6s\n", name, "PHASE", "FROM", "TOOK", "AT ONCE", "THINGS")
+	fmt.Fprintf(&p.out, "\n%s\n", p.styled(bold, fmt.Sprintf("Where the time went (%.2f s)", end)))
+	fmt.Fprintf(&p.out, "  %-*s %8s %8s %8s %6s\n", nameColumn, "PHASE", "FROM", "TOOK", "AT ONCE", "THINGS")
 	for _, f := range phases {
-		once := "-"
+		parallel := "-"
 		if f.Seconds > 0 && f.Count > 1 && strings.Contains(f.Name, ": ") {
-			once = fmt.Sprintf("%.1f", f.Busy/f.Seconds)
+			parallel = fmt.Sprintf("%.1f", f.Busy/f.Seconds)
 		}
-		fmt.Fprintf(&p.b, "  %-*s %7.2fs %7.2fs %8s %6d\n", name, f.Name, f.Begun, f.Seconds, once, f.Count)
+		fmt.Fprintf(&p.out, "  %-*s %7.2fs %7.2fs %8s %6d\n", nameColumn, f.Name, f.Begun, f.Seconds, parallel, f.Count)
 	}
 }

@@ -10,84 +10,97 @@ import (
 	"bosgc/policy"
 )
 
-// Why says in a person's words why an object goes or stays, and until when. All times are UTC; now is when
-// it was judged.
-func Why(o gc.Object, now time.Time) string {
-	if with(o) && o.Verdict == policy.Delete && o.Outcome == "" {
+const day = 24 * time.Hour
+
+// describe returns one sentence on why an object goes or stays, and until when. Times are UTC; now is when the object
+// was judged.
+func describe(o gc.Object, now time.Time) string {
+	if followsSession(o) && o.Verdict == policy.Delete && o.Outcome == "" {
 		return "goes with its session"
 	}
-	return cause(o, now) + end(o, now)
+	return describeCause(o, now) + describeFate(o, now)
 }
 
-// end is what becomes of it.
-func end(o gc.Object, now time.Time) string {
+var outcomeEndings = map[gc.Outcome]string{
+	gc.Deleted: ": deleted",
+	gc.Gone:    ": was gone already",
+	gc.Skipped: ": has changed, so it stays",
+	gc.Failed:  ": could not be deleted",
+	gc.Waiting: ": waits for the next sweep",
+}
+
+func describeFate(o gc.Object, now time.Time) string {
+	ending, ended := outcomeEndings[o.Outcome]
 	switch {
-	case o.Outcome == gc.Deleted:
-		return ": deleted"
-	case o.Outcome == gc.Gone:
-		return ": was gone already"
-	case o.Outcome == gc.Skipped:
-		return ": has changed, so it stays"
-	case o.Outcome == gc.Failed:
-		return ": could not be deleted"
-	case o.Outcome == gc.Waiting:
-		return ": waits for the next sweep"
+	case ended:
+		return ending
 	case o.Verdict == policy.Delete:
 		return ": goes"
 	case o.Verdict == policy.Unknown:
 		return ": nothing is done"
 	case o.EligibleAt.After(now):
-		return ": stays until " + on(o.EligibleAt, now)
+		return ": stays until " + formatDay(o.EligibleAt, now)
 	}
 	return ": stays"
 }
 
-var causes = map[policy.Reason]string{
-	policy.Abandoned:            "no end is recorded and nothing runs",
-	policy.Ghost:                "BOS lists it, but has no record of it",
-	policy.Requested:            "asked for by its name",
-	policy.Running:              "still runs, or may run again",
-	policy.KeptLast:             "among the newest of its template",
-	policy.KeptByRule:           "protected",
-	policy.NotOurs:              "not what BOS makes",
-	policy.InUse:                "something else uses it",
-	policy.AwaitingConfirmation: "looks orphaned, the next sweeps must confirm it",
-	policy.OwnerKept:            "goes only when its session does",
-	policy.Foreign:              "not of BOS v1",
-	policy.PolicyOff:            "such are not collected (BOSGC_CFS)",
-	policy.OrphanGuard:          "too many look orphaned at once",
-	policy.EvidenceIncomplete:   "not all could be read",
-	policy.BadData:              "something about it cannot be understood",
-	policy.ClockSkew:            "some clock is wrong",
+// reasonPhrases name a reason at the beginning of a sentence about one object, and in its row on the page. A reason
+// whose sentence depends on the object has no cause here: describeCause makes it.
+var reasonPhrases = map[policy.Reason]struct{ cause, row string }{
+	policy.CompletedExpired: {"", "finished long enough ago"},
+	policy.FailedExpired:    {"", "failed long enough ago"},
+	policy.Abandoned:        {"no end is recorded and nothing runs", "never ended, and nothing runs"},
+	policy.Ghost:            {"BOS lists it, but has no record of it", "listed by BOS without a record"},
+	policy.Orphaned:         {"", "belongs to nobody, seen twice"},
+	policy.OwnerCollected:   {"", "goes with its session"},
+	policy.CFSExpired:       {"", "CFS session that is old enough"},
+	policy.Requested:        {"asked for by its name", "asked for by its name"},
+
+	policy.Running:              {"still runs, or may run again", "runs, or may run again"},
+	policy.TooYoung:             {"", "too young"},
+	policy.KeptLast:             {"among the newest of its template", "among the newest of its template"},
+	policy.KeptByRule:           {"protected", "protected by a rule"},
+	policy.NotOurs:              {"not what BOS makes", "not what BOS makes"},
+	policy.InUse:                {"something else uses it", "something else uses it"},
+	policy.AwaitingConfirmation: {"looks orphaned, the next sweeps must confirm it", "looks orphaned, to be confirmed"},
+	policy.OwnerKept:            {"goes only when its session does", "stays with its session"},
+	policy.Foreign:              {"not of BOS v1", "not of BOS v1"},
+	policy.PolicyOff:            {"such are not collected (BOSGC_CFS)", "such are not collected"},
+	policy.OrphanGuard:          {"too many look orphaned at once", "too many look orphaned at once"},
+	policy.EvidenceIncomplete:   {"not all could be read", "not all could be read"},
+	policy.BadData:              {"something about it cannot be understood", "cannot be understood"},
+	policy.ClockSkew:            {"some clock is wrong", "some clock is wrong"},
 }
 
-func cause(o gc.Object, now time.Time) string {
+func describeCause(o gc.Object, now time.Time) string {
+	cause := reasonPhrases[o.Reason].cause
 	switch o.Reason {
 	case policy.CompletedExpired, policy.FailedExpired, policy.CFSExpired:
-		return lived(o, now) + kept(o)
+		return describeEnd(o, now) + retention(o)
 	case policy.Abandoned:
-		return causes[o.Reason] + ago(", started ", o.StartedAt, now) + kept(o)
+		return cause + ago(", started ", o.StartedAt, now) + retention(o)
 	case policy.TooYoung:
-		return lived(o, now)
+		return describeEnd(o, now)
 	case policy.Orphaned:
-		return "belongs to nobody" + ago(", is there since ", cmp.Or(o.EndedAt, o.StartedAt), now)
+		return "belongs to nobody" + ago(", is there since ", lastTime(o), now)
 	case policy.OwnerCollected:
-		if with(o) {
+		if followsSession(o) {
 			return "with its session"
 		}
 		return "its session is gone" + ago("; completed ", o.EndedAt, now)
 	default:
 	}
-	return cmp.Or(causes[o.Reason], o.Reason.String())
+	return cmp.Or(cause, fmt.Sprint(o.Reason))
 }
 
-// with says that an object shares the fate of its session and has no reason of its own.
-func with(o gc.Object) bool {
-	return o.Session != "" && (o.Reason == policy.OwnerKept || o.Reason == policy.OwnerCollected && strings.HasPrefix(o.Detail, "goes with its "))
+// followsSession reports whether an object shares the fate of its session and has no reason of its own.
+func followsSession(o gc.Object) bool {
+	collected := o.Reason == policy.OwnerCollected && strings.HasPrefix(o.Detail, "goes with its ")
+	return o.Session != "" && (o.Reason == policy.OwnerKept || collected)
 }
 
-// lived says since when an object is finished, or at least there.
-func lived(o gc.Object, now time.Time) string {
+// describeEnd returns how long ago an object finished, or how long it exists if no end is known.
+func describeEnd(o gc.Object, now time.Time) string {
 	verb := "finished "
 	switch {
 	case o.Reason == policy.FailedExpired:
@@ -102,57 +115,89 @@ func lived(o gc.Object, now time.Time) string {
 		return "old enough"
 	case o.Kind == policy.ConfigMap:
 		return ago("made ", o.StartedAt, now)
-	case strings.HasPrefix(o.Detail, "its ConfigMap was "): // BOS was not asked whether it has ended
+	case strings.HasPrefix(o.Detail, "its ConfigMap was "): // BOS was not asked whether the session has ended
 		return ago("its ConfigMap was made ", o.StartedAt, now)
 	}
 	return ago("no end is recorded, started ", o.StartedAt, now)
 }
 
-// kept is how long something of its kind is kept, as far as its times say it.
-func kept(o gc.Object) string {
-	since := cmp.Or(o.EndedAt, o.StartedAt)
+// retention returns how long an object is kept after its last known time; empty if its times do not say.
+func retention(o gc.Object) string {
+	since := lastTime(o)
 	if since.IsZero() || !o.EligibleAt.After(since) {
 		return ""
 	}
-	return ", kept " + span(o.EligibleAt.Sub(since))
+	return ", kept " + formatDuration(o.EligibleAt.Sub(since))
 }
 
-func ago(what string, at time.Time, now time.Time) string {
-	switch {
-	case at.IsZero():
-		return ""
-	case at.After(now):
-		return what + "in the future"
+// lastTime is what the age of an object counts from: its end, or its start where no end is known.
+func lastTime(o gc.Object) time.Time {
+	if o.EndedAt.IsZero() {
+		return o.StartedAt
 	}
-	return what + span(now.Sub(at)) + " ago"
+	return o.EndedAt
 }
 
-// span is a length of time in the largest unit of which there are two at least, cut off and not rounded: what was kept
-// for less than 7 days must not read as if it was kept for 7.
-func span(d time.Duration) string {
+// objectAge returns false if no time of the object is known.
+func objectAge(o gc.Object, now time.Time) (time.Duration, bool) {
+	since := lastTime(o)
+	if since.IsZero() {
+		return 0, false
+	}
+	return now.Sub(since), true
+}
+
+func ago(verb string, t, now time.Time) string {
+	switch {
+	case t.IsZero():
+		return ""
+	case t.After(now):
+		return verb + "in the future"
+	}
+	return verb + formatDuration(now.Sub(t)) + " ago"
+}
+
+// formatDuration uses the largest unit of which there are at least two. It cuts off and does not round: what was kept
+// for less than 7 days must not read as if it had been kept for 7.
+func formatDuration(d time.Duration) string {
 	for _, unit := range []struct {
-		name string
-		long time.Duration
-	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
-		if n := d / unit.long; n >= 2 || n == 1 && d%unit.long == 0 {
+		name   string
+		length time.Duration
+	}{{"day", day}, {"hour", time.Hour}, {"minute", time.Minute}} {
+		if n := d / unit.length; n >= 2 || n == 1 && d%unit.length == 0 {
 			return plural(int(n), unit.name)
 		}
 	}
 	return plural(int(d/time.Second), "second")
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+// formatAge shows an age in one unit, as kubectl does.
+func formatAge(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-" + formatAge(-d)
+	case d >= 2*day:
+		return fmt.Sprintf("%dd", d/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%dm", d/time.Minute)
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// on is a day, with the hour if it is near and the year if it is another.
-func on(t, now time.Time) string {
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// formatDay shows a day, with the hour if it is near and with the year if it is not this one.
+func formatDay(t, now time.Time) string {
 	t, now = t.UTC(), now.UTC()
 	switch {
-	case t.Sub(now).Abs() < 48*time.Hour:
+	case t.Sub(now).Abs() < 2*day:
 		return t.Format("2 Jan 15:04")
 	case t.Year() != now.Year():
 		return t.Format("2 Jan 2006")
@@ -160,11 +205,13 @@ func on(t, now time.Time) string {
 	return t.Format("2 Jan")
 }
 
-// age is what an object's age is counted from: its end, or its beginning where it has none.
-func age(o gc.Object, now time.Time) (time.Duration, bool) {
-	since := cmp.Or(o.EndedAt, o.StartedAt)
-	if since.IsZero() {
-		return 0, false
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// words returns the word of each value.
+func words[T any](values []T) []string {
+	all := make([]string, 0, len(values))
+	for _, v := range values {
+		all = append(all, fmt.Sprint(v))
 	}
-	return now.Sub(since), true
+	return all
 }

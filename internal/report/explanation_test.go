@@ -12,10 +12,15 @@ import (
 )
 
 func explanation(text string) *explain.Explanation {
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	rules := []explain.Rule{{Name: "age", Verdict: policy.Keep, Reason: policy.TooYoung, Detail: text, EligibleAt: at.UTC().Truncate(time.Second), Decides: true}}
+	rules := []explain.Rule{{
+		Name: "age", Verdict: policy.Keep, Reason: policy.TooYoung, Detail: text, Decides: true,
+		EligibleAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+	}}
 	return &explain.Explanation{
-		Object:   gc.Object{Kind: policy.ConfigMap, Name: text, Session: text, Verdict: policy.Keep, Reason: policy.OwnerKept, Detail: text},
+		Object: gc.Object{
+			Kind: policy.ConfigMap, Name: text, Session: text,
+			Verdict: policy.Keep, Reason: policy.OwnerKept, Detail: text,
+		},
 		Facts:    []explain.Fact{{Name: "created", Value: text}, {Name: "used by", Value: ""}},
 		Linked:   []explain.Tied{{Kind: "Job", Name: text, Evidence: text, Verdict: policy.Keep, Reason: policy.Running}},
 		Links:    []inventory.Link{{CFS: text, Sessions: []string{text}, Score: 90, Evidence: []string{text}, Veto: text}},
@@ -27,8 +32,7 @@ func explanation(text string) *explain.Explanation {
 	}
 }
 
-// What servers say is data, wherever it stands.
-func TestAnExplanationReachesNoTerminalAsAnythingButText(t *testing.T) {
+func TestNothingInAnExplanationReachesTheTerminalRaw(t *testing.T) {
 	text := Explanation(explanation("a\x1b[31m\r\nb\u202e"))
 	if strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "?[31m") < 14 {
 		t.Errorf("%q", text)
@@ -41,8 +45,10 @@ func TestAnExplanationIsLaidOutForPeople(t *testing.T) {
 	text := Explanation(e)
 	for _, want := range []string{
 		"ConfigMap word\n  created       word\n\n  verdict       keep (owner-kept): word",
-		"\n                word word", "\nWhat keeps it\n* age: keep, too-young (until 2026-03-01T12:00:00Z)\n    word\n",
-		"It goes or stays with Session word", "What would change that\n  word\n    word\n", "  Job        word  keep (running)\n",
+		"\n                word word",
+		"\nWhat keeps it\n* age: keep, too-young (until 2026-03-01T12:00:00Z)\n    word\n",
+		"It goes or stays with Session word", "What would change that\n  word\n    word\n",
+		"  Job        word  keep (running)\n",
 		"inferred, 90 of 100: sessions word", "not acted on: word", "Not read completely: kube-pods",
 	} {
 		if !strings.Contains(text, want) {
@@ -51,6 +57,6 @@ func TestAnExplanationIsLaidOutForPeople(t *testing.T) {
 	}
 	e.Object.Verdict, e.Object.Reason = policy.Delete, policy.OwnerCollected
 	if text := Explanation(e); !strings.Contains(text, "What lets it go") {
-		t.Errorf("of what goes:\n%s", text)
+		t.Errorf("an object that goes:\n%s", text)
 	}
 }
