@@ -63,18 +63,25 @@ const (
 // minute covers both and hides no broken clock that could make something young look old.
 const futureTolerance = time.Minute
 
-// Kind is a kind of object that is judged.
-type Kind int8
+// Kind is a kind of object, as documents, metrics and the journal name it.
+type Kind string
 
 // The values of Kind.
 const (
-	_ Kind = iota // none
-	Session
-	Job
-	ConfigMap
-	CFSSession
-	Component // a desired configuration that is unset: it is shown, and never judged
+	Session    Kind = "Session"
+	Job        Kind = "Job"
+	ConfigMap  Kind = "ConfigMap"
+	CFSSession Kind = "CFSSession"
+	Component  Kind = "Component" // a component whose desired configuration is unset; shown, never judged
 )
+
+func (k Kind) String() string { return string(k) }
+
+// UnmarshalText refuses unknown kinds: a saved plan must not be taken for something that it does not say.
+func (k *Kind) UnmarshalText(text []byte) (err error) {
+	*k, err = parse("kind", text, append(Kinds(), Component))
+	return err
+}
 
 // Kinds lists all kinds that are judged.
 func Kinds() []Kind { return []Kind{Session, Job, ConfigMap, CFSSession} }

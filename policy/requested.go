@@ -7,14 +7,14 @@ import (
 )
 
 // Request is what a person asks for a session by its name.
-type Request int8
+type Request string
 
 // The values of Request.
 const (
-	NotRequested Request = iota
-	Clean                // take away what is left of it
-	Cancel               // the same, after its Jobs were stopped
-	Unclear              // it cannot be read what was asked for
+	NotRequested Request = ""
+	Clean        Request = "clean"   // take away what is left of it
+	Cancel       Request = "cancel"  // the same, after its Jobs were stopped
+	Unclear      Request = "unclear" // it cannot be read what was asked for
 )
 
 // justMade is how long BOS may take to make a session: first the ConfigMap, then the Job, then its own record. With

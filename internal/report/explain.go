@@ -19,7 +19,7 @@ func Explanation(e *gc.Explanation) string {
 		p.field(f.Name, f.Value)
 	}
 	p.b.WriteByte('\n')
-	if o.Verdict == 0 {
+	if o.Verdict == "" {
 		p.field("verdict", "none: "+o.Detail)
 	} else {
 		p.field("verdict", fmt.Sprintf("%s (%s): %s", o.Verdict, o.Reason, o.Detail))
@@ -96,7 +96,7 @@ func (p *printer) linked(e *gc.Explanation) {
 	p.line("\nLinked to it")
 	for _, l := range e.Linked {
 		fate := ""
-		if l.Verdict != 0 {
+		if l.Verdict != "" {
 			fate = fmt.Sprintf("  %s (%s)", l.Verdict, l.Reason)
 		}
 		p.line("  %-10s %s%s", l.Kind, l.Name, fate)
