@@ -74,7 +74,6 @@ func (s Systems) collect(ctx context.Context, r Run, now time.Time) (*world, err
 	c.reading.end()
 	c.doubt()
 	joining := time.Now()
-	c.seen.Fold()
 	w := &world{seen: c.seen, snapshot: inventory.Join(c.seen), hasBOSv1: c.hasBOSv1, list: c.list, kept: c.kept}
 	s.Timings.Took("joining", joining)
 	w.seen.References, c.seen.References = nil, nil // the snapshot has what they say

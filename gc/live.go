@@ -163,7 +163,6 @@ func (l *live) joined(jobs, pods, crons kube.Listing) map[string]*inventory.Grou
 		cms, _ := before.ConfigMaps()
 		seen.ConfigMaps = append(seen.ConfigMaps, cms...)
 	}
-	folder := inventory.NewFolder(seen.SessionIDs)
 	groups := make(map[string]*inventory.Group, len(l.groups))
 	for _, g := range inventory.Join(seen).Groups {
 		before := l.groups[g.ID]
@@ -175,7 +174,7 @@ func (l *live) joined(jobs, pods, crons kube.Listing) map[string]*inventory.Grou
 		if before != nil {
 			g.Record, g.V2 = before.Record, before.V2
 		}
-		groups[g.ID] = folder.Clone(g)
+		groups[g.ID] = g
 	}
 	return groups
 }

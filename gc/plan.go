@@ -163,8 +163,6 @@ func planOf(w *world, systems Systems, r Run, now time.Time) *Plan {
 // recent holds the last few details. What belongs to one session mostly stays or goes for the same one, and is
 // judged one after the other: so such a detail is kept once.
 type recent struct {
-	inventory.Texts
-
 	last [4]string
 	next int
 }
@@ -175,7 +173,6 @@ func (r *recent) once(text string) string {
 			return known
 		}
 	}
-	text = r.Keep(text)
 	r.last[r.next%len(r.last)] = text
 	r.next++
 	return text

@@ -8,8 +8,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-
-	"bosgc/internal/inventory"
 )
 
 // kept is what was read to make a plan and is to be in the journal if the plan is carried out, so that nothing has to be
@@ -25,7 +23,6 @@ type shelf struct {
 	like  []byte // the first text: of the others little more is kept than how they differ from it
 	press *flate.Writer
 	out   bytes.Buffer // of press
-	room  inventory.Texts
 	// unpress is used again and again: each has a window of 32 KiB.
 	unpress io.ReadCloser
 	texts   map[string]packed
@@ -70,7 +67,7 @@ func (s *shelf) put(key string, text json.RawMessage) {
 		return
 	}
 	s.used += s.out.Len()
-	s.texts[s.room.Keep(key)] = packed{s.room.Keep(s.out.String()), len(text)}
+	s.texts[key] = packed{s.out.String(), len(text)}
 }
 
 // get gives what was kept; nil if nothing was.
