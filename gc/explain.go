@@ -147,7 +147,7 @@ func (w *world) group(id string) *inventory.Group {
 	return nil
 }
 
-func rules(said []policy.Said, now time.Time) []Rule {
+func rules(said []policy.Finding, now time.Time) []Rule {
 	all := make([]Rule, 0, len(said))
 	for _, s := range said {
 		r := Rule{Name: s.Rule, Verdict: s.Verdict, Reason: s.Reason, Detail: s.Detail, Settings: s.Settings, Decides: s.Decides}
