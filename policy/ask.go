@@ -19,9 +19,9 @@ func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	j := &Judge{settings: settings, now: now}
 	f := j.facts(g)
 	switch {
-	case f.life.running != "" || !j.depends(g):
+	case f.activity.running != "" || !j.depends(g):
 		return false
-	case settings.CFSLink != LinkInferred && g.Listed == inventory.Present && j.madeLately(f) != nil:
+	case settings.CFSLink != LinkInferred && g.Listed == inventory.Present && j.configMapYoung(f) != nil:
 		return false // an inferred link hangs on when all sessions were at work, those that stay included
 	}
 	if f.template == "" || g.Listed != inventory.Present {
@@ -30,7 +30,7 @@ func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	if settings.KeepLast == 0 && j.keptByRule(f) != nil {
 		return false // else its end still counts for its place among the newest
 	}
-	return j.finishedLately(f) == nil && j.clusterUnread(f) == nil
+	return j.jobsEndedRecently(f) == nil && j.clusterUnread(f) == nil
 }
 
 // depends says whether any verdict hangs on the session: of one that only CFS sessions name, those
@@ -42,7 +42,7 @@ func (j *Judge) depends(g *inventory.Group) bool {
 		return true
 	}
 	for _, c := range g.CFS {
-		if j.cfsBasics(c) == nil {
+		if j.cfsFault(c) == nil {
 			return true
 		}
 	}
@@ -58,7 +58,7 @@ func Spared(s *inventory.Snapshot, settings Settings, now time.Time) []*inventor
 		if g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || g.Record.Presence != inventory.Unknown || g.Record.Err != "" {
 			continue
 		}
-		if f := j.facts(g); f.life.running == "" && j.madeLately(f) != nil {
+		if f := j.facts(g); f.activity.running == "" && j.configMapYoung(f) != nil {
 			all, made[g] = append(all, g), f.made
 		}
 	}
@@ -104,7 +104,7 @@ func Witnesses(s *inventory.Snapshot, settings Settings, now time.Time) []*inven
 
 // isGhost says whether a session would be one were it old enough to be judged by its record.
 func (j *Judge) isGhost(f *facts) bool {
-	if f.group.Listed != inventory.Present || f.life.running != "" || f.keep != nil || j.clusterUnread(f) != nil {
+	if f.group.Listed != inventory.Present || f.activity.running != "" || f.protected != nil || j.clusterUnread(f) != nil {
 		return false
 	}
 	r := j.ghost(f)

@@ -8,9 +8,75 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// cfsBasics are the rules for every CFS session, tagged or not: nil if it is a complete one that the
-// batcher made for nodes.
-func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
+var (
+	// taggedCFSRules are those of docs/policy.md, "CFSSession", for one whose tag names its session.
+	taggedCFSRules = append([]rule{batcherRule}, cfsOwnerRules...)
+
+	// untaggedCFSRules are those for one without a tag: the batcher leaves the tag out where a batch mixes nodes of
+	// several sessions (docs/csm.md, "Tags").
+	untaggedCFSRules = []rule{
+		batcherRule,
+		{name: "link", evaluate: (*Judge).cfsLink, final: true, settings: []string{"BOSGC_CFS_LINK"}},
+		{name: "untagged", evaluate: (*Judge).untaggedOff, final: true, settings: []string{"BOSGC_CFS"}},
+		{name: "age", evaluate: (*Judge).untaggedAge, settings: []string{"BOSGC_CFS_TTL"}},
+	}
+
+	batcherRule = rule{name: "batcher", evaluate: (*Judge).completeBatch, settings: []string{"BOSGC_CFS"}}
+
+	// cfsOwnerRules judge a CFS session by a session that it belongs to. BOS is not asked for a session on account of
+	// a CFS session that is kept anyway.
+	cfsOwnerRules = []rule{
+		{name: "owner", evaluate: (*Judge).cfsOwner, final: true},
+		{name: "tag", evaluate: (*Judge).foreignTag, undecided: true},
+		{name: "gone", evaluate: (*Judge).ownerUnsure, undecided: true},
+		{name: "read", evaluate: (*Judge).clusterUnread, undecided: true},
+		{name: "v2", evaluate: (*Judge).ownedByV2, undecided: true},
+		{name: "age", evaluate: (*Judge).ownerlessAge, undecided: true, settings: []string{"BOSGC_ORPHAN_GRACE"}},
+	}
+)
+
+func cfsDecision(c inventory.CFSSession) Decision {
+	return Decision{Kind: CFSSession, Name: c.Name, StartedAt: c.Start.At(), EndedAt: c.Completion.At()}
+}
+
+// CFSSession judges one CFS session alone, with what is known of its session; g is nil for one without a tag.
+func (j *Judge) CFSSession(g *inventory.Group, c inventory.CFSSession) Decision {
+	switch {
+	case g == nil && c.Tag == "":
+		return j.untaggedCFS(&facts{cfs: &c})
+	case g == nil || c.Tag != g.ID:
+		d := cfsDecision(c)
+		unknown(EvidenceIncomplete, "its tag has changed").applyTo(&d)
+		return d
+	}
+	return j.taggedCFS(&facts{sessionFacts: j.ownerFacts(g).sessionFacts, cfs: &c})
+}
+
+func (j *Judge) taggedCFS(f *facts) Decision {
+	d := cfsDecision(*f.cfs)
+	d.Session, d.Template = f.group.ID, f.template
+	j.decide(taggedCFSRules, f).applyTo(&d)
+	return d
+}
+
+func (j *Judge) untaggedCFS(f *facts) Decision {
+	d := cfsDecision(*f.cfs)
+	j.decide(untaggedCFSRules, f).applyTo(&d)
+	return d
+}
+
+// completeBatch keeps everything but complete CFS sessions that the batcher made for nodes. To cancel a session is to
+// end what it has started, so that what runs does not keep it then.
+func (j *Judge) completeBatch(f *facts) *ruling {
+	r := j.cfsFault(*f.cfs)
+	if r != nil && r.reason == Running && f.sessionFacts != nil && j.memory.Requested[f.group.ID] == Cancel {
+		return nil
+	}
+	return r
+}
+
+// cfsFault says what a CFS session is, if it is not a complete one that the batcher made for nodes.
+func (j *Judge) cfsFault(c inventory.CFSSession) *ruling {
 	if c.Fault != "" {
 		return unknown(BadData, c.Fault)
 	}
@@ -20,104 +86,64 @@ func (j *Judge) cfsBasics(c inventory.CFSSession) *ruling {
 	if j.settings.CFS == CFSOff {
 		return keep(PolicyOff, "BOSGC_CFS is off")
 	}
-	switch {
-	case c.Status == "complete":
+	switch c.Status {
+	case "complete":
 		return nil
-	case c.Status == "pending", c.Status == "running":
+	case "pending", "running":
 		return keep(Running, "its status is "+c.Status)
 	}
 	return unknown(BadData, fmt.Sprintf("its status is %.40q", c.Status))
 }
 
-func cfsDecision(c inventory.CFSSession) Decision {
-	return Decision{Kind: CFSSession, Name: c.Name, StartedAt: c.Start.At(), EndedAt: c.Completion.At()}
+func (j *Judge) cfsOwner(f *facts) *ruling {
+	if f.protected != nil {
+		return keep(OwnerKept, "its session is protected: "+f.protected.detail)
+	}
+	return j.ownerRule(f)
 }
 
-// looseCFS judges a CFS session without a tag: the batcher leaves the tag out where a batch
-// mixes nodes of several sessions (docs/csm.md, "Tags"). The groups are needed only if it is linked to
-// some of them.
-func (j *Judge) looseCFS(groups map[string]*inventory.Group, c inventory.CFSSession) Decision {
-	d := cfsDecision(c)
-	r := j.cfsBasics(c)
-	switch {
-	case r != nil:
-	case j.links[c.Name] != nil:
-		r = j.sharedCFS(groups, c)
-	case j.settings.CFS != CFSOld:
-		r = keep(PolicyOff, "it names no session, and BOSGC_CFS is "+string(j.settings.CFS))
-	default:
-		r = j.cfsAge(c, j.settings.CFSTTL, CFSExpired)
+func (j *Judge) foreignTag(f *facts) *ruling {
+	if inventory.IsSessionID(f.group.ID) {
+		return nil
 	}
-	r.into(&d)
-	return d
+	return keep(Foreign, "its tag is no ID of BOS v1; BOS v2 lets people choose names")
 }
 
-// CFSSession judges one CFS session by itself, with what is known of its session; g is nil
-// for one without a tag.
-func (j *Judge) CFSSession(g *inventory.Group, c inventory.CFSSession) Decision {
-	switch {
-	case g == nil && c.Tag == "":
-		return j.looseCFS(nil, c)
-	case g == nil || c.Tag != g.ID:
-		d := cfsDecision(c)
-		unknown(EvidenceIncomplete, "its tag has changed").into(&d)
-		return d
-	}
-	f := j.facts(g)
-	session := j.session(f)
-	return j.taggedCFS(f, session, j.jobs(f, session), c)
-}
-
-func (j *Judge) taggedCFS(f *facts, session Decision, jobs []Decision, c inventory.CFSSession) Decision {
-	d := cfsDecision(c)
-	d.Session, d.Template = f.group.ID, f.template
-	r := j.cfsBasics(c)
-	if r != nil && r.reason == Running && j.memory.Requested[f.group.ID] == Cancel {
-		r = nil // ending what it has set going is what cancelling is
-	}
-	if r == nil {
-		r = j.linkedCFS(f, session, jobs, c)
-	}
-	r.into(&d)
-	return d
-}
-
-func (j *Judge) linkedCFS(f *facts, session Decision, jobs []Decision, c inventory.CFSSession) *ruling {
-	if f.keep != nil {
-		return keep(OwnerKept, "its session is protected: "+f.keep.detail)
-	}
-	if r := j.owned(f, session, jobs); r != nil {
-		return r
-	}
-	if !inventory.IsSessionID(f.group.ID) {
-		return keep(Foreign, "its tag is no ID of BOS v1; BOS v2 lets people choose names")
-	}
-	if r := ownerUnsure(f); r != nil {
-		return r
-	}
-	if r := j.clusterUnread(f); r != nil {
-		return r
-	}
-	// BOS v2 writes the same tag: unknown to v1 is not gone (docs/csm.md, "Tags").
-	switch {
-	case f.group.V2 == inventory.Present:
+// ownedByV2 keeps what is not known to be gone from BOS v2 as well, which writes the same tag: what BOS v1 does not
+// know is not gone (docs/csm.md, "Tags").
+func (j *Judge) ownedByV2(f *facts) *ruling {
+	switch f.group.V2 {
+	case inventory.Present:
 		return keep(Foreign, "it belongs to a session of BOS v2")
-	case f.group.V2 == inventory.Absent:
-		return j.cfsAge(c, j.settings.OrphanGrace, OwnerCollected)
+	case inventory.Absent:
+		return nil
 	default:
 		return unknown(EvidenceIncomplete, "BOS v2 could not be asked for its session")
 	}
 }
 
-// NeedsV2 says whether a verdict of the group hangs on what BOS v2 knows.
-func (j *Judge) NeedsV2(g *inventory.Group) bool {
-	// What is tied to a session that BOS v1 lists goes or stays with that (see owned).
-	if (len(g.CFS) == 0 || g.Listed == inventory.Present) && j.memory.Requested[g.ID] == NotRequested {
-		return false
+func (j *Judge) ownerlessAge(f *facts) *ruling {
+	return j.cfsAge(*f.cfs, j.settings.OrphanGrace, OwnerCollected)
+}
+
+// cfsLink judges a CFS session without a tag by the sessions that it is linked to, if it is. It is deleted only if it
+// would be by all of them.
+func (j *Judge) cfsLink(f *facts) *ruling {
+	if j.links[f.cfs.Name] == nil {
+		return nil
 	}
-	here, gone := *g, *g
-	here.V2, gone.V2 = inventory.Present, inventory.Absent
-	return !slices.Equal(j.Group(&here), j.Group(&gone))
+	return j.sharedCFS(f.linked, *f.cfs)
+}
+
+func (j *Judge) untaggedOff(f *facts) *ruling {
+	if j.settings.CFS == CFSOld {
+		return nil
+	}
+	return keep(PolicyOff, "it names no session, and BOSGC_CFS is "+string(j.settings.CFS))
+}
+
+func (j *Judge) untaggedAge(f *facts) *ruling {
+	return j.cfsAge(*f.cfs, j.settings.CFSTTL, CFSExpired)
 }
 
 // cfsAge judges by the completion, or by the start where CFS lost sight of the end.
@@ -131,11 +157,22 @@ func (j *Judge) cfsAge(c inventory.CFSSession, ttl time.Duration, reason Reason)
 		return unknown(BadData, fmt.Sprintf("a time of it is none: %.60q", at.Raw))
 	case !at.Known():
 		return unknown(BadData, "it has neither a completion nor a start time")
-	case j.future(at.At()):
-		return unknown(ClockSkew, "it "+what+" in the future, at "+stamp(at.At()))
+	case j.inFuture(at.At()):
+		return unknown(ClockSkew, "it "+what+" in the future, at "+formatTime(at.At()))
 	}
-	if r := j.young(at.At(), ttl, what); r != nil {
+	if r := j.youngerThan(ttl, at.At(), what); r != nil {
 		return r
 	}
-	return remove(reason, at.At().Add(ttl), what+" "+stamp(at.At()))
+	return remove(reason, at.At().Add(ttl), what+" "+formatTime(at.At()))
+}
+
+// NeedsV2 reports whether a verdict of the group depends on what BOS v2 knows.
+func (j *Judge) NeedsV2(g *inventory.Group) bool {
+	// What belongs to a session that BOS v1 lists shares its verdict (see ownerRule).
+	if (len(g.CFS) == 0 || g.Listed == inventory.Present) && j.memory.Requested[g.ID] == NotRequested {
+		return false
+	}
+	here, gone := *g, *g
+	here.V2, gone.V2 = inventory.Present, inventory.Absent
+	return !slices.Equal(j.Group(&here), j.Group(&gone))
 }

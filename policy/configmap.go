@@ -2,7 +2,25 @@ package policy
 
 import "bosgc/internal/inventory"
 
-func (j *Judge) configMaps(f *facts, session Decision, jobs []Decision) []Decision {
+// configMapRules are those of docs/policy.md, "ConfigMap". What comes after the owner is about a ConfigMap that
+// seems to belong to nobody. BOS makes the ConfigMap first, then the Job, then its own entry, and can take minutes over
+// it when etcd is slow: the grace keeps what is merely being made. The content is read last, and only of what would be
+// deleted.
+var configMapRules = []rule{
+	{name: "shape", evaluate: (*Judge).configMapShape},
+	{name: "annotation", evaluate: (*Judge).annotated},
+	{name: "use", evaluate: (*Judge).inUse},
+	{name: "owner", evaluate: (*Judge).ownerRule, final: true},
+	{name: "gone", evaluate: (*Judge).ownerUnsure},
+	{name: "read", evaluate: (*Judge).clusterUnread},
+	{name: "times", evaluate: (*Judge).badCreation, times: true},
+	{name: "age", evaluate: (*Judge).configMapTooYoung, ended: true, settings: []string{"BOSGC_ORPHAN_GRACE"}},
+	{name: "orphan", evaluate: (*Judge).orphanedConfigMap, ended: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}},
+	{name: "content", evaluate: (*Judge).content, veto: true},
+}
+
+// configMaps judges the ConfigMaps of a session that has been judged, and so have its Jobs.
+func (j *Judge) configMaps(f *facts) []Decision {
 	cms, _ := f.group.ConfigMaps()
 	decisions := make([]Decision, 0, len(cms))
 	for _, cm := range cms {
@@ -10,106 +28,78 @@ func (j *Judge) configMaps(f *facts, session Decision, jobs []Decision) []Decisi
 			Kind: ConfigMap, Name: cm.Name, Session: f.group.ID, UID: cm.UID, ResourceVersion: cm.ResourceVersion,
 			Template: f.template, StartedAt: cm.Created.At(),
 		}
-		j.configMap(f, session, jobs, cm).into(&d)
+		j.decide(configMapRules, &facts{sessionFacts: f.sessionFacts, configMap: &cm}).applyTo(&d)
 		decisions = append(decisions, d)
 	}
 	return decisions
 }
 
-func (j *Judge) configMap(f *facts, session Decision, jobs []Decision, cm inventory.ConfigMap) *ruling {
-	r := first(j.configMapRules(f, session, jobs, cm))
-	if r.verdict == Delete || r.reason == AwaitingConfirmation || r.reason == OrphanGuard {
-		if look := body(cm); look != nil {
-			return look
-		}
+func (j *Judge) configMapShape(f *facts) *ruling {
+	if f.configMap.Fault == "" {
+		return nil
 	}
-	return r
+	return keep(NotOurs, f.configMap.Fault)
 }
 
-// configMapRules are those of docs/policy.md, "ConfigMap", but for the look at the body, which comes after them. One of
-// them always has something to say.
-func (j *Judge) configMapRules(f *facts, session Decision, jobs []Decision, cm inventory.ConfigMap) []rule {
-	rules := append(
-		make([]rule, 0, 4), // so many are enough for all but a few
-		shape(cm.Fault),
-		always("annotation", f.keep),
-		rule{name: "use", says: func() *ruling {
-			if cm.User == "" {
-				return nil
-			}
-			return keep(InUse, cm.User+" refers to it and is not of its session")
-		}},
-	)
-	if r := j.owned(f, session, jobs); r != nil {
-		return append(rules, always(ownerRule, r))
+func (j *Judge) inUse(f *facts) *ruling {
+	if f.configMap.User == "" {
+		return nil
 	}
-	return append(rules, j.orphan(f, cm)...)
+	return keep(InUse, f.configMap.User+" refers to it and is not of its session")
 }
 
-// tied says that what there is of a session hangs on the verdict on it: BOS lists it, or a person has named it.
-func (j *Judge) tied(f *facts) bool {
+// ownerListed reports whether everything of a session depends on the verdict on it: BOS lists it, or a person has
+// named it.
+func (j *Judge) ownerListed(f *facts) bool {
 	return f.group.Listed == inventory.Present || j.memory.Requested[f.group.ID] != NotRequested
 }
 
-// owned ties an object to whatever of its session is still there; nil if nothing is.
-func (j *Judge) owned(f *facts, session Decision, jobs []Decision) *ruling {
-	if j.tied(f) {
-		return goesWith(session, "session")
+// ownerRule ties an object to whatever of its session is still there. It does not apply if nothing is.
+func (j *Judge) ownerRule(f *facts) *ruling {
+	if j.ownerListed(f) {
+		return goesWith(f.session, "session")
 	}
-	if f.life.running != "" {
-		return keep(OwnerKept, f.life.running+" of its session still runs or may run again")
+	if f.activity.running != "" {
+		return keep(OwnerKept, f.activity.running+" of its session still runs or may run again")
 	}
-	var gone *ruling
-	for _, job := range jobs {
+	var deleted *ruling
+	for _, job := range f.jobs {
 		if job.Verdict != Delete {
 			return goesWith(job, "Job")
 		}
-		gone = goesWith(job, "Job")
+		deleted = goesWith(job, "Job")
 	}
-	return gone
+	return deleted
 }
 
-// orphan are the rules for a ConfigMap that seems to belong to nobody. BOS makes the ConfigMap first,
-// then the Job, then its own entry, and can take minutes over it when etcd is slow: the
-// grace keeps what is merely being made.
-func (j *Judge) orphan(f *facts, cm inventory.ConfigMap) []rule {
-	rules := []rule{
-		{name: "gone", says: func() *ruling { return ownerUnsure(f) }},
-		{name: "read", says: func() *ruling { return j.clusterUnread(f) }},
-		{name: "times", says: func() *ruling {
-			switch {
-			case !cm.Created.Known():
-				return unknown(BadData, "it has no creation time")
-			case j.future(cm.Created.At()):
-				return unknown(ClockSkew, "it was created in the future, at "+stamp(cm.Created.At()))
-			}
-			return nil
-		}},
+func (j *Judge) badCreation(f *facts) *ruling {
+	switch created := f.configMap.Created; {
+	case !created.Known():
+		return unknown(BadData, "it has no creation time")
+	case j.inFuture(created.At()):
+		return unknown(ClockSkew, "it was created in the future, at "+formatTime(created.At()))
 	}
-	if !cm.Created.Known() {
-		return rules
-	}
-	return append(
-		rules,
-		rule{name: "age", ended: true, settings: []string{"BOSGC_ORPHAN_GRACE"}, says: func() *ruling {
-			return j.young(cm.Created.At(), j.settings.OrphanGrace, "created")
-		}},
-		rule{name: "orphan", ended: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}, says: func() *ruling {
-			return j.orphaned(ConfigMap, cm.UID, "no session, no Job and no Pod of that ID", cm.Created.At())
-		}},
-	)
+	return nil
 }
 
-// body looks at the content of a ConfigMap that would go. A name is not enough: nothing
-// stops others from naming ConfigMaps by a UUID.
-func body(cm inventory.ConfigMap) *ruling {
-	switch {
-	case cm.Body == inventory.BodyExact:
+func (j *Judge) configMapTooYoung(f *facts) *ruling {
+	return j.youngerThan(j.settings.OrphanGrace, f.configMap.Created.At(), "created")
+}
+
+func (j *Judge) orphanedConfigMap(f *facts) *ruling {
+	return j.orphaned(ConfigMap, f.configMap.UID, "no session, no Job and no Pod of that ID", f.configMap.Created.At())
+}
+
+// content keeps a ConfigMap that does not hold what BOS writes. Its name is not enough: nothing stops others from
+// naming ConfigMaps by a UUID.
+func (j *Judge) content(f *facts) *ruling {
+	switch f.configMap.Body {
+	case inventory.BodyExact:
 		return nil
-	case cm.Body == inventory.BodyOther:
-		return keep(NotOurs, cm.BodyFault)
+	case inventory.BodyOther:
+		return keep(NotOurs, f.configMap.BodyFault)
 	default:
-		return unknown(EvidenceIncomplete, "its content was not read: "+cm.BodyFault)
+		return unknown(EvidenceIncomplete, "its content was not read: "+f.configMap.BodyFault)
 	}
 }
 
@@ -119,7 +109,7 @@ func (j *Judge) NeedsBody(g *inventory.Group) []string {
 	if len(cms) == 0 {
 		return nil
 	}
-	// Asked as if every content were right: what would then stay needs no look.
+	// Judged as if every content were right: what is kept even then need not be read.
 	assumed := make([]inventory.ConfigMap, len(cms))
 	for i, cm := range cms {
 		cm.Body = inventory.BodyExact

@@ -7,149 +7,128 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// Said is what one rule says of an object.
-type Said struct {
+// Finding is what one rule says of an object.
+type Finding struct {
 	Rule       string // its name
 	Verdict    Verdict
 	Reason     Reason
 	Detail     string    // one sentence for a person
-	EligibleAt time.Time // when it will not say so any more; zero if time alone does not change it
-	Settings   []string  // that it hangs on, by name
+	EligibleAt time.Time // when the rule will not apply any more; zero if time alone does not change that
+	Settings   []string  // names of the settings that it depends on
 	Decides    bool      // it gives the verdict
 }
 
-// Explain asks all rules about an object, and not only until one decides: what stays for three reasons stays
-// when one of them has gone. The rules after one that would let it go are not asked, as they never are. There is false if the object
-// is none that is judged.
-func (j *Judge) Explain(s *inventory.Snapshot, kind Kind, name string) (d Decision, said []Said, there bool) {
+// Explain asks every rule about an object, not only up to the first that decides: what is kept for three reasons
+// is kept until the last of them is gone. Rules after one that would delete it are not asked, as the judge never
+// does. It returns false if there is no such object among those that are judged.
+func (j *Judge) Explain(s *inventory.Snapshot, kind Kind, name string) (d Decision, findings []Finding, found bool) {
 	is := func(d Decision) bool { return d.Kind == kind && d.Name == name }
 	for _, g := range s.Groups {
 		all := j.Group(g)
 		if i := slices.IndexFunc(all, is); i >= 0 {
-			return all[i], j.said(all[i], j.rules(g, kind, name)), true
+			rules, f := j.rulesFor(g, kind, name)
+			return all[i], j.findings(all[i], rules, f), true
 		}
 	}
 	for _, c := range s.Loose {
 		if kind == CFSSession && c.Name == name {
-			groups := j.owners(s)
-			d = j.looseCFS(groups, c)
-			return d, j.said(d, j.looseCFSRules(groups, c)), true
+			f := &facts{cfs: &c, linked: j.linkedGroups(s)}
+			d = j.untaggedCFS(f)
+			return d, j.findings(d, untaggedCFSRules, f), true
 		}
 	}
 	for _, job := range s.Jobs {
 		if kind == Job && job.Name == name {
-			d = strayJob(job)
-			return d, j.said(d, []rule{shape(job.Fault)}), true
+			d = j.strayJob(job)
+			return d, j.findings(d, jobRules, &facts{job: &job}), true
 		}
 	}
 	return d, nil, false
 }
 
-// rules gives those for an object of a group.
-func (j *Judge) rules(g *inventory.Group, kind Kind, name string) []rule {
-	f := j.facts(g)
-	session := j.session(f)
-	if kind == Session {
-		return j.sessionRulesOf(f)
-	}
-	seen, _ := g.Jobs()
-	for _, job := range seen {
-		if kind == Job && job.Name == name {
-			return j.jobRules(f, session, job)
-		}
-	}
-	jobs := j.jobs(f, session)
+// rulesFor returns the rules for an object of a group, and the facts that they are asked about.
+func (j *Judge) rulesFor(g *inventory.Group, kind Kind, name string) ([]rule, *facts) {
+	f := j.ownerFacts(g)
+	jobs, _ := g.Jobs()
 	cms, _ := g.ConfigMaps()
-	for _, cm := range cms {
-		if kind == ConfigMap && cm.Name == name {
-			return j.configMapRules(f, session, jobs, cm)
-		}
+	switch kind {
+	case Session:
+		return sessionRules, f
+	case Job:
+		i := slices.IndexFunc(jobs, func(job inventory.Job) bool { return job.Name == name })
+		return jobRules, &facts{sessionFacts: f.sessionFacts, job: &jobs[i]}
+	case ConfigMap:
+		i := slices.IndexFunc(cms, func(cm inventory.ConfigMap) bool { return cm.Name == name })
+		return configMapRules, &facts{sessionFacts: f.sessionFacts, configMap: &cms[i]}
+	default:
+		f.holdBackOwner(j.configMaps(f))
+		i := slices.IndexFunc(g.CFS, func(c inventory.CFSSession) bool { return c.Name == name })
+		return taggedCFSRules, &facts{sessionFacts: f.sessionFacts, cfs: &g.CFS[i]}
 	}
-	holdBack(j.configMaps(f, session, jobs), &session, jobs)
-	for _, c := range g.CFS {
-		if kind == CFSSession && c.Name == name {
-			return j.taggedCFSRules(f, session, jobs, c)
-		}
-	}
-	return nil
 }
 
-func (j *Judge) taggedCFSRules(f *facts, session Decision, jobs []Decision, c inventory.CFSSession) []rule {
-	basics := j.cfsRule(c, j.memory.Requested[f.group.ID] == Cancel)
-	linked := rule{name: "gone", settings: []string{"BOSGC_ORPHAN_GRACE"}, says: func() *ruling { return j.linkedCFS(f, session, jobs, c) }}
-	switch {
-	case f.keep != nil || j.owned(f, session, jobs) != nil:
-		linked.name, linked.settings = ownerRule, nil
-	case basics.says() != nil:
-		return []rule{basics} // nobody was asked for its session, because it stays anyway
-	}
-	return []rule{basics, linked}
-}
-
-// cfsRule is what every CFS session has to be, tagged or not.
-func (j *Judge) cfsRule(c inventory.CFSSession, cancelled bool) rule {
-	return rule{name: "batcher", settings: []string{"BOSGC_CFS"}, says: func() *ruling {
-		r := j.cfsBasics(c)
-		if r != nil && r.reason == Running && cancelled {
-			return nil
+// findings asks every rule about an object. A decision that no rule gives was made about its session: see
+// holdBackOwner.
+func (j *Judge) findings(d Decision, rules []rule, f *facts) []Finding {
+	i := inquiry{decision: d}
+	for _, rule := range rules {
+		if i.skips(rule) {
+			continue
 		}
-		return r
-	}}
+		if ruling := rule.evaluate(j, f); ruling != nil {
+			i.add(rule, ruling, rule.settingsFor(f))
+		}
+	}
+	if !i.decided {
+		i.findings = append(i.findings, Finding{
+			Rule: "session", Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail, EligibleAt: d.EligibleAt, Decides: true,
+		})
+	}
+	return i.findings
 }
 
-func (j *Judge) looseCFSRules(groups map[string]*inventory.Group, c inventory.CFSSession) []rule {
-	rules := []rule{j.cfsRule(c, false)}
-	switch {
-	case j.links[c.Name] != nil:
-		return append(rules, rule{name: "link", settings: []string{"BOSGC_CFS_LINK"}, says: func() *ruling { return j.sharedCFS(groups, c) }})
-	case j.settings.CFS == CFSOld:
-		return append(rules, rule{name: "age", settings: []string{"BOSGC_CFS_TTL"}, says: func() *ruling { return j.cfsAge(c, j.settings.CFSTTL, CFSExpired) }})
+// inquiry is the asking of all rules about one object.
+type inquiry struct {
+	decision Decision
+	findings []Finding
+	first    *ruling // of the first rule that applies
+	decided  bool    // a finding gives the decision
+	noEnd    bool    // rules about what has ended have nothing to stand on
+	settled  bool    // the rest of the rules, vetoes aside, do not matter
+}
+
+// skips reports whether a rule makes no sense after what was found so far.
+func (i *inquiry) skips(r rule) bool {
+	if r.veto {
+		return i.first == nil || !i.first.leadsToDelete()
 	}
-	return append(rules, rule{name: "untagged", settings: []string{"BOSGC_CFS"}, says: func() *ruling {
-		return keep(PolicyOff, "it names no session, and BOSGC_CFS is "+string(j.settings.CFS))
-	}})
+	return i.settled || r.ended && i.noEnd || r.undecided && i.first != nil
+}
+
+func (i *inquiry) add(rule rule, r *ruling, settings []string) {
+	if i.first == nil {
+		i.first = r
+	}
+	finding := Finding{
+		Rule: rule.name, Verdict: r.verdict, Reason: r.reason, Detail: r.detail, EligibleAt: r.eligible,
+		Settings: settings, Decides: !i.decided && r.gives(i.decision),
+	}
+	// Two rules may rest on the same fact: it is said once.
+	said := slices.ContainsFunc(i.findings, func(f Finding) bool { return f.Reason == r.reason && f.Detail == r.detail })
+	if !said && (finding.Decides || r.verdict != Delete) {
+		i.findings = append(i.findings, finding)
+	}
+	i.decided = i.decided || finding.Decides
+	i.noEnd = i.noEnd || rule.times || r.hidesEnd()
+	// Nothing else matters for what belongs to somebody else.
+	i.settled = i.settled || rule.final || r.verdict == Delete || r.reason == NotOurs || r.reason == Foreign
 }
 
 func (r *ruling) gives(d Decision) bool {
 	return r.verdict == d.Verdict && r.reason == d.Reason && r.detail == d.Detail
 }
 
-// undoes says that rules about what has ended have nothing to stand on.
-func (r *ruling) undoes() bool {
+// hidesEnd reports whether rules about what has ended have nothing to stand on.
+func (r *ruling) hidesEnd() bool {
 	return r.reason == Running || r.reason == EvidenceIncomplete || r.reason == ClockSkew
-}
-
-// said asks all rules. What was decided and no rule says was decided by something else of the session, or by the
-// content of a ConfigMap, which is looked at last.
-func (j *Judge) said(d Decision, rules []rule) []Said {
-	var all []Said
-	decided, blocked := false, false
-	for _, rule := range rules {
-		if rule.ended && blocked {
-			continue
-		}
-		r := rule.says()
-		if r == nil {
-			continue
-		}
-		s := Said{rule.name, r.verdict, r.reason, r.detail, r.eligible, rule.settings, !decided && r.gives(d)}
-		decided = decided || s.Decides
-		blocked = blocked || rule.name == "times" || r.undoes()
-		again := slices.ContainsFunc(all, func(s Said) bool { return s.Reason == r.reason && s.Detail == r.detail })
-		if !again && (s.Decides || r.verdict != Delete) {
-			all = append(all, s)
-		}
-		// Of what is somebody else's, nothing else matters.
-		if r.verdict == Delete || r.reason == NotOurs || r.reason == Foreign {
-			break
-		}
-	}
-	if !decided {
-		name := "session"
-		if d.Kind == ConfigMap {
-			name = "content"
-		}
-		all = append(all, Said{Rule: name, Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail, EligibleAt: d.EligibleAt, Decides: true})
-	}
-	return all
 }

@@ -22,7 +22,7 @@ func TestAnExplanationSaysWhatWasDecided(t *testing.T) {
 			if !there || got != want {
 				t.Fatalf("%s %s is explained as %v, and is %v", want.Kind, want.Name, got, want)
 			}
-			at := slices.IndexFunc(said, func(s Said) bool { return s.Decides })
+			at := slices.IndexFunc(said, func(s Finding) bool { return s.Decides })
 			if at < 0 || said[at].Reason != want.Reason || said[at].Detail != want.Detail {
 				t.Fatalf("%s %s: %s, and the rules say %v", want.Kind, want.Name, want.Reason, said)
 			}
@@ -43,7 +43,7 @@ func TestAnExplanationSaysWhatWasDecided(t *testing.T) {
 	}
 }
 
-func rulesOf(said []Said) (names []string) {
+func rulesOf(said []Finding) (names []string) {
 	for _, s := range said {
 		names = append(names, s.Rule)
 	}

@@ -8,21 +8,40 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// facts are what the rules want to know about a group, worked out once.
+// facts are what the rules ask for about one object.
 type facts struct {
-	group    *inventory.Group
-	life     life
-	end      time.Time // the latest evidence of an end; zero if there is none
-	failed   bool      // the Job that finished last has failed
-	start    time.Time // the latest evidence of a start; zero if there is none
-	made     time.Time // of a session without any Job, when its ConfigMap was made; zero if that is not known
-	template string
-	keep     *ruling // what an annotation says
+	*sessionFacts // nil if the object names no session
+
+	// One of these is the object, unless that is the session.
+	job       *inventory.Job
+	configMap *inventory.ConfigMap
+	cfs       *inventory.CFSSession
+
+	linked map[string]*inventory.Group // sessions that a CFS session without a tag may be linked to
 }
 
+// sessionFacts are what is known of a session, worked out once for all that belongs to it.
+type sessionFacts struct {
+	group     *inventory.Group
+	activity  activity
+	end       time.Time // the latest evidence of an end; zero if there is none
+	failed    bool      // the Job that finished last has failed
+	start     time.Time // the latest evidence of a start; zero if there is none
+	made      time.Time // if the session has no Job: when its ConfigMap was created; zero if that is not known
+	template  string    // empty if unknown
+	protected *ruling   // by an annotation
+
+	// What was decided about those that other objects may belong to; see ownerFacts.
+	session Decision
+	jobs    []Decision
+}
+
+// facts works out what is known of a session.
 func (j *Judge) facts(g *inventory.Group) *facts {
-	f := &facts{group: g, life: liveness(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template}
-	f.end, f.failed = f.life.finished, f.life.failed
+	f := &sessionFacts{
+		group: g, activity: activityOf(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template,
+	}
+	f.end, f.failed = f.activity.finished, f.activity.failed
 	if stop := g.Record.Stop.At(); stop.After(f.end) {
 		f.end = stop
 	}
@@ -34,51 +53,60 @@ func (j *Judge) facts(g *inventory.Group) *facts {
 		}
 	}
 	jobs, _ := g.Jobs()
-	if i := slices.IndexFunc(cms, func(cm inventory.ConfigMap) bool { return cm.Name == g.ID && cm.Fault == "" }); i >= 0 && len(jobs) == 0 {
-		f.made = cms[i].Created.At()
+	own := slices.IndexFunc(cms, func(cm inventory.ConfigMap) bool { return cm.Name == g.ID && cm.Fault == "" })
+	if own >= 0 && len(jobs) == 0 {
+		f.made = cms[own].Created.At()
 	}
 	for _, job := range jobs {
 		if job.Fault == "" && job.Template != "" {
 			f.template = job.Template
 		}
 	}
-	f.keep = j.protection(g)
+	f.protected = j.protection(g)
+	return &facts{sessionFacts: f}
+}
+
+// ownerFacts works out what is known of a session, and judges it and its Jobs.
+func (j *Judge) ownerFacts(g *inventory.Group) *facts {
+	f := j.facts(g)
+	f.session = j.session(f)
+	f.jobs = j.judgeJobs(f)
 	return f
 }
 
-// ttl is how long a finished session is kept after its end.
-func (f *facts) ttl(s Settings) time.Duration {
+// ttl returns how long a finished session is kept after its end.
+func (f *sessionFacts) ttl(s Settings) time.Duration {
 	if f.failed {
 		return s.FailedTTL
 	}
 	return s.SessionTTL
 }
 
-// ttlSetting is the name of the setting that says so.
-func (f *facts) ttlSetting() string {
-	if f.failed {
-		return "BOSGC_FAILED_TTL"
-	}
-	return "BOSGC_SESSION_TTL"
-}
-
-// expiry is the reason by which a finished session goes.
-func (f *facts) expiry() Reason {
+// expiry returns the reason by which a finished session is deleted.
+func (f *sessionFacts) expiry() Reason {
 	if f.failed {
 		return FailedExpired
 	}
 	return CompletedExpired
 }
 
-// agedByConfigMap says that nothing but a ConfigMap tells when the session was.
-func (f *facts) agedByConfigMap() bool {
-	return f.end.IsZero() && !f.start.IsZero() && f.group.Record.Start.At().IsZero() && f.group.Record.Presence == inventory.Present
+func (f *sessionFacts) outcome() string {
+	if f.failed {
+		return "failed"
+	}
+	return "finished"
 }
 
-// age is the time by which sessions are put in order, oldest first. A group without any
+// agedByConfigMap reports whether nothing but a ConfigMap tells how old the session is.
+func (f *sessionFacts) agedByConfigMap() bool {
+	return f.end.IsZero() && !f.start.IsZero() && f.group.Record.Start.At().IsZero() &&
+		f.group.Record.Presence == inventory.Present
+}
+
+// age returns the time by which sessions are put in order, oldest first. A group without any
 // time is a ghost or cannot be judged; the zero time puts it first, and a ghost costs
 // next to nothing to delete.
-func (f *facts) age() time.Time {
+func (f *sessionFacts) age() time.Time {
 	age := cmp.Or(f.end, f.start)
 	if age.IsZero() {
 		for _, c := range f.group.CFS {

@@ -79,7 +79,7 @@ func randomWorld(r *rand.Rand) *world {
 		}
 		if !one(3) {
 			w.configMap(id, age(), func(c *inventory.ConfigMap) {
-				c.Keep, c.Body = keep(), inventory.Body(r.IntN(4))
+				c.Keep, c.Body = keep(), []inventory.Body{inventory.BodyUnread, inventory.BodyExact, inventory.BodyOther, inventory.BodyFailed}[r.IntN(4)]
 				c.BodyFault = "odd"
 				if one(8) {
 					c.Fault = "odd"
@@ -97,7 +97,7 @@ func randomWorld(r *rand.Rand) *world {
 				}
 			})
 		}
-		w.v2[id] = inventory.Presence(r.IntN(3))
+		w.v2[id] = []inventory.Presence{inventory.Unknown, inventory.Absent, inventory.Present}[r.IntN(3)]
 	}
 	for _, blind := range []*bool{&w.Evidence.Jobs, &w.Evidence.Pods, &w.Evidence.ConfigMaps, &w.Evidence.CronJobs} {
 		*blind = !one(20)

@@ -2,15 +2,34 @@ package policy
 
 import "bosgc/internal/inventory"
 
-func (j *Judge) jobs(f *facts, session Decision) []Decision {
+// jobRules are those of docs/policy.md, "Job". If the session is not in BOS and the Job finished longer ago than any
+// session is kept, the Job is deleted on its own evidence: that is also how the next run finishes a run that was
+// killed between its last two deletes. If it finished more recently, it only seems to belong to nobody.
+var jobRules = []rule{
+	{name: "shape", evaluate: (*Judge).jobShape},
+	{name: "running", evaluate: (*Judge).running},
+	{name: "pods", evaluate: (*Judge).podsUnread},
+	{name: "annotation", evaluate: (*Judge).annotated},
+	{name: "owner", evaluate: (*Judge).jobOwner, final: true},
+	{name: "gone", evaluate: (*Judge).ownerUnsure},
+	{name: "template", evaluate: (*Judge).keptTemplate, settings: []string{"BOSGC_KEEP_TEMPLATES"}},
+	{name: "times", evaluate: (*Judge).badJobEnd, times: true},
+	{name: "age", evaluate: (*Judge).jobTooYoung, ended: true, ttl: true, settings: []string{"BOSGC_ORPHAN_GRACE"}},
+	{name: "read", evaluate: (*Judge).clusterUnread},
+	{name: "ended", evaluate: (*Judge).jobExpired, ended: true, ttl: true},
+	{name: "orphan", evaluate: (*Judge).orphanedJob, ended: true, ttl: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}},
+}
+
+// judgeJobs judges the Jobs of a session that has been judged.
+func (j *Judge) judgeJobs(f *facts) []Decision {
 	jobs, _ := f.group.Jobs()
 	decisions := make([]Decision, 0, len(jobs))
 	for _, job := range jobs {
 		d := jobDecision(job)
-		if d.EndedAt.IsZero() && f.life.running == "" {
-			d.EndedAt = f.life.finished // a proxy holds it, but its work has ended
+		if d.EndedAt.IsZero() && f.activity.running == "" {
+			d.EndedAt = f.activity.finished // a proxy keeps it active, but its work has ended
 		}
-		first(j.jobRules(f, session, job)).into(&d)
+		j.decide(jobRules, &facts{sessionFacts: f.sessionFacts, job: &job}).applyTo(&d)
 		decisions = append(decisions, d)
 	}
 	return decisions
@@ -23,47 +42,45 @@ func jobDecision(job inventory.Job) Decision {
 	}
 }
 
-// strayJob judges one that looks like BOS's and names no session.
-func strayJob(job inventory.Job) Decision {
+// strayJob judges a Job that looks like one of BOS's and names no session.
+func (j *Judge) strayJob(job inventory.Job) Decision {
 	d := jobDecision(job)
-	keep(NotOurs, job.Fault).into(&d)
+	j.decide(jobRules, &facts{job: &job}).applyTo(&d)
 	return d
 }
 
-// jobRules are those of docs/policy.md, "Job"; one of them always has something to say.
-func (j *Judge) jobRules(f *facts, session Decision, job inventory.Job) []rule {
-	rules := append(
-		make([]rule, 0, 5), // so many are enough for all but a few
-		shape(job.Fault),
-		rule{name: "running", says: func() *ruling { return j.running(f) }},
-		rule{name: "pods", says: func() *ruling {
-			if f.life.unread == "" {
-				return nil
-			}
-			return unknown(EvidenceIncomplete, "Job "+f.life.unread+" has not ended, and its Pods could not be read")
-		}},
-		always("annotation", f.keep),
-	)
-	if j.tied(f) {
-		return append(rules, always(ownerRule, goesWith(session, "session")))
+func (j *Judge) jobShape(f *facts) *ruling {
+	if f.sessionFacts == nil || f.job.Fault != "" {
+		return keep(NotOurs, f.job.Fault)
 	}
-	return append(rules, j.unlistedJob(f, job.UID)...)
+	return nil
 }
 
-// ownerRule is the name of the rule that ties an object to what it belongs to.
-const ownerRule = "owner"
+func (j *Judge) podsUnread(f *facts) *ruling {
+	if f.activity.unread == "" {
+		return nil
+	}
+	return unknown(EvidenceIncomplete, "Job "+f.activity.unread+" has not ended, and its Pods could not be read")
+}
+
+// jobOwner ties a Job to its session for as long as BOS lists that.
+func (j *Judge) jobOwner(f *facts) *ruling {
+	if j.ownerListed(f) {
+		return goesWith(f.session, "session")
+	}
+	return nil
+}
 
 // goesWith ties an object to its owner's verdict; what is the owner's kind, for a person.
 func goesWith(owner Decision, what string) *ruling {
 	if owner.Verdict == Delete {
 		return remove(OwnerCollected, owner.EligibleAt, "goes with its "+what+" "+owner.Name)
 	}
-	return keep(OwnerKept, "its "+what+" "+owner.Name+" stays ("+owner.Reason.String()+")")
+	return keep(OwnerKept, "its "+what+" "+owner.Name+" stays ("+string(owner.Reason)+")")
 }
 
-// ownerUnsure says why it cannot be concluded that a session is gone from BOS v1; nil if it
-// can.
-func ownerUnsure(f *facts) *ruling {
+// ownerUnsure says why it cannot be concluded that a session is gone from BOS v1.
+func (j *Judge) ownerUnsure(f *facts) *ruling {
 	switch {
 	case f.group.Listed == inventory.Unknown:
 		return unknown(EvidenceIncomplete, "BOS's list of sessions is not complete")
@@ -77,45 +94,30 @@ func ownerUnsure(f *facts) *ruling {
 	return nil
 }
 
-// unlistedJob are the rules for a Job whose session is not in BOS. If it finished longer ago than any
-// session is kept, it goes on its own evidence: that is also how the next run finishes one
-// that was killed between its last two deletes. If it finished more lately than that, it only seems
-// to belong to nobody.
-func (j *Judge) unlistedJob(f *facts, uid string) []rule {
-	finished, ttl := f.life.finished, f.ttl(j.settings)
-	rules := []rule{
-		{name: "gone", says: func() *ruling { return ownerUnsure(f) }},
-		{name: "template", says: func() *ruling { return j.keptTemplate(f) }, settings: []string{"BOSGC_KEEP_TEMPLATES"}},
-		{name: "times", says: func() *ruling {
-			switch {
-			case f.life.bad != "":
-				return unknown(BadData, f.life.bad)
-			case finished.IsZero():
-				return unknown(BadData, "nothing tells when it ended")
-			case j.future(finished):
-				return unknown(ClockSkew, "it finished in the future, at "+stamp(finished))
-			}
-			return nil
-		}},
+func (j *Judge) badJobEnd(f *facts) *ruling {
+	switch finished := f.activity.finished; {
+	case f.activity.badEnd != "":
+		return unknown(BadData, f.activity.badEnd)
+	case finished.IsZero():
+		return unknown(BadData, "nothing tells when it ended")
+	case j.inFuture(finished):
+		return unknown(ClockSkew, "it finished in the future, at "+formatTime(finished))
 	}
-	if finished.IsZero() {
-		return rules
+	return nil
+}
+
+func (j *Judge) jobTooYoung(f *facts) *ruling {
+	return j.youngerThan(min(f.ttl(j.settings), j.settings.OrphanGrace), f.activity.finished, "finished")
+}
+
+func (j *Judge) jobExpired(f *facts) *ruling {
+	eligible := f.activity.finished.Add(f.ttl(j.settings))
+	if j.now.Before(eligible) {
+		return nil
 	}
-	return append(
-		rules,
-		rule{name: "age", ended: true, settings: []string{f.ttlSetting(), "BOSGC_ORPHAN_GRACE"}, says: func() *ruling {
-			return j.young(finished, min(ttl, j.settings.OrphanGrace), "finished")
-		}},
-		rule{name: "read", says: func() *ruling { return j.clusterUnread(f) }},
-		rule{name: "ended", ended: true, settings: []string{f.ttlSetting()}, says: func() *ruling {
-			eligible := finished.Add(ttl)
-			if j.now.Before(eligible) {
-				return nil
-			}
-			return remove(f.expiry(), eligible, f.outcome()+" "+stamp(finished)+"; its session is gone from BOS")
-		}},
-		rule{name: "orphan", ended: true, settings: []string{f.ttlSetting(), "BOSGC_ORPHAN_SIGHTINGS"}, says: func() *ruling {
-			return j.orphaned(Job, uid, "its session is gone from BOS", finished)
-		}},
-	)
+	return remove(f.expiry(), eligible, f.outcome()+" "+formatTime(f.activity.finished)+"; its session is gone from BOS")
+}
+
+func (j *Judge) orphanedJob(f *facts) *ruling {
+	return j.orphaned(Job, f.job.UID, "its session is gone from BOS", f.activity.finished)
 }

@@ -55,7 +55,10 @@ func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 	return nil
 }
 
-// keptTemplate says whether the template is one whose sessions are kept.
+// annotated keeps what an annotation protects.
+func (j *Judge) annotated(f *facts) *ruling { return f.protected }
+
+// keptTemplate keeps sessions of the templates that are to be kept.
 func (j *Judge) keptTemplate(f *facts) *ruling {
 	if len(j.settings.KeepTemplates) > 0 && f.template == "" && f.group.Record.Presence != inventory.Absent {
 		return unknown(BadData, "its template is not known, and BOSGC_KEEP_TEMPLATES may mean it")
@@ -70,8 +73,8 @@ func (j *Judge) keptTemplate(f *facts) *ruling {
 }
 
 func (j *Judge) keptByRule(f *facts) *ruling {
-	if f.keep != nil {
-		return f.keep
+	if f.protected != nil {
+		return f.protected
 	}
 	return j.keptTemplate(f)
 }

@@ -44,14 +44,14 @@ func (j *Judge) newest(s *inventory.Snapshot) map[string]bool {
 // if it has none, or none that can be trusted. Where the Job alone decides about a session,
 // its end alone counts here too: so the ranking is the same whether BOS was asked or not.
 func (j *Judge) trustedEnd(f *facts) time.Time {
-	if f.life.running != "" || f.life.unread != "" {
+	if f.activity.running != "" || f.activity.unread != "" {
 		return time.Time{}
 	}
-	if lately := j.finishedLately(f); lately != nil {
-		if lately.verdict == Unknown {
+	if r := j.jobsEndedRecently(f); r != nil {
+		if r.verdict == Unknown {
 			return time.Time{}
 		}
-		return f.life.finished
+		return f.activity.finished
 	}
 	if j.badTimes(f) != nil {
 		return time.Time{}

@@ -19,7 +19,7 @@ type link struct {
 func (j *Judge) Linkable(s *inventory.Snapshot) []inventory.CFSSession {
 	var all []inventory.CFSSession
 	for _, c := range s.Loose {
-		if j.settings.CFSLink == LinkInferred && c.Start.Known() && j.cfsBasics(c) == nil {
+		if j.settings.CFSLink == LinkInferred && c.Start.Known() && j.cfsFault(c) == nil {
 			all = append(all, c)
 		}
 	}
@@ -48,8 +48,8 @@ func (j *Judge) Owners(cfs string) []string {
 	return nil
 }
 
-// owners gives the groups of the sessions that some CFS session without a tag is judged by.
-func (j *Judge) owners(s *inventory.Snapshot) map[string]*inventory.Group {
+// linkedGroups returns the groups of the sessions that some CFS session without a tag is judged by.
+func (j *Judge) linkedGroups(s *inventory.Snapshot) map[string]*inventory.Group {
 	groups := map[string]*inventory.Group{}
 	for _, l := range j.links {
 		for _, id := range l.Sessions {
@@ -68,15 +68,15 @@ func (j *Judge) owners(s *inventory.Snapshot) map[string]*inventory.Group {
 func (j *Judge) SharedCFS(groups map[string]*inventory.Group, c inventory.CFSSession) Decision {
 	if j.links[c.Name] == nil {
 		d := cfsDecision(c)
-		unknown(EvidenceIncomplete, "nothing links it to a session").into(&d)
+		unknown(EvidenceIncomplete, "nothing links it to a session").applyTo(&d)
 		return d
 	}
 	if was := j.links[c.Name].of; c.Tag != "" || c.Limit != was.Limit || c.Configuration != was.Configuration || c.Start != was.Start {
 		d := cfsDecision(c)
-		unknown(EvidenceIncomplete, "it is not as it was when it was linked").into(&d)
+		unknown(EvidenceIncomplete, "it is not as it was when it was linked").applyTo(&d)
 		return d
 	}
-	return j.looseCFS(groups, c)
+	return j.untaggedCFS(&facts{cfs: &c, linked: groups})
 }
 
 // sharedCFS is judged like one with a tag, of each of its sessions: it goes only if it would by all of them.
@@ -89,11 +89,9 @@ func (j *Judge) sharedCFS(groups map[string]*inventory.Group, c inventory.CFSSes
 		if g == nil {
 			return unknown(EvidenceIncomplete, "nothing is left of its session "+id+"; "+how)
 		}
-		f := j.facts(g)
-		session := j.session(f)
-		jobs := j.jobs(f, session)
-		holdBack(j.configMaps(f, session, jobs), &session, jobs)
-		r := j.linkedCFS(f, session, jobs, c)
+		f := j.ownerFacts(g)
+		f.holdBackOwner(j.configMaps(f))
+		r := j.decide(cfsOwnerRules, &facts{sessionFacts: f.sessionFacts, cfs: &c})
 		if r.verdict != Delete {
 			r.detail += " (" + id + "); " + how
 			return r

@@ -124,7 +124,7 @@ func TestASharedCFSSessionThatHasChangedStays(t *testing.T) {
 	s := w.snapshot()
 	j := NewJudge(s, inferred, now, w.memory)
 	j.Link(s, []inventory.Link{link})
-	groups := j.owners(s)
+	groups := j.linkedGroups(s)
 	if d := j.SharedCFS(groups, w.CFS[0]); d.Verdict != Delete {
 		t.Fatalf("as it was: %+v", d)
 	}

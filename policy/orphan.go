@@ -12,7 +12,7 @@ import (
 // its name.
 func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time) *ruling {
 	r := &ruling{verdict: Keep, eligible: since.Add(j.settings.OrphanGrace), since: since}
-	seen := "looks orphaned since " + stamp(since) + ": " + why
+	seen := "looks orphaned since " + formatTime(since) + ": " + why
 	times := 1 // this one
 	if uid != "" {
 		times += j.memory.Sightings[uid]

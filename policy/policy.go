@@ -63,18 +63,25 @@ const (
 // minute covers both and hides no broken clock that could make something young look old.
 const futureTolerance = time.Minute
 
-// Kind is a kind of object that is judged.
-type Kind int8
+// Kind is a kind of object, as documents, metrics and the journal name it.
+type Kind string
 
 // The values of Kind.
 const (
-	_ Kind = iota // none
-	Session
-	Job
-	ConfigMap
-	CFSSession
-	Component // a desired configuration that is unset: it is shown, and never judged
+	Session    Kind = "Session"
+	Job        Kind = "Job"
+	ConfigMap  Kind = "ConfigMap"
+	CFSSession Kind = "CFSSession"
+	Component  Kind = "Component" // a component whose desired configuration is unset; shown, never judged
 )
+
+func (k Kind) String() string { return string(k) }
+
+// UnmarshalText refuses unknown kinds: a saved plan must not be taken for something that it does not say.
+func (k *Kind) UnmarshalText(text []byte) (err error) {
+	*k, err = parse("kind", text, append(Kinds(), Component))
+	return err
+}
 
 // Kinds lists all kinds that are judged.
 func Kinds() []Kind { return []Kind{Session, Job, ConfigMap, CFSSession} }
@@ -115,14 +122,13 @@ func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time, memory Me
 	return j
 }
 
-// All judges everything in a snapshot, one thing after the other: what is said of all of it weighs more than the
-// snapshot. The groups come in the order in which they are to be deleted: the oldest session first, and within a
+// All judges everything in a snapshot, one object after the other: what is said of all of them weighs more than
+// the snapshot. The groups come in the order in which they are to be deleted: the oldest session first, and within a
 // session ConfigMaps, CFS sessions, the session, Jobs.
 func (j *Judge) All(s *inventory.Snapshot) iter.Seq[Decision] {
 	return func(yield func(Decision) bool) {
-		linked := j.owners(s)
-		for _, u := range j.inOrder(s, linked) {
-			for _, d := range j.unit(s, linked, u.place) {
+		for _, u := range j.inOrder(s) {
+			for _, d := range u.judge() {
 				if !yield(d) {
 					return
 				}
@@ -131,38 +137,29 @@ func (j *Judge) All(s *inventory.Snapshot) iter.Seq[Decision] {
 	}
 }
 
-// unit is what is judged together. Its place is counted over the groups, what names none, and the Jobs that name none.
+// unit is what is judged together: a group, or an object that names no session.
 type unit struct {
 	age   time.Time
-	place int
+	judge func() []Decision
 }
 
-func (j *Judge) unit(s *inventory.Snapshot, linked map[string]*inventory.Group, place int) []Decision {
-	loose, jobs := place-len(s.Groups), place-len(s.Groups)-len(s.Loose)
-	switch {
-	case loose < 0:
-		return j.Group(s.Groups[place])
-	case jobs < 0:
-		return []Decision{j.looseCFS(linked, s.Loose[loose])}
-	}
-	return []Decision{strayJob(s.Jobs[jobs])}
-}
-
-func (j *Judge) inOrder(s *inventory.Snapshot, linked map[string]*inventory.Group) []unit {
+// inOrder returns everything in a snapshot, the oldest first.
+func (j *Judge) inOrder(s *inventory.Snapshot) []unit {
 	units := make([]unit, 0, len(s.Groups)+len(s.Loose)+len(s.Jobs))
-	add := func(age time.Time) { units = append(units, unit{age, len(units)}) }
 	for _, g := range s.Groups {
-		add(j.facts(g).age())
+		units = append(units, unit{j.facts(g).age(), func() []Decision { return j.Group(g) }})
 	}
+	linked := j.linkedGroups(s)
 	for _, c := range s.Loose {
+		f := &facts{cfs: &c, linked: linked}
 		age := cmp.Or(c.Completion.At(), c.Start.At())
-		if j.links[c.Name] != nil && j.looseCFS(linked, c).Verdict == Delete {
+		if j.links[c.Name] != nil && j.untaggedCFS(f).Verdict == Delete {
 			age = time.Time{} // before any of its sessions: without one of them nothing leads to it any more
 		}
-		add(age)
+		units = append(units, unit{age, func() []Decision { return []Decision{j.untaggedCFS(f)} }})
 	}
 	for _, job := range s.Jobs {
-		add(job.Created.At())
+		units = append(units, unit{job.Created.At(), func() []Decision { return []Decision{j.strayJob(job)} }})
 	}
 	// Stable, so that equal ages keep the order of the IDs and a plan reads the same twice.
 	slices.SortStableFunc(units, func(a, b unit) int { return a.age.Compare(b.age) })
@@ -171,43 +168,40 @@ func (j *Judge) inOrder(s *inventory.Snapshot, linked map[string]*inventory.Grou
 
 // Group judges all objects of one session ID, in the order in which they are deleted.
 func (j *Judge) Group(g *inventory.Group) []Decision {
-	f := j.facts(g)
-	session := j.session(f)
-	jobs := j.jobs(f, session)
-	cms := j.configMaps(f, session, jobs)
-	holdBack(cms, &session, jobs)
-
+	f := j.ownerFacts(g)
+	cms := j.configMaps(f)
+	f.holdBackOwner(cms)
 	cfs := make([]Decision, 0, len(g.CFS))
 	for _, c := range g.CFS {
-		cfs = append(cfs, j.taggedCFS(f, session, jobs, c))
+		cfs = append(cfs, j.taggedCFS(&facts{sessionFacts: f.sessionFacts, cfs: &c}))
 	}
 	switch {
 	case g.Listed != inventory.Present:
-		return slices.Concat(cms, cfs, jobs)
+		return slices.Concat(cms, cfs, f.jobs)
 	case f.agedByConfigMap():
-		// Its ConfigMap alone tells how old the session is. Were it to go first and the run
+		// Its ConfigMap alone tells how old the session is. Were the ConfigMap deleted first and the run
 		// killed then, no later run could judge the session any more.
-		return slices.Concat(cfs, []Decision{session}, cms, jobs)
+		return slices.Concat(cfs, []Decision{f.session}, cms, f.jobs)
 	}
-	// The ConfigMap first: it goes in no other version than the one that was judged, so that whoever has protected the
-	// session there since loses nothing of it.
-	return slices.Concat(cms, cfs, []Decision{session}, jobs)
+	// The ConfigMap first: it is deleted in no other version than the one that was judged, so that whoever has protected
+	// the session there in the meantime loses nothing of it.
+	return slices.Concat(cms, cfs, []Decision{f.session}, f.jobs)
 }
 
-// holdBack keeps a session and its Jobs while one of its ConfigMaps cannot be judged: they
-// are the thread that leads to it, and without them it could only go as an orphan.
-func holdBack(cms []Decision, session *Decision, jobs []Decision) {
+// holdBackOwner keeps a session and its Jobs while one of its ConfigMaps cannot be judged: they
+// are the thread that leads to it, and without them it could only be deleted as an orphan.
+func (f *sessionFacts) holdBackOwner(cms []Decision) {
 	for _, cm := range cms {
 		if cm.Verdict != Unknown {
 			continue
 		}
 		held := unknown(EvidenceIncomplete, "its ConfigMap "+cm.Name+" cannot be judged")
-		if session.Verdict == Delete {
-			held.into(session)
+		if f.session.Verdict == Delete {
+			held.applyTo(&f.session)
 		}
-		for i := range jobs {
-			if jobs[i].Verdict == Delete {
-				held.into(&jobs[i])
+		for i := range f.jobs {
+			if f.jobs[i].Verdict == Delete {
+				held.applyTo(&f.jobs[i])
 			}
 		}
 	}
@@ -236,9 +230,14 @@ func unknown(r Reason, detail string) *ruling {
 	return &ruling{verdict: Unknown, reason: r, detail: detail}
 }
 
-func (r *ruling) into(d *Decision) {
+func (r *ruling) applyTo(d *Decision) {
 	d.Verdict, d.Reason, d.Detail, d.EligibleAt, d.Since = r.verdict, r.reason, r.detail, r.eligible, r.since
 }
 
-// future says whether a time lies so far ahead of now that some clock must be wrong.
-func (j *Judge) future(t time.Time) bool { return t.Sub(j.now) > futureTolerance }
+// leadsToDelete reports whether the object is to be deleted, or is kept only as an orphan that is not confirmed.
+func (r *ruling) leadsToDelete() bool {
+	return r.verdict == Delete || r.reason == AwaitingConfirmation || r.reason == OrphanGuard
+}
+
+// inFuture reports whether a time lies so far ahead of now that some clock must be wrong.
+func (j *Judge) inFuture(t time.Time) bool { return t.Sub(j.now) > futureTolerance }

@@ -6,23 +6,23 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// Request is what a person asks for a session by its name.
-type Request int8
+// Request is what a person asks for a session by its ID.
+type Request string
 
 // The values of Request.
 const (
-	NotRequested Request = iota
-	Clean                // take away what is left of it
-	Cancel               // the same, after its Jobs were stopped
-	Unclear              // it cannot be read what was asked for
+	NotRequested Request = ""
+	Clean        Request = "clean"   // remove what is left of it
+	Cancel       Request = "cancel"  // the same, after its Jobs were stopped
+	Unclear      Request = "unclear" // what was asked for cannot be read
 )
 
-// justMade is how long BOS may take to make a session: first the ConfigMap, then the Job, then its own record. With
-// an etcd that is slow that takes minutes (docs/csm.md, "What BOS v1 makes").
-const justMade = time.Hour
+// creationGrace is how long BOS may take to make a session: first the ConfigMap, then the Job, then its own record. With
+// a slow etcd that takes minutes (docs/csm.md, "What BOS v1 makes").
+const creationGrace = time.Hour
 
-// requested goes before all rules about age: who names a session means it. What runs, what is protected
-// and what cannot be judged stays all the same.
+// requested goes before all rules about age: whoever names a session means it. What runs, what is protected
+// and what cannot be judged is kept all the same.
 func (j *Judge) requested(f *facts) *ruling {
 	switch j.memory.Requested[f.group.ID] {
 	case NotRequested:
@@ -40,8 +40,8 @@ func (j *Judge) requested(f *facts) *ruling {
 		default:
 		}
 	}
-	if f.keep != nil {
-		return f.keep
+	if f.protected != nil {
+		return f.protected
 	}
 	if r := j.running(f); r != nil {
 		return r
@@ -60,20 +60,8 @@ func (j *Judge) requested(f *facts) *ruling {
 
 // beingMade keeps a session of which there is a young ConfigMap and nothing else.
 func (j *Judge) beingMade(f *facts) *ruling {
-	if f.group.Record.Presence == inventory.Present || f.life.jobs > 0 || f.group.V1 == inventory.Absent {
+	if f.group.Record.Presence == inventory.Present || f.activity.exactJobs > 0 || f.group.V1 == inventory.Absent {
 		return nil
 	}
-	cms, _ := f.group.ConfigMaps()
-	for _, cm := range cms {
-		switch {
-		case !cm.Created.Known():
-			return unknown(BadData, "its ConfigMap has no creation time")
-		case j.future(cm.Created.At()):
-			return unknown(ClockSkew, "its ConfigMap was created in the future, at "+stamp(cm.Created.At()))
-		}
-		if r := j.young(cm.Created.At(), justMade, "BOS may still be making it: its ConfigMap was created"); r != nil {
-			return r
-		}
-	}
-	return nil
+	return j.youngestConfigMap(f, creationGrace, "BOS may still be making it: its ConfigMap was created")
 }

@@ -1,32 +1,51 @@
 package policy
 
-// rule is one question. Those of a kind are asked in order, and the first that has something to say decides. The order
-// is that of docs/policy.md.
+// rule is one question about an object. Each kind has one table of rules, in the order of docs/policy.md, which the
+// judge and Explain both read.
 type rule struct {
 	name     string
-	settings []string // that its answer hangs on
-	// ended marks those that make sense only of what has ended and was read completely.
+	evaluate func(*Judge, *facts) *ruling // nil: the rule does not apply
+	settings []string                     // that its ruling depends on
+	ttl      bool                         // it also depends on how long sessions are kept
+	// ended marks rules that make sense only for what has ended, was read completely and has times that can be
+	// trusted: Explain skips them otherwise.
 	ended bool
-	says  func() *ruling // nil is "not my business"
+	// times marks rules that doubt a time.
+	times bool
+	// undecided marks rules whose evidence is collected only for objects that no earlier rule decides.
+	undecided bool
+	// final marks rules after which no other rule applies, even to explain.
+	final bool
+	// veto marks rules that are asked only about what the others would delete, or take for an orphan.
+	veto bool
 }
 
-// first gives what the first rule says that says anything; nil if none does.
-func first(rules []rule) *ruling {
+// decide returns the ruling of the first rule that applies, or of a veto of it.
+func (j *Judge) decide(rules []rule, f *facts) *ruling {
+	var decided *ruling
 	for _, r := range rules {
-		if said := r.says(); said != nil {
-			return said
+		if r.veto != (decided != nil) || r.veto && !decided.leadsToDelete() {
+			continue
+		}
+		if ruling := r.evaluate(j, f); ruling != nil {
+			decided = ruling
 		}
 	}
-	return nil
+	if decided == nil {
+		return unknown(BadData, "no rule applies")
+	}
+	return decided
 }
 
-// always is a rule whose answer is known already.
-func always(name string, r *ruling) rule { return rule{name: name, says: func() *ruling { return r }} }
-
-// shape is the rule that an object has exactly the shape of what BOS makes.
-func shape(fault string) rule {
-	if fault == "" {
-		return always("shape", nil)
+// settingsFor returns the names of the settings that the rule's ruling depends on.
+func (r rule) settingsFor(f *facts) []string {
+	switch {
+	case !r.ttl:
+		return r.settings
+	case f.end.IsZero():
+		return append([]string{"BOSGC_ABANDONED_TTL"}, r.settings...)
+	case f.failed:
+		return append([]string{"BOSGC_FAILED_TTL"}, r.settings...)
 	}
-	return always("shape", keep(NotOurs, fault))
+	return append([]string{"BOSGC_SESSION_TTL"}, r.settings...)
 }

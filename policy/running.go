@@ -7,41 +7,41 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// life is what the Jobs and Pods of a session say about whether it still runs. BOS's own
+// activity is what the Jobs and Pods of a session say about whether it still runs. BOS's own
 // fields "complete" and "in_progress" have no part in it: up to CSM 1.3.1 both are always
 // false, also while a session runs (docs/csm.md, "Fields that lie").
-type life struct {
-	running  string // what is running, for a person; empty if nothing is
-	unread   string // a Job that only the Pods could tell about, and they were not read
-	finished time.Time
-	bad      string // a Job that has finished at no known time
-	failed   bool
-	jobs     int // of exact shape
+type activity struct {
+	running   string    // what is running, for a person; empty if nothing is
+	unread    string    // a Job that only its Pods could tell about, and they were not read
+	finished  time.Time // when the last Job finished
+	failed    bool      // that Job has failed
+	badEnd    string    // says which Job has finished at no known time; empty if none has
+	exactJobs int       // Jobs of exact shape
 }
 
-// liveness looks at everything that could still do work for a session. Jobs that were stopped can only
-// if nobody else may make them work again.
-func liveness(g *inventory.Group, stopped bool) life {
-	var l life
+// activityOf looks at everything that could still do work for a session. Jobs that were stopped can only
+// if somebody else may make them work again; jobsStopped says that nobody may.
+func activityOf(g *inventory.Group, jobsStopped bool) activity {
+	var a activity
 	jobs, _ := g.Jobs()
 	pods, podsComplete := g.Pods()
 	for _, pod := range pods {
 		// A Pod counts even without its Job: deleted with the Orphan policy, which is the
 		// default of the API for Jobs, a Job leaves its Pods at work.
 		if !pod.Over && !pod.Boa.Terminated {
-			l.running = "Pod " + pod.Name
+			a.running = "Pod " + pod.Name
 		}
 	}
 	for _, job := range jobs {
 		if job.Fault == "" {
-			l.jobs++
+			a.exactJobs++
 		}
-		if stopped && job.Stopped && job.Fault == "" && podsComplete && !job.Terminal {
-			continue // that none of its Pods runs was looked at above
+		if jobsStopped && job.Stopped && job.Fault == "" && podsComplete && !job.Terminal {
+			continue // the loop above has seen whether one of its Pods runs
 		}
-		l.job(job, pods, podsComplete)
+		a.addJob(job, pods, podsComplete)
 	}
-	return l
+	return a
 }
 
 func podsOf(job inventory.Job, pods []inventory.Pod) []inventory.Pod {
@@ -54,38 +54,38 @@ func podsOf(job inventory.Job, pods []inventory.Pod) []inventory.Pod {
 	return own
 }
 
-func (l *life) job(job inventory.Job, pods []inventory.Pod, podsComplete bool) {
+func (a *activity) addJob(job inventory.Job, pods []inventory.Pod, podsComplete bool) {
 	if job.Terminal {
 		if job.Fault == "" {
-			l.finish(job, job.Finished, job.Failed)
+			a.addEnd(job, job.Finished, job.Failed)
 		}
 		return
 	}
-	held, ok := heldByProxy(job, podsOf(job, pods))
+	boa, held := heldByProxy(job, podsOf(job, pods))
 	switch {
 	case !podsComplete:
-		l.unread = job.Name
-	case !ok || job.Fault != "":
-		l.running = "Job " + job.Name
+		a.unread = job.Name
+	case !held || job.Fault != "":
+		a.running = "Job " + job.Name
 	default:
-		l.finish(job, held.Finished, held.ExitCode != 0)
+		a.addEnd(job, boa.Finished, boa.ExitCode != 0)
 	}
 }
 
-func (l *life) finish(job inventory.Job, at inventory.Stamp, failed bool) {
+func (a *activity) addEnd(job inventory.Job, at inventory.Stamp, failed bool) {
 	if !at.Known() {
-		l.bad = fmt.Sprintf("Job %s has finished at no known time (%q)", job.Name, at.Raw)
+		a.badEnd = fmt.Sprintf("Job %s has finished at no known time (%q)", job.Name, at.Raw)
 		return
 	}
-	if at.At().After(l.finished) {
-		l.finished, l.failed = at.At(), failed
+	if at.At().After(a.finished) {
+		a.finished, a.failed = at.At(), failed
 	}
 }
 
 // heldByProxy tells a Job that works from one that a mesh proxy alone keeps active (the
 // system's own watcher that should end such proxies can be broken: docs/csm.md, "The mesh
-// proxy"). It is true only if nothing of it can work again: every boa container has
-// ended, some Pod is held up by another container, and no further Pod is to come. It gives
+// proxy"). It returns true only if nothing of the Job can work again: every boa container has
+// ended, some Pod is held up by another container, and no further Pod will come. It returns
 // the container that ended last.
 func heldByProxy(job inventory.Job, pods []inventory.Pod) (last inventory.Container, ok bool) {
 	if job.Suspended {
@@ -118,12 +118,12 @@ func heldByProxy(job inventory.Job, pods []inventory.Pod) (last inventory.Contai
 	return last, heldFailures == 0 || spent
 }
 
-// Running says what runs for a session, for a person; empty if nothing does.
-func (j *Judge) Running(g *inventory.Group) string { return j.facts(g).life.running }
+// Running says what runs for a session, for a person; it returns the empty string if nothing does.
+func (j *Judge) Running(g *inventory.Group) string { return j.facts(g).activity.running }
 
 func (j *Judge) running(f *facts) *ruling {
-	if f.life.running == "" {
+	if f.activity.running == "" {
 		return nil
 	}
-	return keep(Running, f.life.running+" still runs or may run again")
+	return keep(Running, f.activity.running+" still runs or may run again")
 }

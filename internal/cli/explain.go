@@ -61,7 +61,7 @@ func parseObject(text string) (kind policy.Kind, name string, err error) {
 	const expected = "expected session/ID, job/NAME, configmap/NAME or cfs/NAME"
 	// The longest name that Kubernetes gives; BOS and CFS know none that is longer.
 	if name == "" || len(name) > 253 || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
-		return 0, "", fmt.Errorf("%.300q names no object; %s", text, expected)
+		return "", "", fmt.Errorf("%.300q names no object; %s", text, expected)
 	}
 	switch strings.ToLower(word) {
 	case "session":
@@ -73,5 +73,5 @@ func parseObject(text string) (kind policy.Kind, name string, err error) {
 	case "cfs", "cfssession":
 		return policy.CFSSession, name, nil
 	}
-	return 0, "", fmt.Errorf("%.80q is no kind of object that bosgc judges; %s", word, expected)
+	return "", "", fmt.Errorf("%.80q is no kind of object that bosgc judges; %s", word, expected)
 }

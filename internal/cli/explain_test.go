@@ -294,7 +294,7 @@ func TestWhatIsLeftOfASessionThatIsGoneIsExplained(t *testing.T) {
 	d, _ := s.document([]string{"plan"})
 	orphan := d.Objects[0]
 	e, code := s.explained(orphan.Session)
-	if code != gc.ExitDone || e.Object.Verdict != 0 || len(e.Linked) == 0 || e.Linked[0].Name != orphan.Name {
+	if code != gc.ExitDone || e.Object.Verdict != "" || len(e.Linked) == 0 || e.Linked[0].Name != orphan.Name {
 		t.Errorf("exit code %d, %+v, linked %+v", code, e.Object, e.Linked)
 	}
 }

@@ -144,7 +144,7 @@ func Explain(
 	return e, context.Cause(ctx)
 }
 
-func newRules(said []policy.Said, now time.Time) []Rule {
+func newRules(said []policy.Finding, now time.Time) []Rule {
 	all := make([]Rule, 0, len(said))
 	for _, s := range said {
 		r := Rule{Name: s.Rule, Verdict: s.Verdict, Reason: s.Reason, Detail: s.Detail, Settings: s.Settings, Decides: s.Decides}

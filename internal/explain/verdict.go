@@ -141,7 +141,7 @@ func (x *explainer) setEligible() {
 		}
 	}
 	switch {
-	case x.Object.Verdict == 0:
+	case x.Object.Verdict == "":
 		x.Eligible = "there is nothing of it to delete but what is linked"
 	case x.Object.Verdict == policy.Delete:
 		x.Eligible = "now: the next sweep deletes it"

@@ -10,18 +10,14 @@ import "regexp"
 
 // Presence is what is known about whether a thing exists. The zero value is Unknown, so
 // that a forgotten field can never pass for a proof of absence.
-type Presence int8
+type Presence string
 
 // The values of Presence.
 const (
-	Unknown Presence = iota // the source did not answer, or not completely
-	Absent                  // the source answered completely, and the thing is not there
-	Present                 // it was seen
+	Unknown Presence = ""        // the source did not answer, or not completely
+	Absent  Presence = "absent"  // the source answered completely, and the thing is not there
+	Present Presence = "present" // it was seen
 )
-
-func (p Presence) String() string {
-	return [...]string{"unknown", "absent", "present"}[p]
-}
 
 // Names of the sources, as the plan and the metrics give them.
 const (

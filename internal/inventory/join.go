@@ -2,16 +2,14 @@ package inventory
 
 import (
 	"cmp"
-	"iter"
 	"slices"
-	"sort"
 )
 
-// Seen is what the sources gave in one run, before it is joined.
+// Seen is what the sources answered in one run, before it is joined.
 type Seen struct {
 	SessionIDs []string
-	// Unlisted is what an ID's missing from SessionIDs means: Absent if BOS answered
-	// completely (or is positively known to be gone), else Unknown.
+	// Unlisted is what it means that an ID is missing from SessionIDs: Absent if BOS answered
+	// completely (or is positively known to have been removed), else Unknown.
 	Unlisted   Presence
 	V1         Presence // BOS v1 itself; Absent only if it is positively known to have been removed
 	Jobs       []Job
@@ -22,14 +20,14 @@ type Seen struct {
 	Evidence   Evidence
 }
 
-// Snapshot is what one run saw, joined. It is not changed once it has been judged.
+// Snapshot is what one run saw, joined.
 type Snapshot struct {
 	Groups []*Group     // by ID
 	Jobs   []Job        // Jobs that name no session
 	Loose  []CFSSession // CFS sessions without a tag
 }
 
-// Size is how many objects there are in it: sessions that BOS lists, Jobs, ConfigMaps, CFS sessions.
+// Size returns the number of objects in it: sessions that BOS lists, Jobs, ConfigMaps, CFS sessions.
 func (s *Snapshot) Size() int {
 	n := len(s.Jobs) + len(s.Loose)
 	for _, g := range s.Groups {
@@ -41,10 +39,9 @@ func (s *Snapshot) Size() int {
 	return n
 }
 
-// Join sorts everything to the session that it belongs to. Its cost is linear in what was
-// seen, but for the sorting, which makes the order of all that follows independent of the
-// order in which servers answered. Nothing is copied: the snapshot holds parts of what was
-// seen, which is brought into order for that.
+// Join assigns everything to the session that it belongs to. The order in which servers
+// answered does not matter: groups are in the order of their IDs, and what is in them is in
+// the order of its names. The snapshot shares nothing with what was seen.
 func Join(seen Seen) *Snapshot {
 	j := joiner{seen: seen, groups: make(map[string]*Group, len(seen.SessionIDs)), snapshot: &Snapshot{}}
 	for _, id := range seen.SessionIDs {
@@ -68,8 +65,8 @@ type joiner struct {
 	snapshot *Snapshot
 	// From the Jobs of exact shape: where such a Job says something else than a name
 	// does, the Job is right (docs/csm.md, "Names").
-	sessionOfJob   map[string]string // as far as a Pod does not say it
-	sessionOfMount map[string]string // as far as some Job mounts the ConfigMap of another name
+	sessionOfJob   map[string]string // by the name of the Job
+	sessionOfMount map[string]string // by the name of the ConfigMap that the Job mounts
 }
 
 func (j *joiner) group(id string) *Group {
@@ -81,108 +78,70 @@ func (j *joiner) group(id string) *Group {
 	return g
 }
 
-// runs gives what belongs together, by what of says, in the order of its names. It sorts only what is not in that order
-// yet: a plan being carried out is joined anew while others read what it was made of.
-func runs[T any](all []T, of, name func(*T) string) iter.Seq2[string, []T] {
-	less := func(i, k int) bool {
-		a, b := of(&all[i]), of(&all[k])
-		return a < b || a == b && name(&all[i]) < name(&all[k])
-	}
-	if !sort.SliceIsSorted(all, less) {
-		sort.Slice(all, less)
-	}
-	return func(yield func(string, []T) bool) {
-		for from := 0; from < len(all); {
-			id, to := of(&all[from]), from+1
-			for to < len(all) && of(&all[to]) == id {
-				to++
-			}
-			if !yield(id, all[from:to:to]) {
-				return
-			}
-			from = to
-		}
-	}
+// byName returns a copy in the order of the names.
+func byName[T any](all []T, name func(T) string) []T {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(name(a), name(b)) })
+	return all
 }
 
 func (j *joiner) jobs() {
-	silent := slices.ContainsFunc(j.seen.Pods, func(p Pod) bool { return p.Session == "" })
 	j.sessionOfJob, j.sessionOfMount = map[string]string{}, map[string]string{}
-	exact := func(job *Job) bool { return job.Session != "" && job.Fault == "" }
-	for i := range j.seen.Jobs {
-		if job := &j.seen.Jobs[i]; exact(job) {
-			if silent {
-				j.sessionOfJob[job.Name] = job.Session
-			}
-			if job.ConfigMap != job.Session {
-				j.sessionOfMount[job.ConfigMap] = ""
-			}
-		}
-	}
-	// Where several say so, the last by name is right: what was seen has another order once it was joined.
-	last := map[string]string{}
-	for i := range j.seen.Jobs {
-		job := &j.seen.Jobs[i]
-		if _, other := j.sessionOfMount[job.ConfigMap]; other && exact(job) && job.Name >= last[job.ConfigMap] {
-			last[job.ConfigMap], j.sessionOfMount[job.ConfigMap] = job.Name, job.Session
-		}
-	}
-	of, name := func(job *Job) string { return job.Session }, func(job *Job) string { return job.Name }
-	for id, jobs := range runs(j.seen.Jobs, of, name) {
-		if id == "" {
-			j.snapshot.Jobs = jobs
+	for _, job := range byName(j.seen.Jobs, func(job Job) string { return job.Name }) {
+		if job.Session == "" {
+			j.snapshot.Jobs = append(j.snapshot.Jobs, job)
 			continue
 		}
 		// A Job that names a session belongs to it even if it is not of BOS's making: a
 		// person's second try with a copied Job keeps the session alive all the same.
-		j.group(id).jobs = jobs
+		g := j.group(job.Session)
+		g.jobs = append(g.jobs, job)
+		if job.Fault == "" {
+			j.sessionOfJob[job.Name] = job.Session
+			j.sessionOfMount[job.ConfigMap] = job.Session // if several mount it, the last by name is right
+		}
 	}
 }
 
 func (j *joiner) pods() {
-	of, name := func(p *Pod) string { return cmp.Or(p.Session, j.sessionOfJob[p.Job]) }, func(p *Pod) string { return p.Name }
-	for id, pods := range runs(j.seen.Pods, of, name) {
-		if id != "" {
-			j.group(id).pods = pods
+	for _, pod := range byName(j.seen.Pods, func(pod Pod) string { return pod.Name }) {
+		if id := cmp.Or(pod.Session, j.sessionOfJob[pod.Job]); id != "" {
+			g := j.group(id)
+			g.pods = append(g.pods, pod)
 		}
 	}
 }
 
 func (j *joiner) configMaps() {
-	of := func(cm *ConfigMap) string {
-		if owner := j.sessionOfMount[cm.Name]; owner != "" && !j.listed(cm.Name) {
-			return owner
-		}
-		return cm.Name
-	}
-	users := map[string][]Reference{}
+	references := map[string][]Reference{}
 	for _, ref := range j.seen.References {
-		if owner := j.sessionOfMount[ref.ConfigMap]; ref.Session != ref.ConfigMap || owner != "" {
-			users[ref.ConfigMap] = append(users[ref.ConfigMap], ref)
-		}
+		references[ref.ConfigMap] = append(references[ref.ConfigMap], ref)
 	}
-	for id, cms := range runs(j.seen.ConfigMaps, of, func(cm *ConfigMap) string { return cm.Name }) {
-		j.group(id).configMaps = cms
-		for i := range cms {
-			cms[i].User = "" // of an earlier join, which knew other sessions
-			for _, ref := range users[cms[i].Name] {
-				if ref.Session != id {
-					cms[i].User = ref.Kind + " " + ref.Name
-					break
-				}
+	for _, cm := range byName(j.seen.ConfigMaps, func(cm ConfigMap) string { return cm.Name }) {
+		id := cm.Name
+		if owner := j.sessionOfMount[cm.Name]; owner != "" && !j.listed(cm.Name) {
+			id = owner
+		}
+		cm.User = "" // it may be of an earlier join, which knew other sessions
+		for _, ref := range references[cm.Name] {
+			if ref.Session != id {
+				cm.User = ref.Kind + " " + ref.Name
+				break
 			}
 		}
+		g := j.group(id)
+		g.configMaps = append(g.configMaps, cm)
 	}
 }
 
 func (j *joiner) cfs() {
-	of, name := func(c *CFSSession) string { return c.Tag }, func(c *CFSSession) string { return c.Name }
-	for tag, sessions := range runs(j.seen.CFS, of, name) {
-		if tag == "" {
-			j.snapshot.Loose = sessions
+	for _, c := range byName(j.seen.CFS, func(c CFSSession) string { return c.Name }) {
+		if c.Tag == "" {
+			j.snapshot.Loose = append(j.snapshot.Loose, c)
 			continue
 		}
-		j.group(tag).CFS = sessions
+		g := j.group(c.Tag)
+		g.CFS = append(g.CFS, c)
 	}
 }
 

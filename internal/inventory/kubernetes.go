@@ -57,14 +57,14 @@ type Container struct {
 }
 
 // Body is what is known of a ConfigMap's content.
-type Body int8
+type Body string
 
 // The values of Body.
 const (
-	BodyUnread Body = iota // nobody needed it yet
-	BodyExact              // one key data.json holding an object with boot_sets
-	BodyOther              // anything else
-	BodyFailed             // it could not be read
+	BodyUnread Body = ""       // nobody needed it yet
+	BodyExact  Body = "exact"  // one key data.json holding an object with boot_sets
+	BodyOther  Body = "other"  // anything else
+	BodyFailed Body = "failed" // it could not be read
 )
 
 // ConfigMap is one whose name is a session ID. Its content is not kept.

@@ -88,8 +88,12 @@ func (o Owner) mayHaveSet(configuration string) bool {
 // "Tags"); then each component of the limit is attributed to the session that had set its configuration
 // when the CFS session began, and the CFS session is of all of those. One component that cannot be attributed
 // for certain is a veto. The CFS sessions and the owners must be all that there are: what one of them says can be the
-// proof, or the doubt, of another's link. The links are in the order of the CFS sessions.
+// proof, or the doubt, of another's link. The links are in the order of the tags, and of the names of the CFS sessions.
 func Links(sessions []CFSSession, owners []Owner, components map[string]Component) []Link {
+	sessions = slices.Clone(sessions)
+	slices.SortStableFunc(sessions, func(a, b CFSSession) int {
+		return cmp.Or(cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.Name, b.Name))
+	})
 	known := know(owners)
 	for _, c := range sessions {
 		known.worked[c.Tag] = true

@@ -5,22 +5,17 @@ import (
 	"time"
 )
 
-// Stamp is a time as a system gave it. Its three states are never mixed up:
-// known, unknown (all of it is empty: the system gave no time) and bad (Raw holds a text
-// that is no time). The zero Stamp is unknown, so that a missing time can never pass for a
-// very old one.
+// Stamp is a time as a system gave it. It is in one of three states: known, unknown (the
+// system gave no time) and bad (Raw holds a text that is not a time). The zero Stamp is
+// unknown, so that a missing time can never pass for a very old one. Stamps can be compared
+// with ==.
 type Stamp struct {
-	micro int64  // since 1970, which is before there was anything of CSM; 0 unless known
-	Raw   string // the text as received; empty if there was none to read
+	at  time.Time // in UTC; zero unless known
+	Raw string    // the text as received; empty if there was none to read
 }
 
-// At is the time in UTC, to the microsecond, more than any system gives; zero unless known.
-func (s Stamp) At() time.Time {
-	if s.micro == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(s.micro).UTC()
-}
+// At returns the time in UTC; the zero time unless it is known.
+func (s Stamp) At() time.Time { return s.at }
 
 // stampLayouts are the forms that CSM writes (docs/csm.md, "Times"). Zone-less forms come
 // first because they are by far the most frequent. Go accepts a fraction of a second
@@ -34,12 +29,13 @@ var stampLayouts = []string{
 }
 
 // KnownStamp wraps a time that needs no parsing, as Kubernetes gives them, and so has no text. The
-// zero time becomes the unknown Stamp.
+// zero time and the first second of 1970, which is how a missing time is written as a number, become the
+// unknown Stamp.
 func KnownStamp(t time.Time) Stamp {
-	if t.IsZero() {
+	if t.IsZero() || t.Unix() == 0 {
 		return Stamp{}
 	}
-	return Stamp{micro: t.UnixMicro()}
+	return Stamp{at: t.Round(0).UTC()}
 }
 
 // ParseStamp reads any of the forms that CSM writes. A text without a zone is UTC: all
@@ -53,14 +49,14 @@ func ParseStamp(raw string) Stamp {
 	}
 	for _, layout := range stampLayouts {
 		if t, err := time.ParseInLocation(layout, text, time.UTC); err == nil && t.Year() >= 2000 {
-			return Stamp{micro: t.UnixMicro(), Raw: raw}
+			return Stamp{at: t.UTC(), Raw: raw}
 		}
 	}
 	return Stamp{Raw: raw}
 }
 
-// Known says whether the Stamp holds a time.
-func (s Stamp) Known() bool { return s.micro != 0 }
+// Known reports whether the Stamp holds a time.
+func (s Stamp) Known() bool { return !s.at.IsZero() }
 
-// Bad says whether the system gave a text that is no time.
-func (s Stamp) Bad() bool { return s.micro == 0 && s.Raw != "" }
+// Bad reports whether the system gave a text that is not a time.
+func (s Stamp) Bad() bool { return s.at.IsZero() && s.Raw != "" }

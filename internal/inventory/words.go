@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// Words are the texts of a kind of value that is kept as a small number: each of tens of thousands of objects has several
-// such values, and a text takes sixteen times as much, besides a pointer that the garbage collector follows each time.
-// The first one is that of the zero value, which is none.
+// Words are the texts of values that are kept as small numbers. The first one is that of the zero value,
+// which is none.
 type Words []string
 
-// Parse gives the value of a text. An unknown one is an error that names the others: it would otherwise be read as
-// something that it does not say.
+// Parse returns the value of a text. An unknown one is an error that names the others: it would otherwise be
+// read as something that it does not say.
 func (w Words) Parse(what string, text []byte) (int8, error) {
 	n := slices.Index(w, string(text))
 	if n < 0 {
