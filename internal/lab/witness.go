@@ -46,6 +46,7 @@ func (s *Server) witnessed(system string, serve http.Handler) http.Handler {
 		look := r.Clone(r.Context())
 		look.Method, look.Body, look.ContentLength = http.MethodGet, http.NoBody, 0
 		look.Header.Del("Content-Type")
+		look.Header.Set("Accept", "application/json")
 		before, after := &kept{header: http.Header{}}, &kept{header: http.Header{}}
 		serve.ServeHTTP(before, look)
 		serve.ServeHTTP(after, r)
