@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"bosgc/internal/lab/simkube"
 )
@@ -36,7 +37,8 @@ func foreignOnes(count, size int, now time.Time) []simkube.Shelved {
 type foreignForm struct {
 	owner  string
 	labels map[string]string
-	meta   [][]byte // between the places of the UID and the name
+	plain  metav1.ObjectMeta // with NAME for the name
+	meta   [][]byte          // plain as JSON, between the places of the UID and the name
 	size   int
 }
 
@@ -56,6 +58,7 @@ func newForeignForm(owner string, annotated bool, size int, created time.Time) *
 			`{"apiVersion":"v1","data":{"settings.yaml":%q},"kind":"ConfigMap","metadata":{"annotations":{},"labels":{"app.kubernetes.io/name":%q},"name":"NAME","namespace":"services"}}`,
 			strings.Repeat("setting: none\n", 15), owner)}
 	}
+	f.plain = m
 	text, err := json.Marshal(m)
 	if err != nil {
 		panic(err) // texts only
@@ -80,10 +83,7 @@ func (f *foreignForm) AppendMeta(to []byte, name string) []byte {
 		last := len(part) - 1
 		switch part[last] {
 		case placeOfUID[0]:
-			hash := fnv.New64a()
-			hash.Write([]byte(name))
-			sum := hash.Sum64()
-			to = fmt.Appendf(append(to, part[:last]...), "%08x-%04x-4%03x-9%03x-%012x", uint32(sum), uint16(sum>>32), sum>>52, sum&0xfff, sum>>16)
+			to = appendUID(append(to, part[:last]...), name)
 		case placeOfName[0]:
 			to = append(append(to, part[:last]...), name...)
 		default:
@@ -91,6 +91,24 @@ func (f *foreignForm) AppendMeta(to []byte, name string) []byte {
 		}
 	}
 	return to
+}
+
+// Metadata returns the metadata of one.
+func (f *foreignForm) Metadata(name string) metav1.ObjectMeta {
+	m := f.plain
+	m.Name, m.UID = name, types.UID(appendUID(nil, name))
+	if note, ok := m.Annotations[corev1.LastAppliedConfigAnnotation]; ok {
+		m.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: strings.Replace(note, "NAME", name, 1)}
+	}
+	return m
+}
+
+// appendUID appends the UID of the ConfigMap of that name.
+func appendUID(to []byte, name string) []byte {
+	hash := fnv.New64a()
+	hash.Write([]byte(name))
+	sum := hash.Sum64()
+	return fmt.Appendf(to, "%08x-%04x-4%03x-9%03x-%012x", uint32(sum), uint16(sum>>32), sum>>52, sum&0xfff, sum>>16)
 }
 
 // AppendRest writes the content of one.

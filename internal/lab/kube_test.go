@@ -16,7 +16,7 @@ import (
 	"bosgc/internal/lab"
 )
 
-func restConfig(t *testing.T, server *lab.Server) *rest.Config {
+func restConfig(t testing.TB, server *lab.Server) *rest.Config {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig())
 	if err != nil {

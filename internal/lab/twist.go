@@ -7,6 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"bosgc/internal/lab/simkube"
 )
 
 // memory keeps the last answer to each question, for faults that give it once more.
@@ -68,7 +72,11 @@ func (k *kept) send(w http.ResponseWriter) {
 func (f Fault) twist(w http.ResponseWriter, r *http.Request, serve http.Handler) {
 	answer := &kept{header: http.Header{}}
 	serve.ServeHTTP(answer, r)
-	if text, ok := f.twisted(answer.body.Bytes()); ok {
+	twisted := f.twisted
+	if answer.header.Get("Content-Type") == runtime.ContentTypeProtobuf {
+		twisted = f.twistedProtobuf
+	}
+	if text, ok := twisted(answer.body.Bytes()); ok {
 		answer.body.Reset()
 		answer.body.Write(text)
 		answer.header.Set("Content-Length", strconv.Itoa(len(text)))
@@ -81,7 +89,7 @@ func (f Fault) twist(w http.ResponseWriter, r *http.Request, serve http.Handler)
 func (f Fault) twisted(text []byte) (changed []byte, ok bool) {
 	var list []json.RawMessage
 	if json.Unmarshal(text, &list) == nil {
-		changed, err := json.Marshal(f.rearranged(list))
+		changed, err := json.Marshal(rearranged(f, list))
 		return changed, err == nil && list != nil
 	}
 	var fields map[string]json.RawMessage
@@ -92,7 +100,7 @@ func (f Fault) twisted(text []byte) (changed []byte, ok bool) {
 		if json.Unmarshal(fields[name], &list) != nil || list == nil {
 			continue
 		}
-		inner, err := json.Marshal(f.rearranged(list))
+		inner, err := json.Marshal(rearranged(f, list))
 		if err != nil {
 			return nil, false
 		}
@@ -103,7 +111,11 @@ func (f Fault) twisted(text []byte) (changed []byte, ok bool) {
 	return nil, false
 }
 
-func (f Fault) rearranged(list []json.RawMessage) []json.RawMessage {
+func (f Fault) twistedProtobuf(text []byte) (changed []byte, ok bool) {
+	return simkube.RearrangeList(text, func(list []runtime.Object) []runtime.Object { return rearranged(f, list) })
+}
+
+func rearranged[T any](f Fault, list []T) []T {
 	if f.Kind == FaultReorder {
 		slices.Reverse(list)
 		return list

@@ -18,7 +18,7 @@ func (s *Server) access(w http.ResponseWriter, r *http.Request) bool {
 	q := request{Request: r, w: w}
 	var review authorizationv1.SelfSubjectAccessReview
 	if text, err := q.content(); err != nil || json.Unmarshal(text, &review) != nil || review.Spec.ResourceAttributes == nil {
-		fail(w, unsupported("access review"))
+		fail(w, r, unsupported("access review"))
 		return true
 	}
 	asked := review.Spec.ResourceAttributes
@@ -26,7 +26,7 @@ func (s *Server) access(w http.ResponseWriter, r *http.Request) bool {
 	review.Status.Allowed = !s.denied[asked.Verb+" "+asked.Resource]
 	s.mu.Unlock()
 	review.APIVersion, review.Kind = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
-	write(w, http.StatusCreated, review)
+	send(w, r, http.StatusCreated, &review)
 	return true
 }
 

@@ -55,29 +55,29 @@ func (s *Server) discovery(w http.ResponseWriter, r *http.Request) bool {
 	case path == "/healthz", path == "/livez", path == "/readyz":
 		_, _ = w.Write([]byte("ok"))
 	case path == "/version":
-		write(w, http.StatusOK, s.versionInfo())
+		writeJSON(w, http.StatusOK, s.versionInfo())
 	case path == "/api":
-		write(w, http.StatusOK, metav1.APIVersions{
+		send(w, r, http.StatusOK, &metav1.APIVersions{
 			TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"},
 			ServerAddressByClientCIDRs: []metav1.ServerAddressByClientCIDR{{ClientCIDR: "0.0.0.0/0", ServerAddress: r.Host}},
 		})
 	case path == "/apis":
-		write(w, http.StatusOK, metav1.APIGroupList{
+		send(w, r, http.StatusOK, &metav1.APIGroupList{
 			TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: s.groups(),
 		})
 	case len(parts) == 2 && parts[0] == "api":
-		return s.resourceList(w, schema.GroupVersion{Version: parts[1]})
+		return s.resourceList(w, r, schema.GroupVersion{Version: parts[1]})
 	case len(parts) == 2 && parts[0] == "apis":
 		for _, group := range s.groups() {
 			if group.Name == parts[1] {
 				group.TypeMeta = metav1.TypeMeta{Kind: "APIGroup", APIVersion: "v1"}
-				write(w, http.StatusOK, group)
+				send(w, r, http.StatusOK, &group)
 				return true
 			}
 		}
 		return false
 	case len(parts) == 3 && parts[0] == "apis":
-		return s.resourceList(w, schema.GroupVersion{Group: parts[1], Version: parts[2]})
+		return s.resourceList(w, r, schema.GroupVersion{Group: parts[1], Version: parts[2]})
 	default:
 		return false
 	}
@@ -108,15 +108,15 @@ func (s *Server) groups() []metav1.APIGroup {
 	return groups
 }
 
-func (s *Server) resourceList(w http.ResponseWriter, gv schema.GroupVersion) bool {
+func (s *Server) resourceList(w http.ResponseWriter, r *http.Request, gv schema.GroupVersion) bool {
 	list := metav1.APIResourceList{
 		TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: gv.String(),
 	}
-	for _, r := range s.resources {
-		if r.served(gv) {
+	for _, served := range s.resources {
+		if served.served(gv) {
 			list.APIResources = append(list.APIResources, metav1.APIResource{
-				Name: r.plural, SingularName: strings.ToLower(r.kind), Kind: r.kind, ShortNames: r.short,
-				Namespaced: r.namespaced,
+				Name: served.plural, SingularName: strings.ToLower(served.kind), Kind: served.kind, ShortNames: served.short,
+				Namespaced: served.namespaced,
 				Verbs:      metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update"},
 			})
 		}
@@ -124,6 +124,6 @@ func (s *Server) resourceList(w http.ResponseWriter, gv schema.GroupVersion) boo
 	if len(list.APIResources) == 0 {
 		return false
 	}
-	write(w, http.StatusOK, list)
+	send(w, r, http.StatusOK, &list)
 	return true
 }

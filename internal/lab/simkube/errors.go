@@ -11,14 +11,14 @@ import (
 )
 
 // fail writes an error as the Status object that every Kubernetes client understands.
-func fail(w http.ResponseWriter, err error) {
+func fail(w http.ResponseWriter, r *http.Request, err error) {
 	var known apierrors.APIStatus
 	if !errors.As(err, &known) {
 		known = apierrors.NewInternalError(err)
 	}
 	status := known.Status()
 	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-	write(w, int(status.Code), status)
+	send(w, r, int(status.Code), &status)
 }
 
 func errUnauthorized() error { return apierrors.NewUnauthorized("Unauthorized") }

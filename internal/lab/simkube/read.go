@@ -4,11 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,39 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Forms in which a client can ask for an object.
-const (
-	formWhole   = ""
-	formPartial = "PartialObjectMetadata"
-	formList    = "PartialObjectMetadataList"
-	formTable   = "Table"
-
-	metaVersion = "meta.k8s.io/v1"
-)
-
-// form is the first form of the Accept header that this server speaks.
-func (q request) form() (string, error) {
-	accept := q.Header.Get("Accept")
-	if accept == "" {
-		return formWhole, nil
-	}
-	for part := range strings.SplitSeq(accept, ",") {
-		kind, parameters, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil || kind != "application/json" && kind != "*/*" && kind != "application/*" {
-			continue
-		}
-		as := parameters["as"]
-		if as == "" || parameters["g"] == metav1.GroupName && slices.Contains([]string{formPartial, formList, formTable}, as) {
-			return as, nil
-		}
-	}
-	return "", &apierrors.StatusError{ErrStatus: metav1.Status{
-		Status: metav1.StatusFailure, Code: http.StatusNotAcceptable, Reason: metav1.StatusReasonNotAcceptable,
-		Message: "only the following media types are accepted: application/json",
-	}}
-}
-
-func (q request) typed(o object) map[string]any {
+func (q request) withKind(o object) map[string]any {
 	whole := map[string]any{"kind": q.resource.kind, "apiVersion": q.version.String()}
 	for field, value := range o {
 		whole[field] = value
@@ -58,22 +24,31 @@ func (q request) typed(o object) map[string]any {
 }
 
 func partial(o object) map[string]any {
-	return map[string]any{"kind": formPartial, "apiVersion": metaVersion, "metadata": o.metadata()}
+	return map[string]any{"kind": asPartial, "apiVersion": metaVersion, "metadata": o.metadata()}
 }
 
-// reply gives one object in the form that was asked for.
-func (s *Server) reply(q request, status int, o object) error {
-	form, err := q.form()
+// reply sends one object in the form that was asked for.
+func (s *Server) reply(q request, status int, i item) error {
+	f, err := q.form()
 	if err != nil {
 		return err
 	}
-	switch form {
-	case formPartial:
-		write(q.w, status, partial(o))
-	case formTable:
-		write(q.w, status, q.table([]object{o}, metav1.ListMeta{ResourceVersion: o.meta("resourceVersion")}))
+	switch {
+	case f.protobuf():
+		o, err := q.typed(i, f)
+		if err != nil {
+			return err
+		}
+		writeProtobuf(q.w, status, o)
+	case f.as == asTable:
+		o := i.whole(false)
+		writeJSON(q.w, status, q.table([]object{o}, metav1.ListMeta{ResourceVersion: o.meta("resourceVersion")}))
+	case i.shelved != nil:
+		q.writeText(i.appendTo(nil, q.head(f), f.metadataOnly()))
+	case f.metadataOnly():
+		writeJSON(q.w, status, partial(i.object))
 	default:
-		write(q.w, status, q.typed(o))
+		writeJSON(q.w, status, q.withKind(i.object))
 	}
 	return nil
 }
@@ -83,11 +58,7 @@ func (s *Server) get(q request) error {
 	if !ok {
 		return errNotFound(q)
 	}
-	if form, err := q.form(); i.shelved != nil && err == nil && form != formTable {
-		q.writeText(i.appendTo(nil, q.head(form), form != formWhole))
-		return nil
-	}
-	return s.reply(q, http.StatusOK, i.whole(false))
+	return s.reply(q, http.StatusOK, i)
 }
 
 // selected returns the objects that the path and the selectors ask for, in order.
@@ -158,7 +129,7 @@ func (s *Server) list(q request) error {
 	if query.Get("watch") == "true" {
 		return errMethod(q)
 	}
-	form, err := q.form()
+	f, err := q.form()
 	if err != nil {
 		return err
 	}
@@ -186,7 +157,7 @@ func (s *Server) list(q request) error {
 			meta.RemainingItemCount = &left
 		}
 	}
-	*q.later = func() { q.writePage(form, page, meta) }
+	*q.later = func() { q.writePage(f, page, meta) }
 	return nil
 }
 
@@ -206,20 +177,31 @@ func (s *Server) keep(at token, limit int, items []item) token {
 	return token{at.Version, at.Start + limit}
 }
 
-// writePage sends a page bit by bit: it may be larger than all memory.
-func (q request) writePage(form string, page []item, meta metav1.ListMeta) {
-	if form == formTable {
+// writePage sends a page. JSON goes out bit by bit: it may be larger than all memory.
+func (q request) writePage(f form, page []item, meta metav1.ListMeta) {
+	switch {
+	case f.protobuf():
+		list, err := q.typedList(page, f, meta)
+		if err != nil {
+			fail(q.w, q.Request, err)
+			return
+		}
+		writeProtobuf(q.w, http.StatusOK, list)
+	case f.as == asTable:
 		objects := make([]object, 0, len(page))
 		for _, i := range page {
 			objects = append(objects, i.whole(false))
 		}
-		write(q.w, http.StatusOK, q.table(objects, meta))
-		return
+		writeJSON(q.w, http.StatusOK, q.table(objects, meta))
+	default:
+		q.writeJSONPage(f, page, meta)
 	}
-	head := map[string]any{"kind": q.resource.kind + "List", "apiVersion": q.version.String(), "metadata": meta}
-	metaOnly, each := form != formWhole, ""
-	if metaOnly {
-		head["kind"], head["apiVersion"], each = formList, metaVersion, q.head(form)
+}
+
+func (q request) writeJSONPage(f form, page []item, meta metav1.ListMeta) {
+	head, each := map[string]any{"kind": q.resource.kind + "List", "apiVersion": q.version.String(), "metadata": meta}, ""
+	if f.metadataOnly() {
+		head["kind"], head["apiVersion"], each = asPartialList, metaVersion, q.head(f)
 	}
 	text, err := json.Marshal(head)
 	if err != nil {
@@ -231,7 +213,7 @@ func (q request) writePage(form string, page []item, meta metav1.ListMeta) {
 		if n > 0 {
 			text = append(text, ',')
 		}
-		if text = i.appendTo(text, each, metaOnly); len(text) > 1<<16 {
+		if text = i.appendTo(text, each, f.metadataOnly()); len(text) > 1<<16 {
 			if _, err := q.w.Write(text); err != nil {
 				return
 			}
@@ -241,12 +223,12 @@ func (q request) writePage(form string, page []item, meta metav1.ListMeta) {
 	_, _ = q.w.Write(append(text, "]}\n"...))
 }
 
-// head are the fields that say what an object is.
-func (q request) head(form string) string {
-	if form == formWhole {
-		return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, q.resource.kind, q.version)
+// head returns the fields that say what an object is.
+func (q request) head(f form) string {
+	if f.metadataOnly() {
+		return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, asPartial, metaVersion)
 	}
-	return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, formPartial, metaVersion)
+	return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, q.resource.kind, q.version)
 }
 
 func (q request) writeText(text []byte) {

@@ -6,7 +6,6 @@ package simkube
 
 import (
 	"crypto/subtle"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -102,7 +101,7 @@ type request struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if subtle.ConstantTimeCompare([]byte(token), []byte(s.options.Token)) != 1 {
-		fail(w, errUnauthorized())
+		fail(w, r, errUnauthorized())
 		return
 	}
 	if s.discovery(w, r) || s.access(w, r) {
@@ -110,13 +109,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q, ok := s.parse(w, r)
 	if !ok {
-		fail(w, errNoResource())
+		fail(w, r, errNoResource())
 		return
 	}
 	var later func()
 	q.later = &later
 	if err := s.locked(q); err != nil {
-		fail(w, err)
+		fail(w, r, err)
 	} else if later != nil {
 		later()
 	}
@@ -184,12 +183,6 @@ func (s *Server) serve(q request) error {
 		return s.delete(q)
 	}
 	return errMethod(q)
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }
 
 func (q request) group() schema.GroupResource {

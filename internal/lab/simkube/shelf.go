@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"sort"
 	"strconv"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -34,6 +36,8 @@ type Text interface {
 	AppendMeta(to []byte, name string) []byte
 	AppendRest(to []byte, name string) []byte
 	Labels() map[string]string
+	// Metadata returns the same metadata as AppendMeta writes. The caller must not change what it points to.
+	Metadata(name string) metav1.ObjectMeta
 }
 
 // NewShelved gives an object a place on a shelf.
@@ -59,7 +63,7 @@ func Shelve(resource string, o runtime.Object) Shelved {
 	if err != nil {
 		panic(err) // a Go type of the API that is no JSON: a mistake in the caller's code
 	}
-	t := &written{meta: inner(parts["metadata"]), labels: meta.Labels}
+	t := &written{meta: inner(parts["metadata"]), labels: meta.Labels, form: reflect.TypeOf(o), encoded: encode(o)}
 	for _, owner := range meta.OwnerReferences {
 		t.owners = append(t.owners, owner.UID)
 	}
@@ -77,11 +81,48 @@ func Shelve(resource string, o runtime.Object) Shelved {
 // inner is an object's JSON without its braces.
 func inner(text []byte) []byte { return slices.Clip(slices.Clone(text[1 : len(text)-1])) }
 
+// encode returns the protobuf of an object, without any envelope.
+func encode(o runtime.Object) []byte {
+	marshaler, ok := o.(interface{ Marshal() ([]byte, error) })
+	if !ok {
+		panic(fmt.Sprintf("%T has no protobuf", o)) // a mistake in the caller's code
+	}
+	text, err := marshaler.Marshal()
+	if err != nil {
+		panic(err) // it was JSON before
+	}
+	return text
+}
+
 // written is the text of one object.
 type written struct {
 	meta, rest []byte
 	labels     map[string]string
 	owners     []string
+	form       reflect.Type // Go type
+	encoded    []byte       // protobuf
+}
+
+// Metadata decodes no more than the metadata: it is field 1 of every object of the API.
+func (t *written) Metadata(string) metav1.ObjectMeta {
+	var partial metav1.PartialObjectMetadata
+	if err := partial.Unmarshal(t.encoded); err != nil {
+		panic(err) // it was encoded here
+	}
+	return partial.ObjectMeta
+}
+
+// decode fills an object of the Go type that was put on the shelf. It returns false for any other, such as another
+// version.
+func (s *Shelved) decode(o runtime.Object) bool {
+	t, ok := s.Text.(*written)
+	if !ok || reflect.TypeOf(o) != t.form {
+		return false
+	}
+	if err := o.(interface{ Unmarshal(text []byte) error }).Unmarshal(t.encoded); err != nil {
+		panic(err) // it was encoded here
+	}
+	return true
 }
 
 func (t *written) AppendMeta(to []byte, _ string) []byte { return append(to, t.meta...) }

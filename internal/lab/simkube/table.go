@@ -48,14 +48,14 @@ func (q request) table(items []object, meta metav1.ListMeta) any {
 		switch q.URL.Query().Get("includeObject") {
 		case "None":
 		case "Object":
-			whole = q.typed(o)
+			whole = q.withKind(o)
 		default:
 			whole = partial(o)
 		}
 		rows = append(rows, map[string]any{"cells": cells, "object": whole})
 	}
 	return map[string]any{
-		"kind": formTable, "apiVersion": "meta.k8s.io/v1", "metadata": meta,
+		"kind": asTable, "apiVersion": "meta.k8s.io/v1", "metadata": meta,
 		"columnDefinitions": columns, "rows": rows,
 	}
 }

@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // content reads a body as JSON. client-go's typed clients send protobuf if they may.
@@ -32,7 +31,7 @@ func (q request) content() ([]byte, error) {
 		if len(text) == 0 {
 			return nil, nil
 		}
-		o, _, err := scheme.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+		o, _, err := protobufSerializer.Decode(text, nil, nil)
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
@@ -87,7 +86,7 @@ func (s *Server) create(q request) error {
 		return apierrors.NewAlreadyExists(q.group(), q.name)
 	}
 	o = o.with(map[string]any{"uid": nil, "creationTimestamp": nil, "resourceVersion": nil})
-	return s.reply(q, http.StatusCreated, s.store(q, o))
+	return s.reply(q, http.StatusCreated, item{object: s.store(q, o)})
 }
 
 // store puts an object, unless the request is only a try.
@@ -122,7 +121,7 @@ func (s *Server) replace(q request, o object) error {
 	if q.resource.plural == "deployments" && !reflect.DeepEqual(old["spec"], o["spec"]) {
 		o = s.rolledOut(q, old, o)
 	}
-	return s.reply(q, http.StatusOK, s.store(q, o))
+	return s.reply(q, http.StatusOK, item{object: s.store(q, o)})
 }
 
 // rolledOut plays the Deployment controller, at once: the status follows the new spec. Where the
@@ -236,7 +235,7 @@ func (s *Server) delete(q request) error {
 	if len(options.DryRun) == 0 {
 		s.end(q.key(), q.policy(options), options.GracePeriodSeconds)
 	}
-	write(q.w, http.StatusOK, metav1.Status{
+	send(q.w, q.Request, http.StatusOK, &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,
 		Details: &metav1.StatusDetails{
 			Name: q.name, Group: q.version.Group, Kind: q.resource.plural, UID: types.UID(o.meta("uid")),
@@ -260,7 +259,7 @@ func (s *Server) deleteCollection(q request) error {
 		s.end(key{q.resource.plural, o.meta("namespace"), o.meta("name")}, q.policy(options), options.GracePeriodSeconds)
 	}
 	s.danger = append(s.danger, fmt.Sprintf("DELETE of the collection %s removed %d", q.URL.Path, len(items)))
-	write(q.w, http.StatusOK, metav1.Status{
+	send(q.w, q.Request, http.StatusOK, &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,
 	})
 	return nil
