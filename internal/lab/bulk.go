@@ -41,7 +41,7 @@ func NewBulk(options BulkOptions) (*World, error) {
 	if options.Now.IsZero() {
 		options.Now = time.Now()
 	}
-	b := &bulk{builder: newBuilder(&World{Profile: profile, Options: Options{
+	b := &bulkBuilder{builder: newBuilder(&World{Profile: profile, Options: Options{
 		CSM: options.CSM, Seed: options.Seed, Sessions: options.Sessions, Nodes: options.Nodes, Now: options.Now,
 	}})}
 	b.landscape()
@@ -52,10 +52,10 @@ func NewBulk(options BulkOptions) (*World, error) {
 		} else {
 			b.living()
 		}
-		b.shelve()
+		b.encodeObjects()
 	}
-	b.shelved = append(b.shelved, foreignOnes(options.Foreign, options.ForeignBytes, b.now)...)
-	b.shelf = simkube.NewShelf(b.shelved)
+	b.encoded = append(b.encoded, foreignOnes(options.Foreign, options.ForeignBytes, b.now)...)
+	b.bulk = simkube.NewBulk(b.encoded)
 	b.fillComponents()
 	b.truth = settle(b.families, b.alone)
 	b.facts = b.factsOf()
@@ -65,7 +65,7 @@ func NewBulk(options BulkOptions) (*World, error) {
 // KubeObjects gives what a large world has in Kubernetes, each object as JSON without a resourceVersion.
 func (w *World) KubeObjects() iter.Seq[KubeObject] {
 	return func(yield func(KubeObject) bool) {
-		w.shelf.All(func(resource, namespace, name string, text []byte) bool {
+		w.bulk.All(func(resource, namespace, name string, text []byte) bool {
 			return yield(KubeObject{resource, namespace, name, text})
 		})
 	}
@@ -78,15 +78,15 @@ type KubeObject struct {
 }
 
 // bulk makes a large world.
-type bulk struct {
+type bulkBuilder struct {
 	*builder
 
-	shelved []simkube.Shelved
+	encoded []simkube.BulkObject
 }
 
 // garbage is a session that goes. Half of those that ended have a Job still, from before there was a Kyverno
 // to remove it.
-func (b *bulk) garbage() {
+func (b *bulkBuilder) garbage() {
 	switch n := b.random.IntN(20); {
 	case n < 1:
 		b.story = "bulk-abandoned"
@@ -112,7 +112,7 @@ func (b *bulk) garbage() {
 }
 
 // living is a session that stays: a young one, and now and then one that runs.
-func (b *bulk) living() {
+func (b *bulkBuilder) living() {
 	if b.chance(2) {
 		b.story = "bulk-running"
 		start := b.ago(2*time.Minute, 90*time.Minute)
@@ -127,7 +127,7 @@ func (b *bulk) living() {
 // bulkTemplates is how many session templates there are. They are few, so that few are the newest of one.
 const bulkTemplates = 12
 
-func (b *bulk) member(start time.Time, head verdict) *saga {
+func (b *bulkBuilder) member(start time.Time, head verdict) *saga {
 	s := b.session(start, head)
 	s.template = templateNames[b.random.IntN(bulkTemplates)]
 	return s
@@ -135,7 +135,7 @@ func (b *bulk) member(start time.Time, head verdict) *saga {
 
 // ended is a session that came to its end, with one or two CFS sessions, and with one or two Pods as long as its Job
 // is there.
-func (b *bulk) ended(end time.Time, head verdict, withJob bool) {
+func (b *bulkBuilder) ended(end time.Time, head verdict, withJob bool) {
 	start := end.Add(-b.between(30*time.Minute, 90*time.Minute))
 	stop := b.micros(end.Add(-5 * time.Second))
 	s := b.member(start, head).stopped(stop).endedAt(stop)
@@ -155,12 +155,12 @@ func (b *bulk) ended(end time.Time, head verdict, withJob bool) {
 }
 
 // shelve turns what Kubernetes has of a session into text.
-func (b *bulk) shelve() {
+func (b *bulkBuilder) encodeObjects() {
 	for _, o := range b.objects {
 		if accessor, err := meta.Accessor(o.object); err == nil {
 			accessor.SetManagedFields(fieldsOf(o.resource, accessor.GetCreationTimestamp()))
 		}
-		b.shelved = append(b.shelved, simkube.Shelve(o.resource, o.object))
+		b.encoded = append(b.encoded, simkube.EncodeObject(o.resource, o.object))
 	}
 	b.objects = nil
 }

@@ -17,17 +17,17 @@ import (
 
 // foreignOnes are ConfigMaps of other services, of which a full system has thousands: with labels and notes of
 // who wrote them, every third with the copy of itself that kubectl leaves in an annotation.
-func foreignOnes(count, size int, now time.Time) []simkube.Shelved {
+func foreignOnes(count, size int, now time.Time) []simkube.BulkObject {
 	owners := []string{"cray-hms", "cray-ims", "cray-sls", "loftsman", "nexus", "site", "slurm", "sonar", "spire"}
 	var forms []*foreignForm
 	for i := range 3 * len(owners) {
 		forms = append(forms, newForeignForm(owners[i%len(owners)], i%3 == 0, size, now.Add(-time.Duration(i+1)*day)))
 	}
-	items := make([]simkube.Shelved, 0, count)
+	items := make([]simkube.BulkObject, 0, count)
 	for i := range count {
 		form := forms[i%len(forms)]
 		name := fmt.Sprintf("%s-settings-%07d", form.owner, i)
-		items = append(items, simkube.NewShelved("configmaps", Namespace, name, form))
+		items = append(items, simkube.NewBulkObject("configmaps", Namespace, name, form))
 	}
 	return items
 }

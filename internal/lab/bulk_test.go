@@ -18,7 +18,7 @@ import (
 	"bosgc/internal/lab"
 )
 
-func bulk(t *testing.T) *lab.World {
+func bulkBuilder(t *testing.T) *lab.World {
 	t.Helper()
 	world, err := lab.NewBulk(lab.BulkOptions{
 		CSM: "1.4", Seed: 3, Sessions: 200, Garbage: 50, Foreign: 1000, ForeignBytes: 5000, Now: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC),
@@ -40,7 +40,7 @@ func serve(t *testing.T, world *lab.World) (*lab.Server, kubernetes.Interface) {
 }
 
 func TestABulkWorldIsMadeFromItsSeed(t *testing.T) {
-	a, b := bulk(t), bulk(t)
+	a, b := bulkBuilder(t), bulkBuilder(t)
 	if !slices.Equal(a.Truth(), b.Truth()) || !maps.Equal(a.Facts(), b.Facts()) {
 		t.Error("the same options make two worlds")
 	}
@@ -74,7 +74,7 @@ func TestABulkWorldIsMadeFromItsSeed(t *testing.T) {
 // TestAShelfIsServedLikeAnythingElse: whole and by its metadata, in pages and at once, by name and by label, a client
 // sees the same objects, in order.
 func TestAShelfIsServedLikeAnythingElse(t *testing.T) {
-	server, client := serve(t, bulk(t))
+	server, client := serve(t, bulkBuilder(t))
 	cms := client.CoreV1().ConfigMaps(lab.Namespace)
 	if _, err := cms.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "hms-one-more"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestAShelfIsServedLikeAnythingElse(t *testing.T) {
 }
 
 func TestAShelfIsTouchedInOneServerOnly(t *testing.T) {
-	world := bulk(t)
+	world := bulkBuilder(t)
 	server, client := serve(t, world)
 	_, other := serve(t, world)
 	jobs, err := client.BatchV1().Jobs(lab.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name"})

@@ -19,7 +19,7 @@ func (s *Server) Annotate(kind, name, annotation, value string) bool {
 func (s *Server) Renew(configMap string) bool {
 	s.changes.kube.Lock()
 	defer s.changes.kube.Unlock()
-	return s.Kube.Renew("configmaps", Namespace, configMap)
+	return s.Kube.Recreate("configmaps", Namespace, configMap)
 }
 
 func resourceOf(kind string) string {

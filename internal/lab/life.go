@@ -96,7 +96,7 @@ type Life struct {
 func (s *Server) Life(now time.Time, options LifeOptions) *Life {
 	l := newLife(s.World, s.BOS, s.CFS, s.Kube, now, options)
 	l.changes = &s.changes
-	l.control = s.Kube.Control(simkube.ControllerOptions{
+	l.control = s.Kube.StartControllers(simkube.ControllerOptions{
 		Sync: l.options.Sync, Start: l.options.PodStart, Grace: l.options.Terminate, Backoff: l.options.JobBackoff,
 		Deployments: []string{Batcher}, Namespace: Namespace,
 	}, now)

@@ -163,7 +163,7 @@ func addRest(server *lab.Server) {
 // worlds returns one server of each kind of world: objects stored one by one, and those of a large world.
 func worlds(t *testing.T) map[string]*lab.Server {
 	t.Helper()
-	large, _ := serve(t, bulk(t))
+	large, _ := serve(t, bulkBuilder(t))
 	servers := map[string]*lab.Server{"large": large}
 	for _, csm := range []string{"1.0", "1.4", "1.6"} {
 		servers[csm] = start(t, lab.Options{CSM: csm, Seed: 1, Sessions: 60}, lab.ServerOptions{})

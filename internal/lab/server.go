@@ -154,8 +154,8 @@ func (s *Server) populate() {
 	for _, o := range w.objects {
 		s.Kube.Add(o.resource, o.object)
 	}
-	if w.shelf != nil {
-		s.Kube.Stock(w.shelf)
+	if w.bulk != nil {
+		s.Kube.AddBulk(w.bulk)
 	}
 }
 

@@ -52,7 +52,7 @@ type World struct {
 	cfs        []simcfs.Session
 	components []simcfs.Component
 	objects    []kubeObject
-	shelf      *simkube.Shelf // more of them; nil: none
+	bulk       *simkube.Bulk // more of them; nil: none
 	truth      []Object
 	facts      map[string]Fact
 	links      map[string]Link

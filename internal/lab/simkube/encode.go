@@ -41,8 +41,8 @@ func newScheme() *runtime.Scheme {
 	return s
 }
 
-// send writes a Status, or what discovery and access reviews answer. An error is never transformed, and comes as JSON
-// to a client that accepts nothing else that is served, so that it is not hidden behind a 406.
+// send writes a Status, or the answer of discovery or an access review. An error is never turned into another kind. If
+// nothing that the client accepts is served it comes as JSON, so that a 406 does not hide it.
 func send(w http.ResponseWriter, r *http.Request, status int, o runtime.Object) {
 	if f, ok := negotiate(r.Header.Get("Accept"), status < http.StatusBadRequest); ok && f.protobuf() {
 		writeProtobuf(w, status, o)
@@ -128,7 +128,7 @@ func (q request) typedList(page []item, f form, meta metav1.ListMeta) (runtime.O
 
 // decode fills an object of the API's Go types.
 func (i item) decode(o runtime.Object) error {
-	if i.shelved == nil || !i.shelved.decode(o) {
+	if i.bulk == nil || !i.bulk.decode(o) {
 		return runtime.DefaultUnstructuredConverter.FromUnstructured(i.whole(false), o)
 	}
 	accessor, err := apimeta.Accessor(o)
@@ -139,10 +139,10 @@ func (i item) decode(o runtime.Object) error {
 }
 
 func (i item) decodeMetadata(m *metav1.ObjectMeta) error {
-	if i.shelved == nil {
+	if i.bulk == nil {
 		return runtime.DefaultUnstructuredConverter.FromUnstructured(i.object.metadata(), m)
 	}
-	*m = i.shelved.Text.Metadata(i.shelved.name)
+	*m = i.bulk.Content.Metadata(i.bulk.name)
 	m.ResourceVersion = strconv.FormatInt(i.version, 10)
 	return nil
 }

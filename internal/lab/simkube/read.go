@@ -23,11 +23,11 @@ func (q request) withKind(o object) map[string]any {
 	return whole
 }
 
-func partial(o object) map[string]any {
+func partialObject(o object) map[string]any {
 	return map[string]any{"kind": asPartial, "apiVersion": metaVersion, "metadata": o.metadata()}
 }
 
-// reply sends one object in the form that was asked for.
+// reply sends an object in the form that the client asks for.
 func (s *Server) reply(q request, status int, i item) error {
 	f, err := q.form()
 	if err != nil {
@@ -42,11 +42,11 @@ func (s *Server) reply(q request, status int, i item) error {
 		writeProtobuf(q.w, status, o)
 	case f.as == asTable:
 		o := i.whole(false)
-		writeJSON(q.w, status, q.table([]object{o}, metav1.ListMeta{ResourceVersion: o.meta("resourceVersion")}))
-	case i.shelved != nil:
-		q.writeText(i.appendTo(nil, q.head(f), f.metadataOnly()))
+		writeJSON(q.w, status, q.table([]object{o}, metav1.ListMeta{ResourceVersion: o.metaText("resourceVersion")}))
+	case i.bulk != nil:
+		q.writeText(i.appendTo(nil, q.kindFields(f), f.metadataOnly()))
 	case f.metadataOnly():
-		writeJSON(q.w, status, partial(i.object))
+		writeJSON(q.w, status, partialObject(i.object))
 	default:
 		writeJSON(q.w, status, q.withKind(i.object))
 	}
@@ -54,15 +54,15 @@ func (s *Server) reply(q request, status int, i item) error {
 }
 
 func (s *Server) get(q request) error {
-	i, ok := s.item(q.key())
+	i, ok := s.findItem(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
 	return s.reply(q, http.StatusOK, i)
 }
 
-// selected returns the objects that the path and the selectors ask for, in order.
-func (s *Server) selected(q request) ([]item, error) {
+// selectItems returns the objects that the path and the selectors ask for, in order.
+func (s *Server) selectItems(q request) ([]item, error) {
 	query := q.URL.Query()
 	labelled, err := labels.Parse(query.Get("labelSelector"))
 	if err != nil {
@@ -77,21 +77,24 @@ func (s *Server) selected(q request) ([]item, error) {
 			return nil, apierrors.NewBadRequest("field label not supported: " + requirement.Field)
 		}
 	}
-	all := s.items(q.resource.plural, q.namespace)
+	all := s.itemsOf(q.resource.plural, q.namespace)
 	if labelled.Empty() && fielded.Empty() {
 		return all, nil
 	}
 	return slices.DeleteFunc(all, func(i item) bool {
-		return !labelled.Matches(labels.Set(i.labels())) || !fielded.Empty() && !fielded.Matches(i.fields())
+		return !labelled.Matches(labels.Set(i.labels())) || !fielded.Empty() && !fielded.Matches(i.fieldSet())
 	}), nil
 }
 
-func (i item) fields() fields.Set {
+func (i item) fieldSet() fields.Set {
 	o := i.whole(false)
-	return fields.Set{"metadata.name": o.meta("name"), "metadata.namespace": o.meta("namespace"), "status.phase": o.text("status", "phase")}
+	return fields.Set{
+		"metadata.name": o.metaText("name"), "metadata.namespace": o.metaText("namespace"),
+		"status.phase": o.textAt("status", "phase"),
+	}
 }
 
-// token is what a continue token holds: the list that was begun, and how far it got.
+// token is the content of a continue token.
 type token struct {
 	Version int64 `json:"rv"`
 	Start   int   `json:"start"`
@@ -102,12 +105,11 @@ func (t token) String() string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// tokenLife is how long a list can be continued, as long as etcd keeps old revisions.
+// tokenLife is how long a list can be continued: etcd compacts old revisions after five minutes.
 const tokenLife = 5 * time.Minute
 
-// resume finds the list that a token continues: pages of one list all show the state at
-// its first page.
-func (s *Server) resume(text string) (token, []item, error) {
+// continueList returns the items of the list that a token continues. All pages of a list show the state at its first.
+func (s *Server) continueList(text string) (token, []item, error) {
 	var t token
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || json.Unmarshal(raw, &t) != nil {
@@ -117,8 +119,8 @@ func (s *Server) resume(text string) (token, []item, error) {
 	if !ok || time.Since(begun.taken) > tokenLife || t.Start > len(begun.items) {
 		return t, nil, errExpired()
 	}
-	if s.expire.Load() > 0 {
-		s.expire.Add(-1)
+	if s.expiring.Load() > 0 {
+		s.expiring.Add(-1)
 		return t, nil, errExpired()
 	}
 	return t, begun.items, nil
@@ -136,10 +138,10 @@ func (s *Server) list(q request) error {
 	var items []item
 	var at token
 	if text := query.Get("continue"); text != "" {
-		at, items, err = s.resume(text)
+		at, items, err = s.continueList(text)
 	} else {
 		at.Version = s.version
-		items, err = s.selected(q)
+		items, err = s.selectItems(q)
 	}
 	if err != nil {
 		return err
@@ -151,19 +153,19 @@ func (s *Server) list(q request) error {
 	}
 	if err == nil && limit > 0 && limit < len(page) {
 		page = page[:limit]
-		meta.Continue = s.keep(at, limit, items).String()
+		meta.Continue = s.rememberList(at, limit, items).String()
 		if query.Get("labelSelector") == "" && query.Get("fieldSelector") == "" {
 			left := int64(len(items) - at.Start - limit)
 			meta.RemainingItemCount = &left
 		}
 	}
-	*q.later = func() { q.writePage(f, page, meta) }
+	*q.afterUnlock = func() { q.writePage(f, page, meta) }
 	return nil
 }
 
-// keep remembers a list for its next page. Lists get version numbers of their own, so that
-// two lists begun at the same moment are not mixed up.
-func (s *Server) keep(at token, limit int, items []item) token {
+// rememberList stores a list for its next page. Each list gets a version number of its own, so that two lists begun at
+// the same moment are not mixed up.
+func (s *Server) rememberList(at token, limit int, items []item) token {
 	if at.Start == 0 {
 		s.version++
 		at.Version = s.version
@@ -177,13 +179,13 @@ func (s *Server) keep(at token, limit int, items []item) token {
 	return token{at.Version, at.Start + limit}
 }
 
-// writePage sends a page. JSON goes out bit by bit: it may be larger than all memory.
+// writePage sends a page. JSON is written piece by piece: a list without a limit may be larger than memory.
 func (q request) writePage(f form, page []item, meta metav1.ListMeta) {
 	switch {
 	case f.protobuf():
 		list, err := q.typedList(page, f, meta)
 		if err != nil {
-			fail(q.w, q.Request, err)
+			sendError(q.w, q.Request, err)
 			return
 		}
 		writeProtobuf(q.w, http.StatusOK, list)
@@ -199,13 +201,14 @@ func (q request) writePage(f form, page []item, meta metav1.ListMeta) {
 }
 
 func (q request) writeJSONPage(f form, page []item, meta metav1.ListMeta) {
-	head, each := map[string]any{"kind": q.resource.kind + "List", "apiVersion": q.version.String(), "metadata": meta}, ""
+	kind, version, each := q.resource.kind+"List", q.version.String(), ""
 	if f.metadataOnly() {
-		head["kind"], head["apiVersion"], each = asPartialList, metaVersion, q.head(f)
+		kind, version, each = asPartialList, metaVersion, q.kindFields(f)
 	}
+	head := map[string]any{"kind": kind, "apiVersion": version, "metadata": meta}
 	text, err := json.Marshal(head)
 	if err != nil {
-		panic(err) // texts and numbers only
+		panic(err) // only texts and numbers
 	}
 	q.w.Header().Set("Content-Type", "application/json")
 	text = append(text[:len(text)-1], `,"items":[`...)
@@ -223,8 +226,8 @@ func (q request) writeJSONPage(f form, page []item, meta metav1.ListMeta) {
 	_, _ = q.w.Write(append(text, "]}\n"...))
 }
 
-// head returns the fields that say what an object is.
-func (q request) head(f form) string {
+// kindFields returns the JSON of an object's kind and version, to write before its other fields.
+func (q request) kindFields(f form) string {
 	if f.metadataOnly() {
 		return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, asPartial, metaVersion)
 	}
