@@ -72,8 +72,8 @@ func (s *soakWorld) forbidden(f lab.Fact) string {
 	switch {
 	case slices.Contains(never, f.Reason):
 		return "it never goes"
-	case f.Reason == "owner-kept" && slices.Contains(never, f.Head):
-		return "its session is " + f.Head
+	case f.Reason == "owner-kept" && slices.Contains(never, f.SessionReason):
+		return "its session is " + f.SessionReason
 	case f.Kind == lab.KindConfigMap && f.Confirmed == "orphaned" && s.sweeps < s.settings.sightings:
 		return "it is an orphan, and too few sweeps have seen it"
 	case s.settings.tuned:
@@ -139,7 +139,7 @@ func (s soakSettings) tooYoung(f lab.Fact, now time.Time) string {
 
 // unfit looks at what an object was when it went.
 func unfit(d lab.Deletion, now time.Time) string {
-	if !d.Given {
+	if !d.Found {
 		return "" // a ghost
 	}
 	switch d.Kind {

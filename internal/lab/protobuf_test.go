@@ -163,7 +163,7 @@ func addRest(server *lab.Server) {
 // worlds returns one server of each kind of world: objects stored one by one, and those of a large world.
 func worlds(t *testing.T) map[string]*lab.Server {
 	t.Helper()
-	large, _ := serve(t, bulkBuilder(t))
+	large, _ := serve(t, newBulk(t))
 	servers := map[string]*lab.Server{"large": large}
 	for _, csm := range []string{"1.0", "1.4", "1.6"} {
 		servers[csm] = start(t, lab.Options{CSM: csm, Seed: 1, Sessions: 60}, lab.ServerOptions{})
@@ -174,7 +174,7 @@ func worlds(t *testing.T) map[string]*lab.Server {
 	return servers
 }
 
-// TestProtobufSaysTheSame: lists, pages of lists and single objects of every resource are the same in both encodings.
+// Lists, pages of lists and single objects of every resource are the same in both encodings.
 func TestProtobufSaysTheSame(t *testing.T) {
 	for world, server := range worlds(t) {
 		plain, _ := typedFor(t, server, jsonType)
@@ -287,7 +287,7 @@ func withoutKind(items []runtime.Object) []runtime.Object {
 	return items
 }
 
-// TestWriteInProtobuf: creating, updating, patching and deleting, with every body but the patch in protobuf.
+// Objects are created, updated and deleted with every body in protobuf.
 func TestWriteInProtobuf(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 20}, lab.ServerOptions{})
 	client, traffic := typedFor(t, server, protobufType)
@@ -361,7 +361,7 @@ func TestPropagationInProtobuf(t *testing.T) {
 	}
 }
 
-// TestNegotiation: an Accept header gets what a real API server would give.
+// An Accept header is answered as by a real API server.
 func TestNegotiation(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 5}, lab.ServerOptions{})
 	const (
@@ -454,7 +454,7 @@ func TestDiscoveryInProtobuf(t *testing.T) {
 	traffic.mustSpeak(t, protobufType)
 }
 
-// TestListFaultsInProtobuf: duplicate and reorder change a list in either encoding.
+// The faults duplicate and reorder change a list in either encoding.
 func TestListFaultsInProtobuf(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 20}, lab.ServerOptions{})
 	names := func(mediaType string) (names []string) {
@@ -483,7 +483,7 @@ func TestListFaultsInProtobuf(t *testing.T) {
 	}
 }
 
-// TestDeletionInProtobuf: what a test is told of a delete is JSON, whatever the client speaks.
+// A test is told of a delete in JSON, whatever the client speaks.
 func TestDeletionInProtobuf(t *testing.T) {
 	var content []byte
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 5}, lab.ServerOptions{

@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Bulk is a large number of encoded objects, in order. It never changes, so that any number of servers can have the same
-// million objects, and list them without encoding each.
+// Bulk is a large number of encoded objects, in order. It never changes, so that any number of servers can have the
+// same million objects, and list them without encoding each.
 type Bulk struct {
 	items []BulkObject
 	owned map[string][]int // dependents by the UID of their owner
@@ -171,8 +171,8 @@ type bulkView struct {
 	removed []bool
 }
 
-// AddBulk adds the objects of a Bulk to a server that has none. Such a server must not get Controllers: they do not know
-// these objects.
+// AddBulk adds the objects of a Bulk to a server that has none. Such a server must not get Controllers: they do not
+// know these objects.
 func (s *Server) AddBulk(bulk *Bulk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

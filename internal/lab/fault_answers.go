@@ -13,40 +13,40 @@ import (
 	"bosgc/internal/lab/simkube"
 )
 
-// memory keeps the last answer to each question, for faults that give it once more.
-type memory struct {
+// answerMemory stores the last answer to each request, for the faults stale and repeat.
+type answerMemory struct {
 	mu      sync.Mutex
-	answers map[string]*kept
+	answers map[string]*bufferedAnswer
 }
 
-// of remembers what a system answers.
-func (m *memory) of(serve http.Handler) http.Handler {
+// recording returns a handler that stores the answers of another one.
+func (m *answerMemory) recording(serve http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
 			serve.ServeHTTP(w, r)
 			return
 		}
-		answer := &kept{header: http.Header{}}
+		answer := &bufferedAnswer{header: http.Header{}}
 		serve.ServeHTTP(answer, r)
 		if answer.status == http.StatusOK {
 			m.mu.Lock()
-			m.answers[question(r)], m.answers[path(r)] = answer, answer
+			m.answers[requestKey(r)], m.answers[pathKey(r)] = answer, answer
 			m.mu.Unlock()
 		}
 		answer.send(w)
 	})
 }
 
-func question(r *http.Request) string { return r.URL.RequestURI() + " " + r.Header.Get("Accept") }
+func requestKey(r *http.Request) string { return r.URL.RequestURI() + " " + r.Header.Get("Accept") }
 
-func path(r *http.Request) string { return r.URL.Path + " " + r.Header.Get("Accept") }
+func pathKey(r *http.Request) string { return r.URL.Path + " " + r.Header.Get("Accept") }
 
-// answer gives what was answered before; the truth if nothing was.
-func (m *memory) answer(f Fault, w http.ResponseWriter, r *http.Request, serve http.Handler) {
-	key, first := question(r), false
+// replay sends the answer that the fault asks for. If there is none it serves the request.
+func (m *answerMemory) replay(f Fault, w http.ResponseWriter, r *http.Request, serve http.Handler) {
+	key, first := requestKey(r), false
 	if f.Kind == FaultRepeat {
 		query := r.URL.Query()
-		key, first = path(r), query.Get("continue") == "" && query.Get("after_id") == ""
+		key, first = pathKey(r), query.Get("continue") == "" && query.Get("after_id") == ""
 	}
 	m.mu.Lock()
 	answer := m.answers[key]
@@ -58,7 +58,7 @@ func (m *memory) answer(f Fault, w http.ResponseWriter, r *http.Request, serve h
 	answer.send(w)
 }
 
-func (k *kept) send(w http.ResponseWriter) {
+func (k *bufferedAnswer) send(w http.ResponseWriter) {
 	for name, values := range k.header {
 		w.Header()[name] = values
 	}
@@ -68,13 +68,13 @@ func (k *kept) send(w http.ResponseWriter) {
 	_, _ = w.Write(k.body.Bytes())
 }
 
-// twist serves a request, and changes the list in its answer. What is no list goes out as it is.
-func (f Fault) twist(w http.ResponseWriter, r *http.Request, serve http.Handler) {
-	answer := &kept{header: http.Header{}}
+// rearrange serves a request, and changes the list in its answer. It sends any other answer unchanged.
+func (f Fault) rearrange(w http.ResponseWriter, r *http.Request, serve http.Handler) {
+	answer := &bufferedAnswer{header: http.Header{}}
 	serve.ServeHTTP(answer, r)
-	twisted := f.twisted
+	twisted := f.rearrangeJSON
 	if answer.header.Get("Content-Type") == runtime.ContentTypeProtobuf {
-		twisted = f.twistedProtobuf
+		twisted = f.rearrangeProtobuf
 	}
 	if text, ok := twisted(answer.body.Bytes()); ok {
 		answer.body.Reset()
@@ -84,12 +84,12 @@ func (f Fault) twist(w http.ResponseWriter, r *http.Request, serve http.Handler)
 	answer.send(w)
 }
 
-// twisted knows the three forms in which lists come: a bare array, and an object with items
-// (Kubernetes) or sessions (CFS).
-func (f Fault) twisted(text []byte) (changed []byte, ok bool) {
+// rearrangeJSON changes a list: an array, or an object with items (Kubernetes) or sessions (CFS). It returns false for
+// anything else.
+func (f Fault) rearrangeJSON(text []byte) (changed []byte, ok bool) {
 	var list []json.RawMessage
 	if json.Unmarshal(text, &list) == nil {
-		changed, err := json.Marshal(rearranged(f, list))
+		changed, err := json.Marshal(rearrangedItems(f, list))
 		return changed, err == nil && list != nil
 	}
 	var fields map[string]json.RawMessage
@@ -100,7 +100,7 @@ func (f Fault) twisted(text []byte) (changed []byte, ok bool) {
 		if json.Unmarshal(fields[name], &list) != nil || list == nil {
 			continue
 		}
-		inner, err := json.Marshal(rearranged(f, list))
+		inner, err := json.Marshal(rearrangedItems(f, list))
 		if err != nil {
 			return nil, false
 		}
@@ -111,11 +111,11 @@ func (f Fault) twisted(text []byte) (changed []byte, ok bool) {
 	return nil, false
 }
 
-func (f Fault) twistedProtobuf(text []byte) (changed []byte, ok bool) {
-	return simkube.RearrangeList(text, func(list []runtime.Object) []runtime.Object { return rearranged(f, list) })
+func (f Fault) rearrangeProtobuf(text []byte) (changed []byte, ok bool) {
+	return simkube.RearrangeList(text, func(list []runtime.Object) []runtime.Object { return rearrangedItems(f, list) })
 }
 
-func rearranged[T any](f Fault, list []T) []T {
+func rearrangedItems[T any](f Fault, list []T) []T {
 	if f.Kind == FaultReorder {
 		slices.Reverse(list)
 		return list
@@ -127,8 +127,8 @@ func rearranged[T any](f Fault, list []T) []T {
 	return twice
 }
 
-// reset ends a connection as a crashed peer or a firewall does, and not as one that closes it.
-func reset(w http.ResponseWriter) {
+// resetConnection ends a connection with a TCP reset, as a crashed peer or a firewall does.
+func resetConnection(w http.ResponseWriter) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
