@@ -14,7 +14,7 @@ type Deletion struct {
 	Kind    string // KindJob and so on, or else the resource of Kubernetes
 	Name    string
 	Content []byte // the answer of its API to a GET directly before
-	Found   bool   // whether it gave one
+	Found   bool   // the GET returned the object
 }
 
 // changeLocks separate, in each system, a delete from what a test changes at the same time. Otherwise the object could

@@ -17,9 +17,9 @@ type agent struct {
 
 	finished   bool
 	step       int
-	stepBegan  time.Time                    // of the step; zero before
-	nextPoll   time.Time                    // again
-	categories map[string]map[string]string // phase, node: category
+	stepBegan  time.Time                    // zero before the step
+	nextPoll   time.Time                    // BOA does nothing before
+	categories map[string]map[string]string // by phase and node
 	failed     map[string]bool
 }
 

@@ -68,7 +68,7 @@ func (w *wire) mustSpeak(t *testing.T, mediaType string) {
 	w.sent, w.answered = nil, nil
 }
 
-// speaking returns the configuration of a client that sends one media type, and accepts it first and JSON as well.
+// speaking returns the configuration of a client that sends one media type, and accepts that or else JSON.
 func speaking(t *testing.T, server *lab.Server, mediaType string) (*rest.Config, *wire) {
 	t.Helper()
 	config, w := restConfig(t, server), &wire{}
@@ -90,7 +90,7 @@ func typedFor(t *testing.T, server *lab.Server, mediaType string) (*kubernetes.C
 	return client, w
 }
 
-// metadataFor sets the media type by hand: the metadata client asks for protobuf by itself.
+// metadataFor changes the Accept header on the way: the metadata client always asks for protobuf.
 func metadataFor(t *testing.T, server *lab.Server, mediaType string) (metadata.Interface, *wire) {
 	t.Helper()
 	config, w := speaking(t, server, protobufType)
@@ -145,7 +145,7 @@ func readersOf(client kubernetes.Interface) map[string]reader {
 	}
 }
 
-// addRest adds an object of each resource that worlds have none of, and one of each awkward field.
+// addRest adds an object of each resource of which worlds have none, with times in microseconds and binary data.
 func addRest(server *lab.Server) {
 	at := time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)
 	meta := metav1.ObjectMeta{Name: "aaa", Namespace: lab.Namespace}
@@ -554,7 +554,7 @@ func pageRequest(b *testing.B, server *lab.Server, mediaType, next string) *http
 	return request
 }
 
-// discarded is an answer of which only the size is wanted.
+// discarded is an answer of which only the size is counted.
 type discarded struct {
 	header http.Header
 	size   int

@@ -20,7 +20,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
 
-// Objects are stored as JSON. Whoever asks for protobuf gets them by way of the API's Go types.
+// Objects are stored as JSON. For protobuf they are converted to the API's Go types.
 var (
 	apiTypes           = newScheme()
 	protobufSerializer = protobuf.NewSerializerWithOptions(apiTypes, apiTypes, protobuf.SerializerOptions{
