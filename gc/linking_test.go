@@ -231,7 +231,7 @@ func (p *past) measure(t testing.TB) (m measured) {
 	truth := map[pair]bool{} // of sessions of BOS v1, and of these alone
 	whole := map[string]bool{}
 	for name, link := range p.life.Links() {
-		alone := !link.Nobody && !slices.ContainsFunc(link.Owners, func(o lab.Owner) bool { return o.V2 })
+		alone := !link.ByOthers && !slices.ContainsFunc(link.Owners, func(o lab.Owner) bool { return o.V2 })
 		whole[name] = alone && link.Known && len(link.Owners) > 0
 		for _, o := range link.Owners {
 			if !o.V2 {
@@ -256,7 +256,7 @@ func (p *past) measure(t testing.TB) (m measured) {
 	for _, l := range plan.Links() {
 		_, made := p.life.Links()[l.CFS]
 		for _, id := range l.Sessions {
-			if made && l.Exact && p.life.Links()[l.CFS].Nobody && !p.v2(id) {
+			if made && l.Exact && p.life.Links()[l.CFS].ByOthers && !p.v2(id) {
 				// A person has set what is tagged, and has left the tag: it is a link all the same.
 				truth[pair{l.CFS, id}] = true
 			}
@@ -277,7 +277,7 @@ func (p *past) measure(t testing.TB) (m measured) {
 			for _, o := range p.life.Links()[l.CFS].Owners {
 				is = append(is, o.ID)
 			}
-			if link := p.life.Links()[l.CFS]; link.Nobody && !slices.ContainsFunc(l.Sessions, func(id string) bool { return !p.leftTag(l.CFS, id) }) {
+			if link := p.life.Links()[l.CFS]; link.ByOthers && !slices.ContainsFunc(l.Sessions, func(id string) bool { return !p.leftTag(l.CFS, id) }) {
 				// As above: whoever leaves the tag on a component says that it is the session's.
 				is, whole[l.CFS] = slices.Clone(l.Sessions), link.Known
 				for _, id := range is {
@@ -322,7 +322,7 @@ func (p *past) knowable(t testing.TB, name string) bool {
 		case can[len(can)-1] == tag && slices.Contains(made.Owners, tag):
 		case len(can) > 1 || !p.traced(can[0]):
 			return false
-		case p.specs[tag].start.Before(made.At) || !p.BOS.Whole(tag) && !p.v2(tag):
+		case p.specs[tag].start.Before(made.At) || !p.BOS.HasRecord(tag) && !p.v2(tag):
 			return false
 		}
 	}

@@ -103,7 +103,7 @@ func TestWhatHasChangedSinceItWasSavedStays(t *testing.T) {
 	}
 	annotated, renewed, started, removed, marked, taken := ids[0], ids[1], ids[2], ids[3], ids[4], ids[5]
 	s.annotate(annotated)
-	s.Renew(renewed)
+	s.Recreate(renewed)
 	s.StartPod("by-hand", started)
 	s.Kube.Remove("configmaps", lab.Namespace, removed)
 	s.Annotate(lab.KindJob, "boa-"+marked, "site/touched", "yes")

@@ -62,7 +62,7 @@ func TestLiveAWrongNamespaceProvesNothing(t *testing.T) {
 	if code != gc.ExitIncomplete || !strings.Contains(stderr, "BOSGC_NAMESPACE") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
-	if !s.BOS.Whole(id) || len(s.life.Wants(id)) != 6 {
+	if !s.BOS.HasRecord(id) || len(s.life.Wants(id)) != 6 {
 		t.Error("the running session has lost something")
 	}
 }
@@ -223,7 +223,7 @@ func TestLiveWhatItHasConfiguredMustBeKnown(t *testing.T) {
 		}
 	}
 	code, _, stderr := s.run([]string{"clean", id, "--yes", "--unset-config"})
-	if code != gc.ExitFailed || !strings.Contains(stderr, "configuration") || !s.BOS.Whole(id) {
+	if code != gc.ExitFailed || !strings.Contains(stderr, "configuration") || !s.BOS.HasRecord(id) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	s.clean(id)

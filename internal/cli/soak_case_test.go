@@ -118,7 +118,7 @@ func untraced(w *lab.World) bool {
 		switch {
 		case f.Kind == lab.KindSession:
 			listed = true
-		case (f.Kind == lab.KindJob || f.Kind == lab.KindConfigMap) && f.Listed && slices.Contains(never, f.Head):
+		case (f.Kind == lab.KindJob || f.Kind == lab.KindConfigMap) && f.Listed && slices.Contains(never, f.SessionReason):
 			return false
 		}
 	}

@@ -57,7 +57,7 @@ func (s *soakWorld) checkJournal(ctx context.Context) error {
 // differs describes how an entry differs from what was deleted, or returns "".
 func differs(e journal.Entry, d lab.Deletion) string {
 	switch {
-	case !d.Given:
+	case !d.Found:
 		if len(e.Object) > 0 {
 			return "the journal has a record that BOS did not have"
 		}

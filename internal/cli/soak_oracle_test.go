@@ -71,8 +71,8 @@ func (s *soakWorld) forbidden(f lab.Fact) string {
 	switch {
 	case slices.Contains(never, f.Reason):
 		return "it must never be deleted"
-	case f.Reason == "owner-kept" && slices.Contains(never, f.Head):
-		return "its session is " + f.Head
+	case f.Reason == "owner-kept" && slices.Contains(never, f.SessionReason):
+		return "its session is " + f.SessionReason
 	case f.Kind == lab.KindConfigMap && f.Confirmed == "orphaned" && s.sweeps < s.settings.sightings:
 		return "it is an orphan, but too few sweeps have seen it"
 	case s.settings.tuned:
@@ -138,7 +138,7 @@ func (s soakSettings) tooYoung(f lab.Fact, now time.Time) string {
 
 // unfit examines what an object was at its delete.
 func unfit(d lab.Deletion, now time.Time) string {
-	if !d.Given {
+	if !d.Found {
 		return "" // a ghost
 	}
 	switch d.Kind {

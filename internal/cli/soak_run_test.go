@@ -257,7 +257,7 @@ func (s *soakWorld) change(changes []soakChange) {
 			s.server.UseConfigMap(c.pod(), c.name)
 		case "renew":
 			// Without its session nothing would tell the age of a new ConfigMap.
-			happened = slices.Contains(s.server.BOS.IDs(), c.victim) && s.server.Renew(c.name)
+			happened = slices.Contains(s.server.BOS.IDs(), c.victim) && s.server.Recreate(c.name)
 		case "cfs":
 			happened = s.server.RunCFS(c.name, true)
 		}

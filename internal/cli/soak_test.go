@@ -162,7 +162,7 @@ func playCase(seed uint64, counts *soakCounts, over func() bool) (violations []s
 	}
 	counts.add("cases", 1)
 	counts.add("converged", 1)
-	for kind, n := range s.server.Happened() {
+	for kind, n := range s.server.FaultCounts() {
 		counts.add("fault "+kind, n)
 	}
 	return nil, told

@@ -11,18 +11,18 @@ import (
 	"bosgc/internal/lab/simcfs"
 )
 
-// waiting lets nodes want a configuration at once, as an administrator's PATCH does.
-func waiting(server *lab.Server, nodes []string, configuration, session string) {
-	server.CFS.Claim(nodes, configuration, session, true)
+// setDesired sets the desired configuration of nodes, to be configured at once.
+func setDesired(server *lab.Server, nodes []string, configuration, session string) {
+	server.CFS.SetBySession(nodes, configuration, session, true)
 }
 
 func TestBatchesAreKeyedByConfigurationAndNotByTag(t *testing.T) {
-	server, life := living(t, "1.3.1", 20, lab.LifeOptions{})
+	server, life := startLiving(t, "1.3.1", 20, lab.LifeOptions{})
 	life.Pass(time.Minute)
 	nodes := server.World.Nodes()
-	waiting(server, nodes[:4], "one", "a")
-	waiting(server, nodes[4:8], "one", "b")
-	waiting(server, nodes[8:12], "two", "b")
+	setDesired(server, nodes[:4], "one", "a")
+	setDesired(server, nodes[4:8], "one", "b")
+	setDesired(server, nodes[8:12], "two", "b")
 	life.Pass(5 * time.Minute)
 	made := server.CFS.Made()
 	if len(made) != 2 {
@@ -40,7 +40,9 @@ func TestBatchesAreKeyedByConfigurationAndNotByTag(t *testing.T) {
 }
 
 func TestFailedConfigurationsAreTriedThreeTimes(t *testing.T) {
-	server, life := living(t, "1.5", 10, lab.LifeOptions{Fails: func(_ simcfs.Session, node string) bool { return strings.HasSuffix(node, "n1") }})
+	server, life := startLiving(t, "1.5", 10, lab.LifeOptions{
+		Fails: func(_ simcfs.Session, node string) bool { return strings.HasSuffix(node, "n1") },
+	})
 	nodes := server.World.Nodes()[:4]
 	id := life.Start(lab.SessionSpec{Operation: "configure", Nodes: nodes, Configuration: "c"})
 	life.Pass(40 * time.Minute)
@@ -58,20 +60,20 @@ func TestFailedConfigurationsAreTriedThreeTimes(t *testing.T) {
 	if got := categories(t, server, id, "configure"); got["failed"] != 2 || got["succeeded"] != 2 {
 		t.Errorf("%v", got)
 	}
-	body := do(t, "GET", server.URL("cfs")+"/v3/components/"+nodes[1]).json(t)
+	body := mustAsk(t, "GET", server.URL("cfs")+"/v3/components/"+nodes[1]).json(t)
 	layer := body["state"].([]any)[0].(map[string]any)
 	if layer["status"] != "failed" || layer["session_name"] != made[2].Name {
 		t.Errorf("%v", layer)
 	}
 }
 
-func TestADeletedCFSSessionIsMadeAgainWhileItIsWanted(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{Configure: time.Hour})
+func TestDeletedCFSSessionIsRecreatedWhileDesired(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{Configure: time.Hour})
 	nodes := server.World.Nodes()[:4]
-	waiting(server, nodes, "c", "a")
+	setDesired(server, nodes, "c", "a")
 	life.Pass(3 * time.Minute)
 	first := server.CFS.Made()[0]
-	do(t, "DELETE", server.URL("cfs")+"/v2/sessions/"+first.Name)
+	mustAsk(t, "DELETE", server.URL("cfs")+"/v2/sessions/"+first.Name)
 	deleted := life.Now()
 	life.Pass(3 * time.Minute)
 	made := server.CFS.Made()
@@ -82,8 +84,8 @@ func TestADeletedCFSSessionIsMadeAgainWhileItIsWanted(t *testing.T) {
 		t.Errorf("%v, %v", killed, server.Danger())
 	}
 	server.CFS.AllowKills(true)
-	unset(t, server, nodes)
-	do(t, "DELETE", server.URL("cfs")+"/v2/sessions/"+made[1].Name)
+	unsetDesired(t, server, nodes)
+	mustAsk(t, "DELETE", server.URL("cfs")+"/v2/sessions/"+made[1].Name)
 	life.Pass(time.Hour, 10*time.Second)
 	if len(server.CFS.Made()) != 2 || len(server.CFS.KilledAnsible()) != 2 || len(server.Danger()) != 1 {
 		t.Errorf("%v, %v", server.CFS.Made(), server.Danger())
@@ -93,7 +95,7 @@ func TestADeletedCFSSessionIsMadeAgainWhileItIsWanted(t *testing.T) {
 	}
 }
 
-func unset(t *testing.T, server *lab.Server, nodes []string) {
+func unsetDesired(t *testing.T, server *lab.Server, nodes []string) {
 	t.Helper()
 	var patches []string
 	for _, node := range nodes {
@@ -105,27 +107,27 @@ func unset(t *testing.T, server *lab.Server, nodes []string) {
 	}
 }
 
-func TestAStaleBatchStartsAfterItsConfigurationIsUnset(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{})
+func TestStaleBatchStartsAfterUnset(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{})
 	life.Pass(time.Minute)
 	nodes := server.World.Nodes()[:4]
-	waiting(server, nodes, "c", "a")
+	setDesired(server, nodes, "c", "a")
 	life.Pass(20 * time.Second)
-	unset(t, server, nodes)
+	unsetDesired(t, server, nodes)
 	life.Pass(2 * time.Minute)
 	if made := server.CFS.Made(); len(made) != 1 || !slices.Equal(made[0].Owners, []string{"a"}) {
 		t.Errorf("%v", made)
 	}
 }
 
-func TestARestartForgetsUnsentBatches(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{})
+func TestRestartDropsUnsentBatches(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{})
 	life.Pass(time.Minute)
 	nodes := server.World.Nodes()[:4]
-	waiting(server, nodes, "c", "a")
+	setDesired(server, nodes, "c", "a")
 	life.Pass(5 * time.Second)
 	scale(t, server, 0)
-	unset(t, server, nodes)
+	unsetDesired(t, server, nodes)
 	life.Pass(45 * time.Second)
 	scale(t, server, 1)
 	life.Pass(10 * time.Minute)
@@ -134,8 +136,8 @@ func TestARestartForgetsUnsentBatches(t *testing.T) {
 	}
 }
 
-// restart does what the manual procedure does, without overlap.
-func restart(t *testing.T, server *lab.Server, life *lab.Life) {
+// restartBatcher restarts the batcher as the manual procedure does, without two of them at a time.
+func restartBatcher(t *testing.T, server *lab.Server, life *lab.Life) {
 	t.Helper()
 	scale(t, server, 0)
 	life.Pass(time.Minute)
@@ -143,41 +145,41 @@ func restart(t *testing.T, server *lab.Server, life *lab.Life) {
 	life.Pass(time.Minute)
 }
 
-func TestARestartTakesUpTheSessionsThatRun(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{Configure: 20 * time.Minute})
+func TestRestartTakesOverRunningSessions(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{Configure: 20 * time.Minute})
 	nodes := server.World.Nodes()[:4]
-	waiting(server, nodes, "c", "a")
+	setDesired(server, nodes, "c", "a")
 	life.Pass(3 * time.Minute)
-	restart(t, server, life)
+	restartBatcher(t, server, life)
 	life.Pass(30 * time.Minute)
 	if made := server.CFS.Made(); len(made) != 1 {
 		t.Errorf("%v", made)
 	}
-	// What was taken up is known by its key alone: another configuration gets a second session meanwhile.
-	waiting(server, nodes, "d", "b")
+	// A batch that was taken over is known by its key alone: another configuration gets a second session.
+	setDesired(server, nodes, "d", "b")
 	life.Pass(3 * time.Minute)
-	restart(t, server, life)
-	waiting(server, nodes, "e", "b")
+	restartBatcher(t, server, life)
+	setDesired(server, nodes, "e", "b")
 	life.Pass(3 * time.Minute)
 	if made := server.CFS.Made(); len(made) != 3 || server.CFS.Sessions()[0].Configuration == "" {
 		t.Errorf("%v", made)
 	}
 }
 
-func TestARebuildFailsOnAComponentThatIsGone(t *testing.T) {
+func TestRebuildFailsOnMissingComponent(t *testing.T) {
 	for _, csm := range lab.Profiles() {
 		t.Run(csm, func(t *testing.T) {
 			t.Parallel()
-			server, life := living(t, csm, 10, lab.LifeOptions{Configure: 10 * time.Hour})
+			server, life := startLiving(t, csm, 10, lab.LifeOptions{Configure: 10 * time.Hour})
 			nodes := server.World.Nodes()
-			waiting(server, nodes[:2], "c", "a")
+			setDesired(server, nodes[:2], "c", "a")
 			life.Pass(3 * time.Minute)
 			server.CFS.RemoveComponent(nodes[0])
 			if life.Pass(time.Minute); !life.Batcher().Works() {
 				t.Fatal("one that works minds")
 			}
-			restart(t, server, life)
-			waiting(server, nodes[2:4], "c", "b")
+			restartBatcher(t, server, life)
+			setDesired(server, nodes[2:4], "c", "b")
 			life.Pass(10 * time.Minute)
 			dead := slices.Contains([]string{"1.0", "1.2", "1.3.1"}, csm)
 			want := map[bool]simcfs.BatcherState{true: simcfs.BatcherDead, false: simcfs.BatcherStuck}[dead]
@@ -189,7 +191,7 @@ func TestARebuildFailsOnAComponentThatIsGone(t *testing.T) {
 			if state := life.Batcher(); state.Works() == dead || (len(server.CFS.Made()) == 2) == dead {
 				t.Errorf("once the cause is gone: %+v, %v", state, server.CFS.Made())
 			}
-			restart(t, server, life)
+			restartBatcher(t, server, life)
 			if life.Pass(3 * time.Minute); !life.Batcher().Works() {
 				t.Errorf("restarted: %+v", life.Batcher())
 			}
@@ -197,27 +199,29 @@ func TestARebuildFailsOnAComponentThatIsGone(t *testing.T) {
 	}
 }
 
-func TestTwoBatchersMakeTwoSessions(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{Terminate: 5 * time.Minute})
+func TestTwoBatchersCreateTwoSessions(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{Terminate: 5 * time.Minute})
 	life.Pass(time.Minute)
 	patchObject(t, server, "deployments", lab.Batcher, `{"spec":{"template":{"metadata":{"annotations":{"again":"1"}}}}}`)
 	life.Pass(20 * time.Second)
-	waiting(server, server.World.Nodes()[:2], "c", "a")
+	setDesired(server, server.World.Nodes()[:2], "c", "a")
 	life.Pass(2 * time.Minute)
 	if made := server.CFS.Made(); len(made) != 2 || made[0].Name == made[1].Name {
 		t.Errorf("%v", made)
 	}
 }
 
-func TestTheBatcherRestsAfterTwentyFailures(t *testing.T) {
-	server, life := living(t, "1.4", 30, lab.LifeOptions{Fails: func(simcfs.Session, string) bool { return true }, Configure: 10 * time.Second, Pending: time.Second})
+func TestBatcherRestsAfterTwentyFailures(t *testing.T) {
+	server, life := startLiving(t, "1.4", 30, lab.LifeOptions{
+		Fails: func(simcfs.Session, string) bool { return true }, Configure: 10 * time.Second, Pending: time.Second,
+	})
 	server.CFS.SetBatcher(simcfs.BatcherOptions{BatchSize: 1, RetryPolicy: 1, MaxBackoff: 150})
 	nodes := server.World.Nodes()
-	waiting(server, nodes[:19], "c", "a")
+	setDesired(server, nodes[:19], "c", "a")
 	life.Pass(2 * time.Minute)
 	var held []time.Duration
 	for _, node := range nodes[19:23] {
-		waiting(server, []string{node}, "c", "a")
+		setDesired(server, []string{node}, "c", "a")
 		before := life.Now()
 		life.Pass(10 * time.Minute)
 		held = append(held, server.CFS.Made()[len(server.CFS.Made())-1].At.Sub(before).Round(10*time.Second))
@@ -225,26 +229,25 @@ func TestTheBatcherRestsAfterTwentyFailures(t *testing.T) {
 	if len(server.CFS.Made()) != 23 {
 		t.Fatalf("%d sessions", len(server.CFS.Made()))
 	}
-	// Each failure from the twentieth on is followed by a rest, longer each time; the node that comes
-	// after the rest is over is served at once.
-	waiting(server, nodes[23:24], "c", "a")
+	// From the twentieth on, each failure is followed by a longer rest. A node that comes after it is served at once.
+	setDesired(server, nodes[23:24], "c", "a")
 	life.Pass(40 * time.Second)
-	waiting(server, nodes[24:25], "c", "a")
+	setDesired(server, nodes[24:25], "c", "a")
 	life.Pass(60 * time.Second)
 	if made := server.CFS.Made(); len(made) != 24 {
 		t.Errorf("%v; sent while it rests: %v", held, made[24:])
 	}
-	restart(t, server, life)
+	restartBatcher(t, server, life)
 	if made := server.CFS.Made(); len(made) != 25 {
 		t.Errorf("a restart does not end the rest: %d", len(made))
 	}
 }
 
 func TestPatchesOfComponents(t *testing.T) {
-	server, life := living(t, "1.5", 10, lab.LifeOptions{})
+	server, life := startLiving(t, "1.5", 10, lab.LifeOptions{})
 	nodes := server.World.Nodes()
-	server.CFS.Claim(nodes[:4], "c", "a", false)
-	server.CFS.Claim(nodes[4:6], "c", "b", false)
+	server.CFS.SetBySession(nodes[:4], "c", "a", false)
+	server.CFS.SetBySession(nodes[4:6], "c", "b", false)
 	for _, c := range []struct {
 		filters string
 		nodes   int
@@ -259,7 +262,8 @@ func TestPatchesOfComponents(t *testing.T) {
 	} {
 		before := len(server.Danger())
 		got, err := ask(t.Context(), "PATCH", server.URL("cfs")+"/v3/components", `{"patch":{},"filters":`+c.filters+`}`)
-		if ids, _ := got.json(t)["component_ids"].([]any); err != nil || len(ids) != c.nodes || (len(server.Danger()) > before) != c.danger {
+		ids, _ := got.json(t)["component_ids"].([]any)
+		if err != nil || len(ids) != c.nodes || (len(server.Danger()) > before) != c.danger {
 			t.Errorf("%s: %+v, %v", c.filters, got, server.Danger()[before:])
 		}
 	}
@@ -267,22 +271,25 @@ func TestPatchesOfComponents(t *testing.T) {
 		`[{"id":"` + nodes[0] + `","enabled":true}]`, `{"patch":{"tags":{"x":"y"}},"filters":{"ids":"` + nodes[0] + `"}}`,
 	} {
 		before := len(server.Danger())
-		if _, err := ask(t.Context(), "PATCH", server.URL("cfs")+"/v3/components", body); err != nil || len(server.Danger()) != before+1 {
+		_, err := ask(t.Context(), "PATCH", server.URL("cfs")+"/v3/components", body)
+		if err != nil || len(server.Danger()) != before+1 {
 			t.Errorf("%s: %v", body, server.Danger()[before:])
 		}
 	}
 	_ = life
 }
 
-func TestTakingATagAway(t *testing.T) {
+func TestRemovingTag(t *testing.T) {
 	for csm, want := range map[string]int{"1.0": 500, "1.2": 500, "1.3.1": 200} {
 		server := start(t, lab.Options{CSM: csm, Seed: 1, Nodes: 4}, lab.ServerOptions{})
 		node := server.World.Nodes()[0]
-		server.CFS.Claim([]string{node}, "c", "a", false)
+		server.CFS.SetBySession([]string{node}, "c", "a", false)
 		body := `[{"id":"` + node + `","desiredConfig":"","tags":{"bos_session":""}}]`
 		got, err := ask(t.Context(), "PATCH", server.URL("cfs")+"/v2/components", body)
 		component, _ := server.CFS.Component(node)
-		if err != nil || got.status != want || (component.DesiredConfig == "c") != (want == 500) || (component.Tags["bos_session"] == "a") != (want == 500) {
+		refused := component.DesiredConfig == "c" && component.Tags["bos_session"] == "a"
+		applied := component.DesiredConfig == "" && component.Tags["bos_session"] == ""
+		if err != nil || got.status != want || refused != (want == 500) || applied != (want == 200) {
 			t.Errorf("%s: %+v, %+v", csm, got, component)
 		}
 	}
@@ -290,9 +297,12 @@ func TestTakingATagAway(t *testing.T) {
 
 func TestBatcherOptionsAreServedInBothNames(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.5", Seed: 1}, lab.ServerOptions{Batcher: simcfs.BatcherOptions{BatchSize: 7}})
-	v2, v3 := do(t, "GET", server.URL("cfs")+"/v2/options").json(t), do(t, "GET", server.URL("cfs")+"/v3/options").json(t)
+	v2 := mustAsk(t, "GET", server.URL("cfs")+"/v2/options").json(t)
+	v3 := mustAsk(t, "GET", server.URL("cfs")+"/v3/options").json(t)
 	for names, want := range map[[2]string]float64{
-		{"batchSize", "batch_size"}: 7, {"batchWindow", "batch_window"}: 60, {"batcherCheckInterval", "batcher_check_interval"}: 10,
+		{"batchSize", "batch_size"}:                                   7,
+		{"batchWindow", "batch_window"}:                               60,
+		{"batcherCheckInterval", "batcher_check_interval"}:            10,
 		{"defaultBatcherRetryPolicy", "default_batcher_retry_policy"}: 3, {"batcherMaxBackoff", "batcher_max_backoff"}: 3600,
 	} {
 		if v2[names[0]] != want || v3[names[1]] != want {

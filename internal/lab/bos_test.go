@@ -50,7 +50,7 @@ func ask(ctx context.Context, method, url, body string, header ...string) (answe
 	return answer{response.StatusCode, response.Header.Get("Content-Type"), strings.TrimSpace(string(text))}, err
 }
 
-func do(t *testing.T, method, url string, header ...string) answer {
+func mustAsk(t *testing.T, method, url string, header ...string) answer {
 	t.Helper()
 	a, err := ask(t.Context(), method, url, "", header...)
 	if err != nil {
@@ -59,7 +59,7 @@ func do(t *testing.T, method, url string, header ...string) answer {
 	return a
 }
 
-// idOf returns the session of a story.
+// idOf returns the name of an object of a story.
 func idOf(t *testing.T, server *lab.Server, kind, story string) string {
 	t.Helper()
 	for _, o := range server.World.Truth() {
@@ -71,19 +71,18 @@ func idOf(t *testing.T, server *lab.Server, kind, story string) string {
 	return ""
 }
 
-// TestMissingSessionAndMissingRoute: the two kinds of 404 by which a client tells a session
-// that is gone from a BOS that has no v1.
+// A client tells a session that is gone from a BOS without v1 by the body of the 404.
 func TestMissingSessionAndMissingRoute(t *testing.T) {
 	forProfiles(t, func(t *testing.T, csm string) {
 		server := start(t, lab.Options{CSM: csm, Seed: 1, Sessions: 5}, lab.ServerOptions{})
 		bos := server.URL("bos")
 		const id = "0b7c4e2a-1a5c-4b5e-9a77-1f2e3d4c5b6a"
-		unknown := do(t, "GET", bos+"/v1/nonsense")
+		unknown := mustAsk(t, "GET", bos+"/v1/nonsense")
 		if unknown.status != 404 || unknown.kind != "application/problem+json" || unknown.json(t)["title"] != "Not Found" {
 			t.Errorf("unknown route: %+v", unknown)
 		}
-		missing := do(t, "GET", bos+"/v1/session/"+id)
-		gone := do(t, "DELETE", bos+"/v1/session/"+id)
+		missing := mustAsk(t, "GET", bos+"/v1/session/"+id)
+		gone := mustAsk(t, "DELETE", bos+"/v1/session/"+id)
 		if csm == "1.6" {
 			if missing != unknown {
 				t.Errorf("BOS v1 is gone, yet %+v", missing)
@@ -104,14 +103,14 @@ func TestVersions(t *testing.T) {
 	forProfiles(t, func(t *testing.T, csm string) {
 		server := start(t, lab.Options{CSM: csm, Seed: 1}, lab.ServerOptions{})
 		var versions []map[string]any
-		if err := json.Unmarshal([]byte(do(t, "GET", server.URL("bos")+"/").text), &versions); err != nil {
+		if err := json.Unmarshal([]byte(mustAsk(t, "GET", server.URL("bos")+"/").text), &versions); err != nil {
 			t.Fatal(err)
 		}
 		if len(versions) != want[csm] {
 			t.Errorf("%d versions: %v", len(versions), versions)
 		}
 		if csm != "1.6" {
-			if one := do(t, "GET", server.URL("bos")+"/v1/version").json(t); one["major"] == "" || one["links"] == nil {
+			if one := mustAsk(t, "GET", server.URL("bos")+"/v1/version").json(t); one["major"] == "" || one["links"] == nil {
 				t.Errorf("version: %v", one)
 			}
 		}
@@ -122,7 +121,7 @@ func TestListHasEveryKeyAndNoOrder(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 60}, lab.ServerOptions{})
 	var one, two []string
 	for _, list := range []*[]string{&one, &two} {
-		if err := json.Unmarshal([]byte(do(t, "GET", server.URL("bos")+"/v1/session").text), list); err != nil {
+		if err := json.Unmarshal([]byte(mustAsk(t, "GET", server.URL("bos")+"/v1/session").text), list); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,7 +132,8 @@ func TestListHasEveryKeyAndNoOrder(t *testing.T) {
 	if !slices.Equal(one, server.BOS.IDs()) {
 		t.Error("the list is not complete")
 	}
-	if empty := start(t, lab.Options{CSM: "1.0"}, lab.ServerOptions{}); do(t, "GET", empty.URL("bos")+"/v1/session").text != "[]" {
+	empty := start(t, lab.Options{CSM: "1.0"}, lab.ServerOptions{})
+	if mustAsk(t, "GET", empty.URL("bos")+"/v1/session").text != "[]" {
 		t.Error("an empty list is []")
 	}
 }
@@ -142,7 +142,7 @@ func TestGhost(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.2", Seed: 1, Sessions: 1, Only: []string{"ghost"}}, lab.ServerOptions{})
 	url := server.URL("bos") + "/v1/session/" + idOf(t, server, lab.KindSession, "ghost")
 	for i, want := range []answer{{404, "application/json", "{}"}, {204, "", ""}, {404, "application/json", ""}} {
-		got := do(t, []string{"GET", "DELETE", "DELETE"}[i], url)
+		got := mustAsk(t, []string{"GET", "DELETE", "DELETE"}[i], url)
 		if i == 2 {
 			got.text = ""
 		}
@@ -155,17 +155,19 @@ func TestGhost(t *testing.T) {
 	}
 }
 
-// TestFieldsThatLie: complete and in_progress say nothing before BOS 2.0.9.
+// complete and in_progress mean nothing before BOS 2.0.9.
 func TestFieldsThatLie(t *testing.T) {
 	forProfiles(t, func(t *testing.T, csm string) {
 		if csm == "1.6" {
-			return // there is no BOS v1 to lie
+			return // it has no BOS v1
 		}
-		server := start(t, lab.Options{CSM: csm, Seed: 2, Sessions: 4, Only: []string{"running", "finished-expired"}}, lab.ServerOptions{})
+		stories := []string{"running", "finished-expired"}
+		server := start(t, lab.Options{CSM: csm, Seed: 2, Sessions: 4, Only: stories}, lab.ServerOptions{})
 		for story, finished := range map[string]bool{"running": false, "finished-expired": true} {
-			body := do(t, "GET", server.URL("bos")+"/v1/session/"+idOf(t, server, lab.KindSession, story)).json(t)
+			body := mustAsk(t, "GET", server.URL("bos")+"/v1/session/"+idOf(t, server, lab.KindSession, story)).json(t)
 			honest := csm == "1.4" || csm == "1.5"
-			if body["complete"] != (honest && finished) || body["in_progress"] != (honest && !finished) || body["error_count"] != 0.0 {
+			complete, inProgress := honest && finished, honest && !finished
+			if body["complete"] != complete || body["in_progress"] != inProgress || body["error_count"] != 0.0 {
 				t.Errorf("%s: %v", story, body)
 			}
 			if finished != (body["stop_time"] != nil) {
@@ -193,7 +195,7 @@ func TestTimeForms(t *testing.T) {
 		"start empty":              regexp.MustCompile(`^start $`),
 	}
 	for _, id := range server.BOS.IDs() {
-		got := do(t, "GET", server.URL("bos")+"/v1/session/"+id)
+		got := mustAsk(t, "GET", server.URL("bos")+"/v1/session/"+id)
 		if got.status != 200 {
 			continue
 		}
@@ -217,16 +219,17 @@ func TestTimeForms(t *testing.T) {
 
 func TestStatusEndpoints(t *testing.T) {
 	for csm, want := range map[string]int{"1.0": 201, "1.2": 200} {
-		server := start(t, lab.Options{CSM: csm, Seed: 1, Sessions: 1, Only: []string{"finished-expired"}}, lab.ServerOptions{})
+		options := lab.Options{CSM: csm, Seed: 1, Sessions: 1, Only: []string{"finished-expired"}}
+		server := start(t, options, lab.ServerOptions{})
 		url := server.URL("bos") + "/v1/session/" + server.BOS.IDs()[0] + "/status"
-		if status := do(t, "GET", url); status.status != 200 || status.json(t)["boot_sets"] != nil {
+		if status := mustAsk(t, "GET", url); status.status != 200 || status.json(t)["boot_sets"] != nil {
 			t.Errorf("%s: status: %+v", csm, status)
 		}
-		set := do(t, "GET", url+"/compute")
+		set := mustAsk(t, "GET", url+"/compute")
 		if set.status != want || len(set.json(t)["phases"].([]any)) == 0 {
 			t.Errorf("%s: boot set: %+v", csm, set)
 		}
-		if missing := do(t, "GET", url+"/nonsense"); missing.status != 404 {
+		if missing := mustAsk(t, "GET", url+"/nonsense"); missing.status != 404 {
 			t.Errorf("%s: missing boot set: %+v", csm, missing)
 		}
 	}
@@ -235,40 +238,42 @@ func TestStatusEndpoints(t *testing.T) {
 func TestTenantHeader(t *testing.T) {
 	for csm, want := range map[string]int{"1.4": 200, "1.5": 400} {
 		server := start(t, lab.Options{CSM: csm, Seed: 1, Sessions: 1}, lab.ServerOptions{})
-		if got := do(t, "GET", server.URL("bos")+"/v1/session", simbos.TenantHeader, "vcluster"); got.status != want {
+		if got := mustAsk(t, "GET", server.URL("bos")+"/v1/session", simbos.TenantHeader, "vcluster"); got.status != want {
 			t.Errorf("%s: %+v", csm, got)
 		}
 	}
 }
 
 func TestBrokenRecord(t *testing.T) {
-	server := start(t, lab.Options{CSM: "1.3.1", Seed: 1, Sessions: 1, Only: []string{"record-broken"}}, lab.ServerOptions{})
+	options := lab.Options{CSM: "1.3.1", Seed: 1, Sessions: 1, Only: []string{"record-broken"}}
+	server := start(t, options, lab.ServerOptions{})
 	url := server.URL("bos") + "/v1/session/" + server.BOS.IDs()[0]
-	if got := do(t, "GET", url); got.status != 500 {
+	if got := mustAsk(t, "GET", url); got.status != 500 {
 		t.Errorf("%+v", got)
 	}
-	if got := do(t, "DELETE", url); got.status != 204 {
+	if got := mustAsk(t, "DELETE", url); got.status != 204 {
 		t.Errorf("a broken record can be deleted: %+v", got)
 	}
 }
 
 func TestSessionOfV2(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.6", Seed: 1, Sessions: 2, Only: []string{"cfs-of-bos-v2"}}, lab.ServerOptions{})
-	missing := do(t, "GET", server.URL("bos")+"/v2/sessions/nonsense")
+	missing := mustAsk(t, "GET", server.URL("bos")+"/v2/sessions/nonsense")
 	if missing.status != 404 || missing.json(t)["title"] != "Session could not found." {
 		t.Errorf("%+v", missing)
 	}
 	var sessions []map[string]any
-	if err := json.Unmarshal([]byte(do(t, "GET", server.URL("bos")+"/v2/sessions").text), &sessions); err != nil || len(sessions) == 0 {
+	list := mustAsk(t, "GET", server.URL("bos")+"/v2/sessions")
+	if err := json.Unmarshal([]byte(list.text), &sessions); err != nil || len(sessions) == 0 {
 		t.Fatalf("%v, %d sessions", err, len(sessions))
 	}
-	if got := do(t, "GET", server.URL("bos")+"/v2/sessions/"+sessions[0]["name"].(string)); got.status != 200 {
+	if got := mustAsk(t, "GET", server.URL("bos")+"/v2/sessions/"+sessions[0]["name"].(string)); got.status != 200 {
 		t.Errorf("%+v", got)
 	}
 }
 
-// TestHangingList: the list never answers, costs a worker and load after its client is
-// gone, and single sessions can be had and deleted all the same.
+// A hanging list never answers, and occupies a worker after its client is gone. Single sessions can still be read and
+// deleted.
 func TestHangingList(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.3.1", Seed: 1, Sessions: 20, ListBytes: 5 << 20}, lab.ServerOptions{})
 	bos := server.URL("bos")
@@ -283,12 +288,12 @@ func TestHangingList(t *testing.T) {
 		t.Errorf("%d workers are stuck", server.BOS.Busy())
 	}
 	for _, id := range server.BOS.IDs()[:10] {
-		if got := do(t, "DELETE", bos+"/v1/session/"+id); got.status != 204 {
+		if got := mustAsk(t, "DELETE", bos+"/v1/session/"+id); got.status != 204 {
 			t.Errorf("%+v", got)
 		}
 	}
 	eventually(t, func() bool { return server.BOS.Busy() == 0 })
-	if got := do(t, "GET", bos+"/v1/session"); got.status != 200 {
+	if got := mustAsk(t, "GET", bos+"/v1/session"); got.status != 200 {
 		t.Errorf("a list that is small enough again: %+v", got)
 	}
 }
@@ -303,9 +308,11 @@ func TestHarakiri(t *testing.T) {
 	eventually(t, func() bool { return server.BOS.Busy() == 0 })
 }
 
-// TestOneThread: on CSM 1.0 one stuck request stops everything, even what needs no database.
+// On CSM 1.0 a stuck request stops all others, even those that do not need the database.
 func TestOneThread(t *testing.T) {
-	server := start(t, lab.Options{CSM: "1.0", Seed: 1, Sessions: 5}, lab.ServerOptions{Faults: []lab.Fault{{Name: "etcd-down"}}})
+	server := start(t, lab.Options{CSM: "1.0", Seed: 1, Sessions: 5}, lab.ServerOptions{
+		Faults: []lab.Fault{{Name: "etcd-down"}},
+	})
 	for _, path := range []string{"/v1/session", "/v1/version"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 		if _, err := ask(ctx, "GET", server.URL("bos")+path, ""); !errors.Is(err, context.DeadlineExceeded) {
@@ -314,7 +321,7 @@ func TestOneThread(t *testing.T) {
 		cancel()
 	}
 	server.ClearFaults()
-	if got := do(t, "GET", server.URL("bos")+"/v1/version"); got.status != 200 {
+	if got := mustAsk(t, "GET", server.URL("bos")+"/v1/version"); got.status != 200 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -330,8 +337,7 @@ func eventually(t *testing.T, what func() bool) {
 	t.Fatal("it did not happen in five seconds")
 }
 
-// TestBOSAndCFSCloseEachConnection checks what the recordings of real servers show: every answer ends the
-// connection, and no header announces it.
+// Recordings of real servers show that every answer ends the connection, and no header announces it.
 func TestBOSAndCFSCloseEachConnection(t *testing.T) {
 	for _, csm := range []string{"1.0", "1.2", "1.3.1", "1.4", "1.5", "1.6"} {
 		s := start(t, lab.Options{CSM: csm, Seed: 1}, lab.ServerOptions{})
@@ -344,12 +350,13 @@ func TestBOSAndCFSCloseEachConnection(t *testing.T) {
 			if _, err := io.WriteString(conn, "GET /v2/sessions?x=1 HTTP/1.1\r\nHost: lab\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
-			text, err := io.ReadAll(conn) // ends only when the server closes
+			text, err := io.ReadAll(conn) // until the server closes the connection
 			_ = conn.Close()
 			if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 ") {
 				t.Errorf("CSM %s, %s: %.60q, %v", csm, system, text, err)
 			}
-			if head, _, _ := strings.Cut(string(text), "\r\n\r\n"); strings.Contains(strings.ToLower(head), "connection: close") {
+			head, _, _ := strings.Cut(string(text), "\r\n\r\n")
+			if strings.Contains(strings.ToLower(head), "connection: close") {
 				t.Errorf("CSM %s, %s announces that it closes the connection", csm, system)
 			}
 		}

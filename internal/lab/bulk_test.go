@@ -18,10 +18,11 @@ import (
 	"bosgc/internal/lab"
 )
 
-func bulk(t *testing.T) *lab.World {
+func newBulk(t *testing.T) *lab.World {
 	t.Helper()
 	world, err := lab.NewBulk(lab.BulkOptions{
-		CSM: "1.4", Seed: 3, Sessions: 200, Garbage: 50, Foreign: 1000, ForeignBytes: 5000, Now: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC),
+		CSM: "1.4", Seed: 3, Sessions: 200, Garbage: 50, Foreign: 1000, ForeignBytes: 5000,
+		Now: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -36,11 +37,11 @@ func serve(t *testing.T, world *lab.World) (*lab.Server, kubernetes.Interface) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	return server, typed(t, server)
+	return server, typedClient(t, server)
 }
 
-func TestABulkWorldIsMadeFromItsSeed(t *testing.T) {
-	a, b := bulk(t), bulk(t)
+func TestSameSeedSameBulk(t *testing.T) {
+	a, b := newBulk(t), newBulk(t)
 	if !slices.Equal(a.Truth(), b.Truth()) || !maps.Equal(a.Facts(), b.Facts()) {
 		t.Error("the same options make two worlds")
 	}
@@ -71,12 +72,12 @@ func TestABulkWorldIsMadeFromItsSeed(t *testing.T) {
 	}
 }
 
-// TestAShelfIsServedLikeAnythingElse: whole and by its metadata, in pages and at once, by name and by label, a client
-// sees the same objects, in order.
-func TestAShelfIsServedLikeAnythingElse(t *testing.T) {
-	server, client := serve(t, bulk(t))
+// Whole and as metadata, in pages and at once, by name and by label, a client sees the same objects in order.
+func TestBulkIsServedLikeStoredObjects(t *testing.T) {
+	server, client := serve(t, newBulk(t))
 	cms := client.CoreV1().ConfigMaps(lab.Namespace)
-	if _, err := cms.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "hms-one-more"}}, metav1.CreateOptions{}); err != nil {
+	another := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "hms-one-more"}}
+	if _, err := cms.Create(t.Context(), another, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := cms.List(t.Context(), metav1.ListOptions{})
@@ -98,13 +99,15 @@ func TestAShelfIsServedLikeAnythingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	partial, err := meta.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(lab.Namespace).List(t.Context(), metav1.ListOptions{})
+	configMaps := meta.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(lab.Namespace)
+	partial, err := configMaps.List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	names := server.Kube.Names("configmaps", lab.Namespace)
-	if len(all.Items) != len(names) || len(paged) != len(names) || len(partial.Items) != len(names) || !slices.IsSorted(names) || len(names) < 1200 {
-		t.Fatalf("%d at once, %d in pages, %d by their metadata, %d names", len(all.Items), len(paged), len(partial.Items), len(names))
+	n := len(names)
+	if len(all.Items) != n || len(paged) != n || len(partial.Items) != n || !slices.IsSorted(names) || n < 1200 {
+		t.Fatalf("%d at once, %d in pages, %d as metadata, %d names", len(all.Items), len(paged), len(partial.Items), n)
 	}
 	versions := map[string]bool{}
 	for i, cm := range all.Items {
@@ -114,11 +117,14 @@ func TestAShelfIsServedLikeAnythingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, other := range []metav1.ObjectMeta{paged[i].ObjectMeta, partial.Items[i].ObjectMeta, one.ObjectMeta} {
-			if other.Name != names[i] || other.UID != cm.UID || other.ResourceVersion != cm.ResourceVersion || other.UID == "" || !maps.Equal(other.Labels, cm.Labels) {
+			if other.Name != names[i] || other.UID != cm.UID || other.UID == "" ||
+				other.ResourceVersion != cm.ResourceVersion || !maps.Equal(other.Labels, cm.Labels) {
 				t.Errorf("%s: %+v and %+v", names[i], other, cm.ObjectMeta)
 			}
 		}
-		if strings.Contains(cm.Name, "-settings-") && (len(cm.Data["settings.yaml"]) < 5000 || len(cm.ManagedFields) != 1 || one.Data["settings.yaml"] != cm.Data["settings.yaml"]) {
+		settings := cm.Data["settings.yaml"]
+		if strings.Contains(cm.Name, "-settings-") &&
+			(len(settings) < 5000 || len(cm.ManagedFields) != 1 || one.Data["settings.yaml"] != settings) {
 			t.Errorf("%s: %d bytes", cm.Name, len(cm.Data["settings.yaml"]))
 		}
 	}
@@ -129,7 +135,8 @@ func TestAShelfIsServedLikeAnythingElse(t *testing.T) {
 	if err != nil || len(labelled.Items) < 100 || !strings.HasPrefix(labelled.Items[0].Name, "slurm-settings-") {
 		t.Errorf("%d by their label, %v", len(labelled.Items), err)
 	}
-	failed, err := client.CoreV1().Pods(lab.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "status.phase=Failed"})
+	byPhase := metav1.ListOptions{FieldSelector: "status.phase=Failed"}
+	failed, err := client.CoreV1().Pods(lab.Namespace).List(t.Context(), byPhase)
 	if err != nil || len(failed.Items) == 0 {
 		t.Errorf("%d by their phase, %v", len(failed.Items), err)
 	}
@@ -138,8 +145,8 @@ func TestAShelfIsServedLikeAnythingElse(t *testing.T) {
 	}
 }
 
-func TestAShelfIsTouchedInOneServerOnly(t *testing.T) {
-	world := bulk(t)
+func TestBulkChangesInOneServerOnly(t *testing.T) {
+	world := newBulk(t)
 	server, client := serve(t, world)
 	_, other := serve(t, world)
 	jobs, err := client.BatchV1().Jobs(lab.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name"})
@@ -147,7 +154,8 @@ func TestAShelfIsTouchedInOneServerOnly(t *testing.T) {
 		t.Fatalf("%d Jobs, %v", len(jobs.Items), err)
 	}
 	pods := func(client kubernetes.Interface, job string) (found []corev1.Pod) {
-		list, err := client.CoreV1().Pods(lab.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name=" + job})
+		ofJob := metav1.ListOptions{LabelSelector: "job-name=" + job}
+		list, err := client.CoreV1().Pods(lab.Namespace).List(t.Context(), ofJob)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,10 +165,14 @@ func TestAShelfIsTouchedInOneServerOnly(t *testing.T) {
 	remove := client.BatchV1().Jobs(lab.Namespace).Delete
 	first, second, third := jobs.Items[0].Name, jobs.Items[1].Name, jobs.Items[2].Name
 
-	if err := remove(t.Context(), first, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &stale}}); !apierrors.IsConflict(err) {
+	wrong := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &stale}}
+	if err := remove(t.Context(), first, wrong); !apierrors.IsConflict(err) {
 		t.Errorf("another UID: %v", err)
 	}
-	if err := remove(t.Context(), first, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &jobs.Items[0].UID, ResourceVersion: &jobs.Items[0].ResourceVersion}}); err != nil {
+	exactly := metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: &metav1.Preconditions{
+		UID: &jobs.Items[0].UID, ResourceVersion: &jobs.Items[0].ResourceVersion,
+	}}
+	if err := remove(t.Context(), first, exactly); err != nil {
 		t.Error(err)
 	}
 	if left := pods(client, first); len(left) != 0 {
@@ -172,7 +184,8 @@ func TestAShelfIsTouchedInOneServerOnly(t *testing.T) {
 	if err := remove(t.Context(), second, metav1.DeleteOptions{PropagationPolicy: &orphan}); err != nil {
 		t.Error(err)
 	}
-	if left := pods(client, second); len(left) == 0 || len(left[0].OwnerReferences) != 0 || len(left[0].Spec.Containers) == 0 {
+	left := pods(client, second)
+	if len(left) == 0 || len(left[0].OwnerReferences) != 0 || len(left[0].Spec.Containers) == 0 {
 		t.Errorf("%d Pods of the second, not all orphaned and whole", len(left))
 	}
 	changed := jobs.Items[2].DeepCopy()
@@ -181,7 +194,8 @@ func TestAShelfIsTouchedInOneServerOnly(t *testing.T) {
 		t.Error(err)
 	}
 	now, err := client.BatchV1().Jobs(lab.Namespace).Get(t.Context(), third, metav1.GetOptions{})
-	if err != nil || now.Annotations["bosgc/keep"] != "true" || now.ResourceVersion == changed.ResourceVersion || now.UID != changed.UID || len(now.Spec.Template.Spec.Containers) == 0 {
+	if err != nil || now.Annotations["bosgc/keep"] != "true" || now.ResourceVersion == changed.ResourceVersion ||
+		now.UID != changed.UID || len(now.Spec.Template.Spec.Containers) == 0 {
 		t.Errorf("the third is not as it was changed: %+v, %v", now.ObjectMeta, err)
 	}
 	if server.Kube.Has("jobs", lab.Namespace, first) || !server.Kube.Has("jobs", lab.Namespace, third) {

@@ -18,14 +18,14 @@ func TestCFSVersions(t *testing.T) {
 		if csm == "1.5" || csm == "1.6" {
 			want = 200
 		}
-		if got := do(t, "GET", server.URL("cfs")+"/v3/options"); got.status != want {
+		if got := mustAsk(t, "GET", server.URL("cfs")+"/v3/options"); got.status != want {
 			t.Errorf("%+v", got)
 		}
-		if got := do(t, "GET", server.URL("cfs")+"/v2/options"); got.status != 200 || got.json(t)["sessionTTL"] != "7d" {
+		if got := mustAsk(t, "GET", server.URL("cfs")+"/v2/options"); got.status != 200 || got.json(t)["sessionTTL"] != "7d" {
 			t.Errorf("%+v", got)
 		}
 		var list []map[string]any
-		if err := json.Unmarshal([]byte(do(t, "GET", server.URL("cfs")+"/v2/sessions").text), &list); err != nil {
+		if err := json.Unmarshal([]byte(mustAsk(t, "GET", server.URL("cfs")+"/v2/sessions").text), &list); err != nil {
 			t.Fatal(err)
 		}
 		naive := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$`)
@@ -43,14 +43,14 @@ func TestCFSVersions(t *testing.T) {
 
 func TestCFSPaging(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.5", Seed: 1, Sessions: 60}, lab.ServerOptions{PageSize: 10})
-	tooLarge := do(t, "GET", server.URL("cfs")+"/v2/sessions")
+	tooLarge := mustAsk(t, "GET", server.URL("cfs")+"/v2/sessions")
 	if tooLarge.status != 400 || tooLarge.json(t)["title"] != "The response size is too large" {
 		t.Errorf("%+v", tooLarge)
 	}
 	var names []string
 	query := ""
 	for pages := 0; ; pages++ {
-		body := do(t, "GET", server.URL("cfs")+"/v3/sessions"+query).json(t)
+		body := mustAsk(t, "GET", server.URL("cfs")+"/v3/sessions"+query).json(t)
 		for _, item := range body["sessions"].([]any) {
 			names = append(names, item.(map[string]any)["name"].(string))
 		}
@@ -64,7 +64,7 @@ func TestCFSPaging(t *testing.T) {
 		t.Errorf("pages gave %d of %d", len(names), len(server.CFS.Names()))
 	}
 	old := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 60}, lab.ServerOptions{PageSize: 10})
-	if got := do(t, "GET", old.URL("cfs")+"/v2/sessions"); got.status != 200 {
+	if got := mustAsk(t, "GET", old.URL("cfs")+"/v2/sessions"); got.status != 200 {
 		t.Errorf("1.4 has no pages: %+v", got)
 	}
 }
@@ -75,15 +75,15 @@ func TestCFSDelete(t *testing.T) {
 		cfs := server.URL("cfs") + api
 		name := server.CFS.Names()[0]
 		for i, want := range []int{204, 404} {
-			if got := do(t, "DELETE", cfs+"/sessions/"+name); got.status != want {
+			if got := mustAsk(t, "DELETE", cfs+"/sessions/"+name); got.status != want {
 				t.Errorf("%s: DELETE %d: %+v", csm, i, got)
 			}
 		}
-		if got := do(t, "GET", cfs+"/sessions/"+name); got.json(t)["title"] != "Session not found." {
+		if got := mustAsk(t, "GET", cfs+"/sessions/"+name); got.json(t)["title"] != "Session not found." {
 			t.Errorf("%s: %+v", csm, got)
 		}
 		before := len(server.CFS.Names())
-		do(t, "DELETE", cfs+"/sessions")
+		mustAsk(t, "DELETE", cfs+"/sessions")
 		left := len(server.CFS.Names())
 		if left == 0 || left >= before || len(server.Danger()) == 0 {
 			t.Errorf("%s: a bulk DELETE left %d of %d, noted as %v", csm, left, before, server.Danger())
@@ -92,9 +92,10 @@ func TestCFSDelete(t *testing.T) {
 }
 
 func TestCFSTagFilter(t *testing.T) {
-	server := start(t, lab.Options{CSM: "1.0", Seed: 1, Sessions: 1, Only: []string{"running-with-cfs"}}, lab.ServerOptions{})
+	options := lab.Options{CSM: "1.0", Seed: 1, Sessions: 1, Only: []string{"running-with-cfs"}}
+	server := start(t, options, lab.ServerOptions{})
 	id := server.BOS.IDs()[0]
-	got := do(t, "GET", server.URL("cfs")+"/v2/sessions?status=complete&tags=bos_session="+id)
+	got := mustAsk(t, "GET", server.URL("cfs")+"/v2/sessions?status=complete&tags=bos_session="+id)
 	if strings.Count(got.text, `"name":"batcher-`) != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -105,7 +106,7 @@ func TestComponents(t *testing.T) {
 	var tagged string
 	query := "?state_details=true"
 	for seen := 0; ; {
-		body := do(t, "GET", server.URL("cfs")+"/v3/components"+query).json(t)
+		body := mustAsk(t, "GET", server.URL("cfs")+"/v3/components"+query).json(t)
 		for _, item := range body["components"].([]any) {
 			component := item.(map[string]any)
 			seen++

@@ -7,19 +7,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Annotate sets an annotation of a Job or ConfigMap, as a person does meanwhile; an empty value
-// removes it. There is false if the object has gone.
+// Annotate sets an annotation of a Job or ConfigMap, as a person may do at any time; an empty value removes it. It
+// returns false if the object is gone.
 func (s *Server) Annotate(kind, name, annotation, value string) bool {
-	s.changes.kube.Lock()
-	defer s.changes.kube.Unlock()
+	s.locks.kube.Lock()
+	defer s.locks.kube.Unlock()
 	return s.Kube.Annotate(resourceOf(kind), Namespace, name, annotation, value)
 }
 
-// Renew puts another object of the same name and content in the place of a ConfigMap.
-func (s *Server) Renew(configMap string) bool {
-	s.changes.kube.Lock()
-	defer s.changes.kube.Unlock()
-	return s.Kube.Renew("configmaps", Namespace, configMap)
+// Recreate replaces a ConfigMap by another one with the same name and content. It returns false if it is gone.
+func (s *Server) Recreate(configMap string) bool {
+	s.locks.kube.Lock()
+	defer s.locks.kube.Unlock()
+	return s.Kube.Recreate("configmaps", Namespace, configMap)
 }
 
 func resourceOf(kind string) string {
@@ -29,40 +29,40 @@ func resourceOf(kind string) string {
 	return "configmaps"
 }
 
-// StartPod starts a Pod that works for a session, as a person does who copies one.
+// StartPod adds a running Pod that works for a session, as one that a person has copied.
 func (s *Server) StartPod(name, session string) {
-	s.startPod(name, corev1.PodSpec{Containers: []corev1.Container{{
+	s.addRunningPod(name, corev1.PodSpec{Containers: []corev1.Container{{
 		Name: "boa", Image: "boa", Env: []corev1.EnvVar{{Name: "SESSION_ID", Value: session}},
 	}}})
 }
 
-// UseConfigMap starts a Pod of somebody else that uses a ConfigMap.
+// UseConfigMap adds a running Pod of another service that uses a ConfigMap.
 func (s *Server) UseConfigMap(name, configMap string) {
-	spec := plainPod("site-check")
+	spec := plainPodSpec("site-check")
 	spec.Volumes = []corev1.Volume{configMapVolume("template", configMap)}
-	s.startPod(name, spec)
+	s.addRunningPod(name, spec)
 }
 
-func (s *Server) startPod(name string, spec corev1.PodSpec) {
-	s.changes.kube.Lock()
-	defer s.changes.kube.Unlock()
+func (s *Server) addRunningPod(name string, spec corev1.PodSpec) {
+	s.locks.kube.Lock()
+	defer s.locks.kube.Unlock()
 	s.Kube.Add("pods", &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: Namespace}, Spec: spec,
 		Status: corev1.PodStatus{Phase: corev1.PodRunning},
 	})
 }
 
-// EndPod takes a Pod away.
+// EndPod removes a Pod.
 func (s *Server) EndPod(name string) {
-	s.changes.kube.Lock()
-	defer s.changes.kube.Unlock()
+	s.locks.kube.Lock()
+	defer s.locks.kube.Unlock()
 	s.Kube.Remove("pods", Namespace, name)
 }
 
-// RunCFS lets a CFS session run, or puts it back to what it was. There is false if it has gone.
+// RunCFS makes a CFS session running, or what it was at the start. It returns false if it is gone.
 func (s *Server) RunCFS(name string, runs bool) bool {
-	s.changes.cfs.Lock()
-	defer s.changes.cfs.Unlock()
+	s.locks.cfs.Lock()
+	defer s.locks.cfs.Unlock()
 	if !slices.Contains(s.CFS.Names(), name) {
 		return false
 	}

@@ -5,12 +5,12 @@ import (
 	"net/http"
 )
 
-// control is what a person or a script asks of the lab itself.
+// control serves what a person or a script asks of the lab itself.
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /lab/state", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(document(s.Objects()))
+		_, _ = w.Write(objectsJSON(s.Objects()))
 	})
 	mux.HandleFunc("GET /lab/truth", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

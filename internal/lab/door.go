@@ -8,8 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// Door is a way of its own into a world that is served: for one process, whose end can be played by
-// shutting it.
+// Door is a set of ports of its own for a running world. It is for one process, whose death is played by shutting it.
 type Door struct {
 	server     *Server
 	kubeconfig string
@@ -19,8 +18,8 @@ type Door struct {
 
 type doorKey struct{}
 
-// Open opens a door. It is closed with the server; its ports stay taken until then, so that what a dead
-// process still sends reaches nobody else's world.
+// Open opens a door. Its ports stay open until the server is closed, so that what a dead process still sends does not
+// reach another world.
 func (s *Server) Open() (*Door, error) {
 	d := &Door{server: s, urls: map[string]string{}}
 	d.kubeconfig = filepath.Join(s.dir, fmt.Sprintf("kubeconfig-%d", len(s.servers)))
@@ -37,7 +36,7 @@ func (s *Server) Open() (*Door, error) {
 	return d, s.writeKubeconfig(d.kubeconfig, d.urls)
 }
 
-// guard lets nothing through a door that is shut.
+// guard returns a handler that aborts every request once the door is shut.
 func (d *Door) guard(serve http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.shut.Load() {
@@ -47,14 +46,14 @@ func (d *Door) guard(serve http.Handler) http.Handler {
 	})
 }
 
-// Shut cuts the connection of every request that comes from now on. What is under way is served.
+// Shut makes every later request fail without an answer. Requests under way are served.
 func (d *Door) Shut() { d.shut.Store(true) }
 
-// Passed says whether a request has come through the door.
+// Passed reports whether a request came through the door.
 func (d *Door) Passed(r *http.Request) bool { return r.Context().Value(doorKey{}) == d }
 
-// Kubeconfig is Server.Kubeconfig through the door.
+// Kubeconfig returns the kubeconfig for clients behind the door.
 func (d *Door) Kubeconfig() string { return d.kubeconfig }
 
-// Env is Server.Env through the door.
+// Env returns the environment for a bosgc behind the door.
 func (d *Door) Env() []string { return d.server.env(d.kubeconfig, d.urls) }

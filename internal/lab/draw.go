@@ -8,21 +8,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// uuid draws a random UUID of version 4, as BOS's own session IDs are.
+// uuid draws a UUID of version 4, like BOS's session IDs.
 func (b *builder) uuid() string {
 	id, err := uuid.NewRandomFromReader(b.source)
 	if err != nil {
-		panic(err) // a generator never runs dry
+		panic(err) // ChaCha8 never fails
 	}
 	return id.String()
 }
 
 func (b *builder) uid() types.UID { return types.UID(b.uuid()) }
 
-// ago draws a moment between two ages, to the second, as Kubernetes keeps time.
+// ago draws a time between two ages, in whole seconds as in Kubernetes.
 //
-// Stories keep their ages away from every limit of the default settings: above it by an
-// hour at least, below it by six, so that their truth holds for hours.
+// The ages in stories stay away from every limit of the default settings: above it by at least one hour, below it by at
+// least six. Their truth holds for hours.
 func (b *builder) ago(least, most time.Duration) time.Time {
 	return b.now.Add(-least - b.between(0, most-least))
 }
@@ -32,7 +32,7 @@ func (b *builder) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(b.random.Int64N(max(1, seconds)))*time.Second
 }
 
-// chance is true n times out of hundred.
+// chance returns true with a probability of n percent.
 func (b *builder) chance(n int) bool { return b.random.IntN(100) < n }
 
 func pick[T any](b *builder, from ...T) T { return from[b.random.IntN(len(from))] }
@@ -42,8 +42,8 @@ var templateNames = []string{
 	"login-nodes", "benchmark", "lustre-routers", "workload-a", "workload-b", "nightly",
 }
 
-// template draws the name of a session template. There are so many that each has a handful
-// of sessions, whatever the size of the world.
+// template draws the name of a session template. Their number grows with the world, so that each has a handful of
+// sessions.
 func (b *builder) template() string {
 	n := b.random.IntN(3 + b.Options.Sessions/12)
 	name := templateNames[n%len(templateNames)]
@@ -53,7 +53,7 @@ func (b *builder) template() string {
 	return fmt.Sprintf("%s-%d", name, n/len(templateNames))
 }
 
-// ownTemplate is a template that no other story uses.
+// ownTemplate returns the name of a template that no other story uses.
 func (b *builder) ownTemplate() string { return "own-" + b.uuid()[:8] }
 
 const (
@@ -62,8 +62,8 @@ const (
 	cfsForm   = "2006-01-02T15:04:05"
 )
 
-// startText is a start_time as the server writes it: ISO with Z, without a fraction if that
-// is zero. Records that BOA made have the plain form of stop_time instead.
+// startText returns a start_time as the server writes it: ISO with Z, without a fraction if that is zero. Some older
+// records have the form of stop_time, because BOA made them.
 func (b *builder) startText(t time.Time) string {
 	if b.now.Sub(t) > 30*day && b.chance(20) {
 		return stopText(t)
@@ -74,7 +74,7 @@ func (b *builder) startText(t time.Time) string {
 	return t.UTC().Format(isoForm)
 }
 
-// stopText is a stop_time as BOA writes it: what Python makes of a local time that is UTC.
+// stopText returns a stop_time as BOA writes it: Python's str of a UTC time without a time zone.
 func stopText(t time.Time) string {
 	if t.Nanosecond() == 0 {
 		return t.UTC().Format("2006-01-02 15:04:05")
@@ -82,7 +82,7 @@ func stopText(t time.Time) string {
 	return t.UTC().Format(plainForm)
 }
 
-// micros adds a fraction of a second, now and then none at all.
+// micros adds a fraction of a second, or now and then none.
 func (b *builder) micros(t time.Time) time.Time {
 	if b.chance(8) {
 		return t

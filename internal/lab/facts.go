@@ -2,43 +2,43 @@ package lab
 
 import "time"
 
-// Fact is what a story knows of an object besides what a plan must say at default settings: enough
-// to tell, whatever the settings, what must not go. It is taken from how the object was made, and
-// not from what the systems show of it.
+// Fact is what a story knows about an object beyond what a plan must say at default settings. It is enough to tell, for
+// any settings, which objects must not be deleted. It follows from how the object was made, not from what the systems
+// show.
 type Fact struct {
 	Object
-	Session  string // whose it is; empty for a CFS session without one, or of one that has gone
-	Template string
-	Head     string // the reason for the session, or for its Job where BOS does not list it
-	HasJob   bool
-	Listed   bool // the session is in BOS
-	Ghost    bool // and has lost its record
-	Failed   bool // its Job has
-	Start    time.Time
-	End      time.Time // zero if nothing tells one
-	Created  time.Time // the session's ConfigMap; zero if it has none
-	Tagged   bool      // CFS session: it names a session
-	At       time.Time // CFS session: its completion, else its start; zero if neither is a time
+	Session       string // owner; empty for a CFS session without one, or of one that is gone
+	Template      string
+	SessionReason string // reason for the session, or for its Job if BOS does not list the session
+	HasJob        bool
+	Listed        bool // BOS lists the session
+	Ghost         bool // the session has lost its record
+	Failed        bool // the Job has failed
+	Start         time.Time
+	End           time.Time // zero if nothing tells it
+	Created       time.Time // of the session's ConfigMap; zero if it has none
+	Tagged        bool      // the CFS session names a session
+	At            time.Time // completion of a CFS session, or else its start; zero if neither is a time
 }
 
-// Facts gives them by kind and name, as in "Job boa-1".
+// Facts returns what is known about each object, by kind and name, such as "Job boa-1".
 func (w *World) Facts() map[string]Fact { return w.facts }
 
-func (b *builder) factsOf() map[string]Fact {
+func (b *builder) collectFacts() map[string]Fact {
 	facts := map[string]Fact{}
 	for _, o := range b.truth {
 		facts[o.Kind+" "+o.Name] = Fact{Object: o}
 	}
-	for _, f := range b.families {
+	for _, s := range b.sessionTruths {
 		hasJob := false
-		for _, m := range f.members {
-			hasJob = hasJob || m.object.Kind == KindJob
+		for _, o := range s.objects {
+			hasJob = hasJob || o.object.Kind == KindJob
 		}
-		for _, m := range f.members {
-			key := m.object.Kind + " " + m.object.Name
+		for _, o := range s.objects {
+			key := o.object.Kind + " " + o.object.Name
 			facts[key] = Fact{
-				Object: facts[key].Object, Session: f.id, Template: f.template, Head: f.head.reason, HasJob: hasJob,
-				Listed: f.listed, Ghost: f.ghost, Failed: f.failed, Start: f.start, End: f.end, Created: f.created,
+				Object: facts[key].Object, Session: s.id, Template: s.template, SessionReason: s.verdict.reason, HasJob: hasJob,
+				Listed: s.listed, Ghost: s.ghost, Failed: s.failed, Start: s.start, End: s.end, Created: s.created,
 			}
 		}
 	}

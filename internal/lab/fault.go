@@ -22,47 +22,47 @@ const (
 	FaultStatus     = "status"      // Status with Body and Header, nothing is done
 	FaultHTML       = "html"        // 200 and a login page, nothing is done
 	FaultTruncate   = "truncate"    // the request is served, its answer breaks off in the middle
-	FaultMalformed  = "malformed"   // 200 and JSON that is none, nothing is done
+	FaultMalformed  = "malformed"   // 200 and broken JSON, nothing is done
 	FaultNull       = "null"        // 200 and null, nothing is done
 	FaultDelay      = "delay"       // the request is served after Delay
 	FaultLoseAnswer = "lose-answer" // the request is served, its answer never arrives
 	FaultReset      = "reset"       // the request is served, its answer ends in the middle with a reset of the connection
-	FaultDuplicate  = "duplicate"   // the request is served, and every other item of its list comes twice
-	FaultReorder    = "reorder"     // the request is served, and its list comes in the opposite order
-	FaultStale      = "stale"       // the answer that the same question got before; needs ServerOptions.Remember
-	FaultRepeat     = "repeat"      // the page before, once more, to who asks for the next one of a list; needs Remember
+	FaultDuplicate  = "duplicate"   // the request is served, every other item of its list comes twice
+	FaultReorder    = "reorder"     // the request is served, its list comes in the opposite order
+	FaultStale      = "stale"       // an earlier answer to the same request; needs ServerOptions.Remember
+	FaultRepeat     = "repeat"      // the page before instead of the next page of a list; needs ServerOptions.Remember
 )
 
-var kinds = []string{
-	FaultRefuse, FaultHang, FaultEndless, FaultStatus, FaultHTML, FaultTruncate, FaultMalformed, FaultNull, FaultDelay, FaultLoseAnswer,
-	FaultReset, FaultDuplicate, FaultReorder, FaultStale, FaultRepeat,
+var faultKinds = []string{
+	FaultRefuse, FaultHang, FaultEndless, FaultStatus, FaultHTML, FaultTruncate, FaultMalformed, FaultNull,
+	FaultDelay, FaultLoseAnswer, FaultReset, FaultDuplicate, FaultReorder, FaultStale, FaultRepeat,
 }
 
-// Fault makes requests go wrong. Either Name is one of Switches, or Kind is one of the
-// kinds and the rest says which requests are meant.
+// Fault makes requests go wrong. Either Name is one of Switches, or Kind is a kind of fault and the other fields say to
+// which requests it applies.
 type Fault struct {
 	Name   string            `json:"name,omitempty"`
 	Kind   string            `json:"kind,omitempty"`
-	System string            `json:"system,omitempty"` // bos, cfs, kube, token; empty is any
-	Method string            `json:"method,omitempty"` // regular expression; empty is any
-	Path   string            `json:"path,omitempty"`   // regular expression on path and query; empty is any
+	System string            `json:"system,omitempty"` // bos, cfs, kube, token; empty: any
+	Method string            `json:"method,omitempty"` // regular expression; empty: any
+	Path   string            `json:"path,omitempty"`   // regular expression for path and query; empty: any
 	Status int               `json:"status,omitempty"`
 	Body   string            `json:"body,omitempty"`
 	Header map[string]string `json:"header,omitempty"`
 	Delay  Duration          `json:"delay,omitempty"`
-	Count  int               `json:"count,omitempty"` // so many requests; 0 is all
-	Skip   int               `json:"skip,omitempty"`  // so many are let through before
+	Count  int               `json:"count,omitempty"` // number of requests; 0: all
+	Skip   int               `json:"skip,omitempty"`  // number of requests that are served before
 
 	method, path *regexp.Regexp
 }
 
-// Duration is a time.Duration that is written 250ms in JSON.
+// Duration is a time.Duration that is a text such as 250ms in JSON.
 type Duration time.Duration
 
-// MarshalText writes it as Go does.
+// MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText reads it as Go does.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	*d = Duration(parsed)
@@ -72,9 +72,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Switches are the faults with a name.
 var Switches = []string{"bos-down", "cfs-down", "kube-down", "etcd-down", "list-hangs", "continue-expired"}
 
-// ParseFault reads a fault as a person writes it: the name of a switch, JSON, or a kind
-// and settings, such as "status=503,system=bos,path=^/v1/session$,count=2,Retry-After=1".
-// A setting that is no field of Fault is a header.
+// ParseFault parses the name of a switch, JSON, or a kind with fields, such as
+// "status=503,system=bos,path=^/v1/session$,count=2,Retry-After=1". A name that is not a field of Fault is a header.
 func ParseFault(text string) (Fault, error) {
 	var f Fault
 	if strings.HasPrefix(text, "{") {
@@ -133,8 +132,9 @@ func (f *Fault) set(name, value string) (err error) {
 }
 
 func (f *Fault) compile() (err error) {
-	if !slices.Contains(kinds, f.Kind) {
-		return fmt.Errorf("no fault %q: have %s, and the switches %s", f.Name+f.Kind, strings.Join(kinds, ", "), strings.Join(Switches, ", "))
+	if !slices.Contains(faultKinds, f.Kind) {
+		return fmt.Errorf("unknown fault %q: expected one of %s, or one of the switches %s",
+			f.Name+f.Kind, strings.Join(faultKinds, ", "), strings.Join(Switches, ", "))
 	}
 	if f.method, err = regexp.Compile("^(?:" + f.Method + ")$"); err != nil {
 		return err
@@ -143,11 +143,11 @@ func (f *Fault) compile() (err error) {
 	return err
 }
 
-// faults are those in force.
+// faults are the faults in force.
 type faults struct {
-	mu       sync.Mutex
-	list     []*Fault
-	happened map[string]int // by kind
+	mu     sync.Mutex
+	list   []*Fault
+	counts map[string]int // by kind
 }
 
 func (fs *faults) add(f Fault) {
@@ -172,7 +172,7 @@ func (fs *faults) all() []Fault {
 	return list
 }
 
-// match finds the first fault that a request meets, and counts it.
+// match returns the first fault that applies to a request, and counts the request.
 func (fs *faults) match(system string, r *http.Request) (Fault, bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -185,10 +185,10 @@ func (fs *faults) match(system string, r *http.Request) (Fault, bool) {
 			f.Skip--
 			continue
 		}
-		if fs.happened == nil {
-			fs.happened = map[string]int{}
+		if fs.counts == nil {
+			fs.counts = map[string]int{}
 		}
-		fs.happened[f.Kind]++
+		fs.counts[f.Kind]++
 		if f.Count == 1 {
 			fs.list = append(fs.list[:i:i], fs.list[i+1:]...)
 		} else if f.Count > 1 {
@@ -209,8 +209,10 @@ func sendHTML(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, loginPage)
 }
 
-// happen lets a fault happen to a request. before is what was answered to earlier ones.
-func (f Fault) happen(w http.ResponseWriter, r *http.Request, serve http.Handler, before *memory, closed <-chan struct{}) {
+// apply answers a request with a fault. Earlier answers are in memory.
+func (f Fault) apply(
+	w http.ResponseWriter, r *http.Request, serve http.Handler, memory *answerMemory, closed <-chan struct{},
+) {
 	switch f.Kind {
 	case FaultRefuse:
 		panic(http.ErrAbortHandler)
@@ -250,35 +252,35 @@ func (f Fault) happen(w http.ResponseWriter, r *http.Request, serve http.Handler
 	case FaultTruncate, FaultLoseAnswer, FaultReset:
 		f.breakOff(w, r, serve)
 	case FaultDuplicate, FaultReorder:
-		f.twist(w, r, serve)
+		f.rearrange(w, r, serve)
 	case FaultStale, FaultRepeat:
-		before.answer(f, w, r, serve)
+		memory.replay(f, w, r, serve)
 	}
 }
 
-// kept is an answer that is held back.
-type kept struct {
+// bufferedAnswer is an answer that has not been sent.
+type bufferedAnswer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (k *kept) Header() http.Header { return k.header }
+func (k *bufferedAnswer) Header() http.Header { return k.header }
 
-func (k *kept) WriteHeader(status int) {
+func (k *bufferedAnswer) WriteHeader(status int) {
 	if k.status == 0 {
 		k.status = status
 	}
 }
 
-func (k *kept) Write(text []byte) (int, error) {
+func (k *bufferedAnswer) Write(text []byte) (int, error) {
 	k.WriteHeader(http.StatusOK)
 	return k.body.Write(text)
 }
 
-// breakOff serves a request, and then sends half of the answer or nothing of it.
+// breakOff serves a request, and then sends half of the answer or nothing.
 func (f Fault) breakOff(w http.ResponseWriter, r *http.Request, serve http.Handler) {
-	answer := &kept{header: http.Header{}}
+	answer := &bufferedAnswer{header: http.Header{}}
 	serve.ServeHTTP(answer, r)
 	if f.Kind != FaultLoseAnswer && answer.body.Len() > 1 {
 		for name, values := range answer.header {
@@ -292,7 +294,7 @@ func (f Fault) breakOff(w http.ResponseWriter, r *http.Request, serve http.Handl
 		}
 	}
 	if f.Kind == FaultReset {
-		reset(w)
+		resetConnection(w)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -32,15 +32,21 @@ func addFault(t *testing.T, server *lab.Server, text string) {
 func TestFaults(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 20}, lab.ServerOptions{})
 	list := server.URL("bos") + "/v1/session"
-	whole := len(do(t, "GET", list).text)
+	whole := len(mustAsk(t, "GET", list).text)
 	for text, check := range map[string]func(a answer, err error) bool{
-		"refuse":                              func(_ answer, err error) bool { return errors.Is(err, io.EOF) },
-		"bos-down":                            func(_ answer, err error) bool { return errors.Is(err, io.EOF) },
-		"hang":                                func(_ answer, err error) bool { return errors.Is(err, context.DeadlineExceeded) },
-		"status=503,body=upstream down":       func(a answer, err error) bool { return err == nil && a.status == 503 && a.text == "upstream down" },
-		"html":                                func(a answer, _ error) bool { return a.status == 200 && strings.HasPrefix(a.kind, "text/html") },
-		"truncate,path=session":               func(a answer, err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && a.status == 200 },
-		"malformed":                           func(a answer, _ error) bool { return a.status == 200 && !json.Valid([]byte(a.text)) },
+		"refuse":   func(_ answer, err error) bool { return errors.Is(err, io.EOF) },
+		"bos-down": func(_ answer, err error) bool { return errors.Is(err, io.EOF) },
+		"hang":     func(_ answer, err error) bool { return errors.Is(err, context.DeadlineExceeded) },
+		"status=503,body=upstream down": func(a answer, err error) bool {
+			return err == nil && a.status == 503 && a.text == "upstream down"
+		},
+		"html": func(a answer, _ error) bool { return a.status == 200 && strings.HasPrefix(a.kind, "text/html") },
+		"truncate,path=session": func(a answer, err error) bool {
+			return errors.Is(err, io.ErrUnexpectedEOF) && a.status == 200
+		},
+		"malformed": func(a answer, _ error) bool {
+			return a.status == 200 && !json.Valid([]byte(a.text))
+		},
 		"null,system=bos,method=GET|HEAD":     func(a answer, _ error) bool { return a.text == "null" },
 		"lose-answer":                         func(_ answer, err error) bool { return errors.Is(err, io.EOF) },
 		`{"kind":"delay","delay":"20ms"}`:     func(a answer, _ error) bool { return len(a.text) == whole },
@@ -64,7 +70,7 @@ func TestFaultCount(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 5}, lab.ServerOptions{})
 	addFault(t, server, "status=503,count=2")
 	for i, want := range []int{503, 503, 200} {
-		if got := do(t, "GET", server.URL("cfs")+"/v2/sessions"); got.status != want {
+		if got := mustAsk(t, "GET", server.URL("cfs")+"/v2/sessions"); got.status != want {
 			t.Errorf("request %d: %d", i, got.status)
 		}
 	}
@@ -90,28 +96,30 @@ func TestControl(t *testing.T) {
 			t.Fatalf("%+v, %v", a, err)
 		}
 	}
-	if a, err := ask(t.Context(), "POST", url+"/lab/faults", `{"knd":"hang"}`); err != nil || a.status != http.StatusBadRequest {
+	if a, err := ask(t.Context(), "POST", url+"/lab/faults", `{"knd":"hang"}`); err != nil || a.status != 400 {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if got := do(t, "GET", server.URL("bos")+"/"); got.status != 418 {
+	if got := mustAsk(t, "GET", server.URL("bos")+"/"); got.status != 418 {
 		t.Errorf("%+v", got)
 	}
 	if _, err := ask(t.Context(), "GET", server.URL("cfs")+"/v2/sessions", ""); !errors.Is(err, io.EOF) {
 		t.Errorf("%v", err)
 	}
-	do(t, "DELETE", url+"/lab/faults")
-	if got := do(t, "GET", server.URL("bos")+"/"); got.status != 200 {
+	mustAsk(t, "DELETE", url+"/lab/faults")
+	if got := mustAsk(t, "GET", server.URL("bos")+"/"); got.status != 200 {
 		t.Errorf("%+v", got)
 	}
 	var state struct{ Objects []lab.Object }
-	if err := json.Unmarshal([]byte(do(t, "GET", url+"/lab/state").text), &state); err != nil || len(state.Objects) != len(server.Objects()) {
+	text := mustAsk(t, "GET", url+"/lab/state").text
+	if err := json.Unmarshal([]byte(text), &state); err != nil || len(state.Objects) != len(server.Objects()) {
 		t.Errorf("%d objects, %v", len(state.Objects), err)
 	}
 	var requests struct {
 		Total  int
 		Counts []lab.Count
 	}
-	if err := json.Unmarshal([]byte(do(t, "GET", url+"/lab/requests").text), &requests); err != nil || requests.Total != 3 {
+	text = mustAsk(t, "GET", url+"/lab/requests").text
+	if err := json.Unmarshal([]byte(text), &requests); err != nil || requests.Total != 3 {
 		t.Errorf("%+v, %v", requests, err)
 	}
 	want := lab.Count{System: "bos", Method: "GET", Path: "/", Count: 2}
@@ -125,8 +133,8 @@ func TestOnRequest(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1}, lab.ServerOptions{
 		OnRequest: func(n int, _ *http.Request) { last.Store(int64(n)) },
 	})
-	do(t, "GET", server.URL("bos")+"/")
-	do(t, "GET", server.URL("cfs")+"/v2/sessions")
+	mustAsk(t, "GET", server.URL("bos")+"/")
+	mustAsk(t, "GET", server.URL("cfs")+"/v2/sessions")
 	if last.Load() != 2 || len(server.Requests()) != 2 || server.Requests()[1].Status != 200 {
 		t.Errorf("%d, %+v", last.Load(), server.Requests())
 	}
@@ -139,27 +147,33 @@ func TestListen(t *testing.T) {
 			return config.Listen(ctx, "tcp", "127.0.0.2:0")
 		},
 	})
-	for system, host := range map[string]string{"bos": "127.0.0.2", "cfs": "127.0.0.2", "gateway": "127.0.0.1", "kube": "127.0.0.1", "lab": "127.0.0.1"} {
+	for system, host := range map[string]string{
+		"bos": "127.0.0.2", "cfs": "127.0.0.2", "gateway": "127.0.0.1", "kube": "127.0.0.1", "lab": "127.0.0.1",
+	} {
 		if url := server.URL(system); !strings.Contains(url, "//"+host+":") {
 			t.Errorf("%s is on %s, not on %s", system, url, host)
 		}
 	}
-	do(t, "GET", server.URL("bos")+"/")
+	mustAsk(t, "GET", server.URL("bos")+"/")
 }
 
 func TestGateway(t *testing.T) {
-	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 5}, lab.ServerOptions{Gateway: true, TokenLife: time.Minute})
+	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 5}, lab.ServerOptions{
+		Gateway: true, TokenLife: time.Minute,
+	})
 	env := map[string]string{}
 	for _, line := range server.Env() {
 		key, value, _ := strings.Cut(line, "=")
 		env[key] = value
 	}
-	for _, key := range []string{"BOSGC_TOKEN_URL", "BOSGC_CLIENT_ID", "BOSGC_CLIENT_SECRET", "BOSGC_CA_FILE", "KUBECONFIG", "LAB_URL"} {
+	for _, key := range []string{
+		"BOSGC_TOKEN_URL", "BOSGC_CLIENT_ID", "BOSGC_CLIENT_SECRET", "BOSGC_CA_FILE", "KUBECONFIG", "LAB_URL",
+	} {
 		if env[key] == "" {
 			t.Errorf("no %s", key)
 		}
 	}
-	client := trusting(t, env["BOSGC_CA_FILE"])
+	client := clientTrusting(t, env["BOSGC_CA_FILE"])
 	get := func(token string) (*http.Response, string) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, env["BOSGC_BOS_URL"]+"/v1/session", nil)
 		if err != nil {
@@ -173,7 +187,8 @@ func TestGateway(t *testing.T) {
 	}
 	form := "grant_type=client_credentials&client_id=" + env["BOSGC_CLIENT_ID"] + "&client_secret="
 	token := func(secret string) (int, map[string]any) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, env["BOSGC_TOKEN_URL"], strings.NewReader(form+secret))
+		content := strings.NewReader(form + secret)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, env["BOSGC_TOKEN_URL"], content)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +205,8 @@ func TestGateway(t *testing.T) {
 	}
 	_, body := token(env["BOSGC_CLIENT_SECRET"])
 	good, _ := body["access_token"].(string)
-	if response, text := get(good); response.StatusCode != 200 || !strings.HasPrefix(text, "[") || body["expires_in"] != 60.0 {
+	response, text := get(good)
+	if response.StatusCode != 200 || !strings.HasPrefix(text, "[") || body["expires_in"] != 60.0 {
 		t.Errorf("%d %s, %v", response.StatusCode, text, body)
 	}
 	server.RevokeTokens()
@@ -203,7 +219,7 @@ func TestGateway(t *testing.T) {
 	}
 }
 
-func trusting(t *testing.T, caFile string) *http.Client {
+func clientTrusting(t *testing.T, caFile string) *http.Client {
 	t.Helper()
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
@@ -213,7 +229,8 @@ func trusting(t *testing.T, caFile string) *http.Client {
 	if !pool.AppendCertsFromPEM(pem) {
 		t.Fatal("no certificate in the CA file")
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
 }
 
 func roundTrip(t *testing.T, client *http.Client, request *http.Request) (*http.Response, string) {

@@ -16,7 +16,7 @@ const (
 	clientSecret = "lab-only-secret"
 )
 
-// tokens are those that the token endpoint gave out.
+// tokens are those that the token endpoint has issued.
 type tokens struct {
 	life time.Duration
 
@@ -36,26 +36,25 @@ func (t *tokens) issue() (token string, life time.Duration) {
 	return token, life
 }
 
-func (t *tokens) good(r *http.Request) bool {
+func (t *tokens) accepts(r *http.Request) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return time.Now().Before(t.valid[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")])
 }
 
-// RevokeTokens makes every token given out so far worthless.
+// RevokeTokens revokes every token issued so far.
 func (s *Server) RevokeTokens() {
 	s.tokens.mu.Lock()
 	defer s.tokens.mu.Unlock()
 	clear(s.tokens.valid)
 }
 
-// gateway is the API gateway: Keycloak's token endpoint, and BOS and CFS below /apis for
-// those who have a token.
+// gateway serves the API gateway: Keycloak's token endpoint, and BOS and CFS below /apis for requests with a token.
 func (s *Server) gateway(bos, cfs http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(tokenPath, s.wrap("token", http.HandlerFunc(s.serveToken)))
+	mux.Handle(tokenPath, s.intercept("token", http.HandlerFunc(s.serveToken)))
 	mux.HandleFunc(loginPath, func(w http.ResponseWriter, _ *http.Request) { sendHTML(w) })
-	// Not through the mux: it cleans paths, and a doubled slash would never arrive.
+	// Not through the mux: it cleans paths, so that a double slash would never arrive.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for prefix, inner := range map[string]http.Handler{"/apis/bos": bos, "/apis/cfs": cfs} {
 			if strings.HasPrefix(r.URL.Path, prefix+"/") {
@@ -69,7 +68,7 @@ func (s *Server) gateway(bos, cfs http.Handler) http.Handler {
 
 func (s *Server) authorized(inner http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.tokens.good(r) {
+		if s.tokens.accepts(r) {
 			inner.ServeHTTP(w, r)
 			return
 		}
@@ -105,7 +104,8 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	default:
 		token, life := s.tokens.issue()
 		_ = json.NewEncoder(w).Encode(map[string]any{
-			"access_token": token, "expires_in": int(life / time.Second), "token_type": "Bearer", "scope": "email profile",
+			"access_token": token, "expires_in": int(life / time.Second),
+			"token_type": "Bearer", "scope": "email profile",
 		})
 	}
 }

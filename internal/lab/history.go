@@ -9,39 +9,39 @@ import (
 	"bosgc/internal/lab/simcfs"
 )
 
-// HistoryOptions say which past to play.
+// HistoryOptions say which history to play.
 type HistoryOptions struct {
 	CSM      string
 	Seed     uint64
-	Sessions int           // of BOS, v1 and v2 together; 0 is 40
-	Nodes    int           // 0 is 200
-	Days     int           // how many to play; 0 is 10
-	TTL      time.Duration // CFS deletes complete sessions that are older; 0 is 7 days, less than none never
-	Now      time.Time     // the end of it; zero is the time of the call
+	Sessions int           // of BOS v1 and v2 together; default 40
+	Nodes    int           // default 200
+	Days     int           // default 10
+	TTL      time.Duration // age at which CFS deletes complete sessions; default 7 days; negative: never
+	Now      time.Time     // end of the history; zero: the time of the call
 }
 
-// historian plays a past.
+// historian plays a history.
 type historian struct {
-	*builder // draws what happens, and makes what Kubernetes has of it in the end
+	*builder // draws the events, and makes the objects in Kubernetes at the end
 
 	options HistoryOptions
 	life    *Life
 	begin   time.Time
 	events  []event
-	planned int
+	planned int             // number of sessions
 	broken  map[string]bool // nodes whose configuration always fails
-	killed  map[string]bool // sessions whose BOA was
+	killed  map[string]bool // sessions whose BOA was killed
 }
 
-// event is something that somebody does at a time.
+// event is an action at a time.
 type event struct {
 	at time.Time
 	do func()
 }
 
-// NewHistory plays days in which sessions of BOS, people and CFS's batcher get in each other's way, and
-// gives the world that they leave behind, with the truth of which CFS session is whose. The same
-// options make the same world. Its Truth is empty: what a plan must say of it is not worked out.
+// NewHistory plays days in which sessions of BOS, people and CFS's batcher get in each other's way. It returns the
+// world at their end, with the truth of which CFS session belongs to which session (see Links). The same options make
+// the same world. It has no Truth.
 func NewHistory(options HistoryOptions) (*World, error) {
 	profile, err := profileOf(options.CSM)
 	if err != nil {
@@ -66,16 +66,16 @@ func NewHistory(options HistoryOptions) (*World, error) {
 	}}
 	h := &historian{builder: newBuilder(world), options: options, killed: map[string]bool{}, broken: map[string]bool{}}
 	h.begin = h.now.Add(-time.Duration(options.Days) * day)
-	h.landscape()
-	h.found()
+	h.addUnrelated()
+	h.createSystems()
 	h.plan()
 	h.play()
-	h.leave()
+	h.takeOver()
 	return world, nil
 }
 
-// found makes the systems as they are before anything happens.
-func (h *historian) found() {
+// createSystems creates the systems as they are at the beginning.
+func (h *historian) createSystems() {
 	p := h.Profile
 	bos := simbos.New(simbos.Options{V1: p.BOSv1, V2: p.BOSv2, TemplateKey: p.TemplateKey})
 	cfs := simcfs.New(p.cfs(0, simcfs.BatcherOptions{}))
@@ -86,7 +86,7 @@ func (h *historian) found() {
 	h.life = newLife(h.World, bos, cfs, nil, h.begin, LifeOptions{
 		Fails:     func(_ simcfs.Session, node string) bool { return h.broken[node] || h.chance(1) },
 		BootFails: func(string) bool { return h.chance(1) },
-		// BOA gives a node up before this one comes up, and CFS configures it when the session is over.
+		// Two percent of the nodes boot after BOA has given them up, so that CFS configures them after the session's end.
 		Late: func(string) time.Duration {
 			if h.chance(2) {
 				return h.between(30*time.Minute, 70*time.Minute)
@@ -94,11 +94,11 @@ func (h *historian) found() {
 			return h.between(0, 2*time.Minute)
 		},
 	})
-	h.life.batchers[Batcher] = cfs.NewBatcher(h.life.b.uuid)
+	h.life.batchers[Batcher] = cfs.NewBatcher(h.life.builder.uuid)
 }
 
-// play lets the time pass, in steps as long as the batcher's while something is under way, and from one
-// event to the next while nothing is.
+// play plays the events: in steps of the batcher's check interval while something is under way, and otherwise from one
+// event to the next.
 func (h *historian) play() {
 	slices.SortStableFunc(h.events, func(a, b event) int { return a.at.Compare(b.at) })
 	for now := h.begin; now.Before(h.now); {
@@ -134,34 +134,35 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// busy says whether anything happens by itself if time passes.
+// busy reports whether anything is under way that changes by itself.
 func (l *Life) busy() bool {
 	for _, batcher := range l.batchers {
 		if len(batcher.Unsent()) > 0 {
 			return true
 		}
 	}
-	return len(l.agents)+len(l.boots) > 0 || l.cfs.Alive()
+	return len(l.agents)+len(l.booting) > 0 || l.cfs.Active()
 }
 
-// leave takes over what is there at the end.
-func (h *historian) leave() {
+// takeOver puts what exists at the end into the world.
+func (h *historian) takeOver() {
 	l, w := h.life, h.World
 	w.sessions, w.v2 = l.bos.Sessions(), l.bos.V2Sessions()
 	w.cfs, w.components = l.cfs.Sessions(), l.cfs.Components()
 	w.links = l.Links()
 	for _, id := range l.order {
 		if r := l.sessions[id]; !r.spec.V2 {
-			h.objectsOf(r)
+			h.addObjectsOf(r)
 		}
 	}
 }
 
-// objectsOf makes what Kubernetes has of a session in the end.
-func (h *historian) objectsOf(r *run) {
+// addObjectsOf adds what Kubernetes has of a session at the end.
+func (h *historian) addObjectsOf(r *liveSession) {
 	l := h.life
-	s := &saga{
-		b: h.builder, family: &family{id: r.id, template: r.spec.Template, start: r.start}, operation: r.spec.Operation,
+	s := &sessionBuilder{
+		b: h.builder, sessionTruth: &sessionTruth{id: r.id, template: r.spec.Template, start: r.start},
+		operation:     r.spec.Operation,
 		configuration: r.spec.Configuration, disabled: r.spec.DisableCFS, sets: r.spec.Sets,
 	}
 	ended, stopped := stopOf(l.bos.Stop(r.id))
@@ -169,15 +170,15 @@ func (h *historian) objectsOf(r *run) {
 	if !l.bos.Has(r.id) && agent == nil {
 		return
 	}
-	s.configMap(withOwner)
+	s.configMap(followsSession)
 	switch {
 	case agent != nil:
 		s.job(running, jobActive(0)).pod(r.start, podRunning)
 	case stopped && h.jobStays(ended):
-		s.job(withOwner, jobComplete(ended)).pod(r.start, podEnded(0, ended))
+		s.job(followsSession, jobComplete(ended)).pod(r.start, podEnded(0, ended))
 	case h.killed[r.id] && h.jobStays(r.start.Add(time.Hour)):
 		at := r.start.Add(time.Hour)
-		s.job(withOwner, jobFailed(earlier(at, h.now))).pod(r.start, podEnded(1, earlier(at, h.now)))
+		s.job(followsSession, jobFailed(earlier(at, h.now))).pod(r.start, podEnded(1, earlier(at, h.now)))
 	}
 }
 
@@ -191,6 +192,6 @@ func stopOf(value any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Links gives the truth of which CFS session is whose, by name: of every CFS session that exists at the
-// end of a history. Other worlds have none.
+// Links returns the truth of which session each CFS session at the end of a history belongs to, by name of the CFS
+// session. Other worlds have none.
 func (w *World) Links() map[string]Link { return maps.Clone(w.links) }

@@ -9,7 +9,7 @@ import (
 	"bosgc/internal/lab"
 )
 
-func history(t *testing.T, options lab.HistoryOptions) *lab.World {
+func newHistory(t *testing.T, options lab.HistoryOptions) *lab.World {
 	t.Helper()
 	world, err := lab.NewHistory(options)
 	if err != nil {
@@ -18,25 +18,25 @@ func history(t *testing.T, options lab.HistoryOptions) *lab.World {
 	return world
 }
 
-func TestAHistoryIsMadeFromItsSeed(t *testing.T) {
+func TestSameSeedSameHistory(t *testing.T) {
 	forProfiles(t, func(t *testing.T, csm string) {
 		options := lab.HistoryOptions{CSM: csm, Seed: 4, Sessions: 20, Now: someDay}
-		one, two := history(t, options), history(t, options)
+		one, two := newHistory(t, options), newHistory(t, options)
 		if !reflect.DeepEqual(one, two) {
 			t.Error("the same seed, another past")
 		}
 		options.Seed = 5
-		if reflect.DeepEqual(one.Links(), history(t, options).Links()) {
+		if reflect.DeepEqual(one.Links(), newHistory(t, options).Links()) {
 			t.Error("another seed, the same past")
 		}
 	})
 }
 
-// What makes linking hard must be there, or a benchmark of it measures nothing.
-func TestAHistoryHasWhatMakesLinkingHard(t *testing.T) {
+// A history must have everything that makes linking hard. Otherwise a benchmark of linking measures nothing.
+func TestHistoryMakesLinkingHard(t *testing.T) {
 	count := map[string]int{}
 	for seed := range uint64(6) {
-		server, err := lab.Start(history(t, lab.HistoryOptions{CSM: "1.5", Seed: seed, Now: someDay}), lab.ServerOptions{})
+		server, err := lab.Start(newHistory(t, lab.HistoryOptions{CSM: "1.5", Seed: seed, Now: someDay}), lab.ServerOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,16 +49,19 @@ func TestAHistoryHasWhatMakesLinkingHard(t *testing.T) {
 			}
 			tag := session.Tags["bos_session"]
 			isOwner := slices.ContainsFunc(link.Owners, func(o lab.Owner) bool { return o.ID == tag })
-			if tag != "" && !isOwner && (len(link.Owners) > 0 || !link.Nobody) {
+			if tag != "" && !isOwner && (len(link.Owners) > 0 || !link.ByOthers) {
 				t.Errorf("%s has the tag %s, and is of %+v", session.Name, tag, link)
 			}
 			for what, is := range map[string]bool{
 				"tagged with its owner": tag != "" && isOwner, "tagged with another": tag != "" && !isOwner,
-				"its tag lost": tag == "" && len(link.Owners) > 0, "its tag lost, known": tag == "" && len(link.Owners) > 0 && link.Known,
-				"of several": len(link.Owners) > 1, "not known": !link.Known, "nobody's": len(link.Owners) == 0,
-				"partly nobody's": link.Nobody && len(link.Owners) > 0, "failed": session.Succeeded == "false",
+				"its tag lost":        tag == "" && len(link.Owners) > 0,
+				"its tag lost, known": tag == "" && len(link.Owners) > 0 && link.Known,
+				"of several":          len(link.Owners) > 1, "not known": !link.Known, "nobody's": len(link.Owners) == 0,
+				"partly nobody's": link.ByOthers && len(link.Owners) > 0, "failed": session.Succeeded == "false",
 				"of v2": slices.ContainsFunc(link.Owners, func(o lab.Owner) bool { return o.V2 }),
-				"image": session.Definition == "image", "after its session's end": len(link.Owners) == 1 && afterEnd(t, server, link.Owners[0].ID, session.Start),
+				"image": session.Definition == "image",
+				"after its session's end": len(link.Owners) == 1 &&
+					afterEnd(t, server, link.Owners[0].ID, session.Start),
 			} {
 				if is {
 					count[what]++
@@ -67,7 +70,8 @@ func TestAHistoryHasWhatMakesLinkingHard(t *testing.T) {
 				}
 			}
 		}
-		if len(server.BOS.IDs()) < 15 || len(server.BOS.V2Sessions()) < 2 || len(server.Kube.Names("jobs", lab.Namespace)) == 0 {
+		jobs := server.Kube.Names("jobs", lab.Namespace)
+		if len(server.BOS.IDs()) < 15 || len(server.BOS.V2Sessions()) < 2 || len(jobs) == 0 {
 			t.Errorf("%d sessions", len(server.BOS.IDs()))
 		}
 		count["ghosts"] += len(server.BOS.Ghosts())

@@ -16,7 +16,7 @@ import (
 	"bosgc/internal/lab"
 )
 
-func restConfig(t *testing.T, server *lab.Server) *rest.Config {
+func restConfig(t testing.TB, server *lab.Server) *rest.Config {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", server.Kubeconfig())
 	if err != nil {
@@ -26,7 +26,7 @@ func restConfig(t *testing.T, server *lab.Server) *rest.Config {
 	return config
 }
 
-func typed(t *testing.T, server *lab.Server) kubernetes.Interface {
+func typedClient(t *testing.T, server *lab.Server) kubernetes.Interface {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(restConfig(t, server))
 	if err != nil {
@@ -38,7 +38,7 @@ func typed(t *testing.T, server *lab.Server) kubernetes.Interface {
 func TestTypedListInPages(t *testing.T) {
 	forProfiles(t, func(t *testing.T, csm string) {
 		server := start(t, lab.Options{CSM: csm, Seed: 1, Sessions: 60}, lab.ServerOptions{})
-		client := typed(t, server)
+		client := typedClient(t, server)
 		names := map[string]bool{}
 		options := metav1.ListOptions{Limit: 7}
 		for {
@@ -98,7 +98,7 @@ func TestMetadataClient(t *testing.T) {
 
 func TestDeleteAfterChange(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 5}, lab.ServerOptions{})
-	jobs := typed(t, server).BatchV1().Jobs(lab.Namespace)
+	jobs := typedClient(t, server).BatchV1().Jobs(lab.Namespace)
 	job, err := jobs.Get(t.Context(), server.Kube.Names("jobs", lab.Namespace)[0], metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -111,27 +111,31 @@ func TestDeleteAfterChange(t *testing.T) {
 	if _, err = jobs.Update(t.Context(), job, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
 		t.Errorf("an update of what was: %v", err)
 	}
-	options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &job.UID, ResourceVersion: &job.ResourceVersion}}
+	exactly := &metav1.Preconditions{UID: &job.UID, ResourceVersion: &job.ResourceVersion}
+	options := metav1.DeleteOptions{Preconditions: exactly}
 	if err = jobs.Delete(t.Context(), job.Name, options); !apierrors.IsConflict(err) {
 		t.Errorf("a delete of what was: %v", err)
 	}
 }
 
-// TestPropagation: the Pods of a Job go with it only if that is asked for.
+// The Pods of a Job are deleted with it only if the client asks for it.
 func TestPropagation(t *testing.T) {
-	background, foreground, orphan := metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan
+	background, foreground := metav1.DeletePropagationBackground, metav1.DeletePropagationForeground
+	orphan := metav1.DeletePropagationOrphan
 	for name, test := range map[string]struct {
 		policy *metav1.DeletionPropagation
 		left   int
 	}{"default": {nil, 1}, "orphan": {&orphan, 1}, "background": {&background, 0}, "foreground": {&foreground, 0}} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 1, Only: []string{"running"}}, lab.ServerOptions{})
-			client, job := typed(t, server), "boa-"+server.BOS.IDs()[0]
-			err := client.BatchV1().Jobs(lab.Namespace).Delete(t.Context(), job, metav1.DeleteOptions{PropagationPolicy: test.policy})
+			client, job := typedClient(t, server), "boa-"+server.BOS.IDs()[0]
+			options := metav1.DeleteOptions{PropagationPolicy: test.policy}
+			err := client.BatchV1().Jobs(lab.Namespace).Delete(t.Context(), job, options)
 			if err != nil {
 				t.Fatal(err)
 			}
-			pods, err := client.CoreV1().Pods(lab.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name=" + job})
+			ofJob := metav1.ListOptions{LabelSelector: "job-name=" + job}
+			pods, err := client.CoreV1().Pods(lab.Namespace).List(t.Context(), ofJob)
 			if err != nil || len(pods.Items) != test.left {
 				t.Fatalf("%d Pods left, %v", len(pods.Items), err)
 			}
@@ -143,8 +147,10 @@ func TestPropagation(t *testing.T) {
 }
 
 func TestContinueExpired(t *testing.T) {
-	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 20}, lab.ServerOptions{Faults: []lab.Fault{{Name: "continue-expired"}}})
-	configMaps := typed(t, server).CoreV1().ConfigMaps(lab.Namespace)
+	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 20}, lab.ServerOptions{
+		Faults: []lab.Fault{{Name: "continue-expired"}},
+	})
+	configMaps := typedClient(t, server).CoreV1().ConfigMaps(lab.Namespace)
 	first, err := configMaps.List(t.Context(), metav1.ListOptions{Limit: 5})
 	if err != nil {
 		t.Fatal(err)
@@ -158,10 +164,10 @@ func TestContinueExpired(t *testing.T) {
 	}
 }
 
-// TestPagesShowOneMoment: what is deleted between two pages is still on the second.
+// What is deleted between two pages is still on the second.
 func TestPagesShowOneMoment(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 20}, lab.ServerOptions{})
-	configMaps := typed(t, server).CoreV1().ConfigMaps(lab.Namespace)
+	configMaps := typedClient(t, server).CoreV1().ConfigMaps(lab.Namespace)
 	names := server.Kube.Names("configmaps", lab.Namespace)
 	first, err := configMaps.List(t.Context(), metav1.ListOptions{Limit: 5})
 	if err != nil {
@@ -179,7 +185,7 @@ func TestPagesShowOneMoment(t *testing.T) {
 func TestCronJobVersions(t *testing.T) {
 	forProfiles(t, func(t *testing.T, csm string) {
 		server := start(t, lab.Options{CSM: csm, Seed: 1}, lab.ServerOptions{})
-		client := typed(t, server)
+		client := typedClient(t, server)
 		old, errOld := client.BatchV1beta1().CronJobs(lab.Namespace).List(t.Context(), metav1.ListOptions{})
 		recent, errRecent := client.BatchV1().CronJobs(lab.Namespace).List(t.Context(), metav1.ListOptions{})
 		if errOld != nil || len(old.Items) != 2 {
@@ -196,7 +202,8 @@ func TestCronJobVersions(t *testing.T) {
 		if err != nil || len(resources) == 0 {
 			t.Errorf("discovery: %v", err)
 		}
-		if version, err := client.Discovery().ServerVersion(); err != nil || version.GitVersion != "v"+server.World.Profile.Kubernetes {
+		version, err := client.Discovery().ServerVersion()
+		if err != nil || version.GitVersion != "v"+server.World.Profile.Kubernetes {
 			t.Errorf("version %v, %v", version, err)
 		}
 	})
@@ -204,19 +211,22 @@ func TestCronJobVersions(t *testing.T) {
 
 func TestCreateAndErrors(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.5", Seed: 1}, lab.ServerOptions{})
-	client := typed(t, server)
+	client := typedClient(t, server)
 	jobs := client.BatchV1().Jobs(lab.Namespace)
-	made, err := jobs.Create(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{GenerateName: "new-"}}, metav1.CreateOptions{})
+	unnamed := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{GenerateName: "new-"}}
+	made, err := jobs.Create(t.Context(), unnamed, metav1.CreateOptions{})
 	if err != nil || made.UID == "" || made.CreationTimestamp.IsZero() {
 		t.Fatalf("%v, %v", made, err)
 	}
-	if _, err := jobs.Create(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: made.Name}}, metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
+	again := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: made.Name}}
+	if _, err := jobs.Create(t.Context(), again, metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
 		t.Errorf("made twice: %v", err)
 	}
 	if _, err := jobs.Get(t.Context(), "nonsense", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("%v", err)
 	}
-	if err := jobs.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil || len(server.Danger()) != 1 {
+	err = jobs.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{})
+	if err != nil || len(server.Danger()) != 1 {
 		t.Errorf("%v, %v", err, server.Danger())
 	}
 	config := restConfig(t, server)
@@ -232,7 +242,7 @@ func TestCreateAndErrors(t *testing.T) {
 
 func TestDeploymentFollowsItsSpec(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.4", Seed: 1}, lab.ServerOptions{})
-	client := typed(t, server)
+	client := typedClient(t, server)
 	deployment, err := client.AppsV1().Deployments(lab.Namespace).Get(t.Context(), "cray-cfs-batcher", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +250,11 @@ func TestDeploymentFollowsItsSpec(t *testing.T) {
 	zero := int32(0)
 	deployment.Spec.Replicas = &zero
 	scaled, err := client.AppsV1().Deployments(lab.Namespace).Update(t.Context(), deployment, metav1.UpdateOptions{})
-	if err != nil || scaled.Status.Replicas != 0 || scaled.Status.ObservedGeneration != scaled.Generation || scaled.Generation != 2 {
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := scaled.Status
+	if status.Replicas != 0 || status.ObservedGeneration != scaled.Generation || scaled.Generation != 2 {
 		t.Errorf("%+v, %v", scaled.Status, err)
 	}
 }

@@ -11,33 +11,34 @@ import (
 	"bosgc/internal/lab/simkube"
 )
 
-// Batcher is the Deployment of CFS's batcher.
+// Batcher is the name of the Deployment of CFS's batcher.
 const Batcher = "cray-cfs-batcher"
 
-// LifeOptions say how a world lives: how long things take, and what goes wrong. What is zero takes as
-// long as on a real system.
+// LifeOptions say how long things take in a living world, and what goes wrong. The defaults are as on a real system.
 type LifeOptions struct {
-	Shutdown, Boot time.Duration // of a node; 2 and 5 minutes
-	Pending        time.Duration // from a CFS session's creation until it runs; 20 seconds
-	Configure      time.Duration // how long it runs; 3 minutes
-	BootWait       time.Duration // BOA waits no longer for its nodes to boot; 30 minutes
-	ConfigureWait  time.Duration // nor for their configuration; 30 minutes
-	Poll           time.Duration // how often BOA looks; 5 seconds
+	Shutdown      time.Duration // of a node; default 2 minutes
+	Boot          time.Duration // of a node; default 5 minutes
+	Pending       time.Duration // from a CFS session's creation until it runs; default 20 seconds
+	Configure     time.Duration // how long a CFS session runs; default 3 minutes
+	BootWait      time.Duration // how long BOA waits for nodes to boot; default 30 minutes
+	ConfigureWait time.Duration // how long BOA waits for nodes to be configured; default 30 minutes
+	Poll          time.Duration // between two looks of BOA; default 5 seconds
 
-	PodStart   time.Duration // 5 seconds
-	Terminate  time.Duration // how long a Pod works on that is to end; 30 seconds
-	Sync       time.Duration // how often Kubernetes' controllers look; 1 second
-	JobBackoff time.Duration // 10 seconds
+	PodStart   time.Duration // from a Pod's creation until it runs; default 5 seconds
+	Terminate  time.Duration // a Pod's grace period; default 30 seconds
+	Sync       time.Duration // between two rounds of Kubernetes' controllers; default 1 second
+	JobBackoff time.Duration // after a Job's first failed Pod; default 10 seconds
 
-	// BootFails says whether a node never comes up, and Fails whether its configuration fails in a CFS
-	// session; nil is never. Late is how much longer a node takes to boot.
+	// BootFails reports whether a node never comes up; nil: never.
 	BootFails func(node string) bool
-	Fails     func(session simcfs.Session, node string) bool
-	Late      func(node string) time.Duration
+	// Fails reports whether a node's configuration fails in a CFS session; nil: never.
+	Fails func(session simcfs.Session, node string) bool
+	// Late returns how much longer a node takes to boot; nil: no longer.
+	Late func(node string) time.Duration
 }
 
-// Quick are options for a world that lives in real time, in which everything takes a part of a second.
-// The batcher's times are seconds, and are set in ServerOptions.
+// Quick returns options for a world in real time, in which each step takes less than a second. The batcher's times are
+// whole seconds, and are set in ServerOptions.
 func Quick() LifeOptions {
 	const ms = time.Millisecond
 	return LifeOptions{
@@ -47,7 +48,7 @@ func Quick() LifeOptions {
 	}
 }
 
-func (o LifeOptions) filled() LifeOptions {
+func (o LifeOptions) withDefaults() LifeOptions {
 	for _, option := range []struct {
 		value    *time.Duration
 		standard time.Duration
@@ -69,34 +70,34 @@ func (o LifeOptions) filled() LifeOptions {
 	return o
 }
 
-// Life makes things happen on a system: sessions run, nodes boot, CFS works, and Kubernetes does what it
-// is told. It moves by Step only, and takes its time from there.
+// Life makes things happen on a system: sessions run, nodes boot, CFS configures them, and Kubernetes' controllers
+// work. Time passes in Step alone.
 type Life struct {
 	bos     *simbos.Server
 	cfs     *simcfs.Server
 	kube    *simkube.Server
 	options LifeOptions
 	profile Profile
-	changes *changes
+	locks   *changeLocks
 
-	mu       sync.Mutex
-	now      time.Time
-	b        *builder // draws names, and makes the objects of sessions
-	control  *simkube.Controllers
-	sessions map[string]*run
-	order    []string
-	agents   map[string]*agent          // by Pod, or by the name of a session of v2
-	batchers map[string]*simcfs.Batcher // by Pod
-	boots    map[string]time.Time       // nodes that are about to come up
-	up       map[string]time.Time       // when they last did
+	mu          sync.Mutex
+	now         time.Time
+	builder     *builder // draws names, and builds the objects of sessions
+	controllers *simkube.Controllers
+	sessions    map[string]*liveSession
+	order       []string
+	agents      map[string]*agent          // by Pod, or by the name of a session of v2
+	batchers    map[string]*simcfs.Batcher // by Pod
+	booting     map[string]time.Time       // nodes that are about to come up
+	bootedAt    map[string]time.Time       // when they last did
 }
 
-// Life makes a world live, from a moment on, as far as Step is called. The Pods of the batcher exist
-// from then on; whatever else is there stays as it is until something is done to it.
+// Life makes the world live from now on, as far as Step is called. The batcher gets a Pod; everything else stays as it
+// is until something is done to it.
 func (s *Server) Life(now time.Time, options LifeOptions) *Life {
 	l := newLife(s.World, s.BOS, s.CFS, s.Kube, now, options)
-	l.changes = &s.changes
-	l.control = s.Kube.Control(simkube.ControllerOptions{
+	l.locks = &s.locks
+	l.controllers = s.Kube.StartControllers(simkube.ControllerOptions{
 		Sync: l.options.Sync, Start: l.options.PodStart, Grace: l.options.Terminate, Backoff: l.options.JobBackoff,
 		Deployments: []string{Batcher}, Namespace: Namespace,
 	}, now)
@@ -104,12 +105,12 @@ func (s *Server) Life(now time.Time, options LifeOptions) *Life {
 	return l
 }
 
-// Live makes a world live in real time, until the server is closed.
+// Live makes the world live in real time, until the server is closed.
 func (s *Server) Live(options LifeOptions) *Life {
 	l := s.Life(time.Now(), options)
-	s.alive.Add(1)
+	s.background.Add(1)
 	go func() {
-		defer s.alive.Done()
+		defer s.background.Done()
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
 		for {
@@ -124,28 +125,31 @@ func (s *Server) Live(options LifeOptions) *Life {
 	return l
 }
 
-func newLife(w *World, bos *simbos.Server, cfs *simcfs.Server, kube *simkube.Server, now time.Time, options LifeOptions) *Life {
+// newLife returns a Life on these systems. kube may be nil.
+func newLife(
+	w *World, bos *simbos.Server, cfs *simcfs.Server, kube *simkube.Server, now time.Time, options LifeOptions,
+) *Life {
 	drawn := w.Options
 	drawn.Seed, drawn.Now = drawn.Seed+1, now
 	return &Life{
-		bos: bos, cfs: cfs, kube: kube, options: options.filled(), profile: w.Profile, now: now, changes: &changes{},
-		b:        newBuilder(&World{Options: drawn, Profile: w.Profile}),
-		sessions: map[string]*run{}, agents: map[string]*agent{}, batchers: map[string]*simcfs.Batcher{},
-		boots: map[string]time.Time{}, up: map[string]time.Time{},
+		bos: bos, cfs: cfs, kube: kube, options: options.withDefaults(), profile: w.Profile, now: now, locks: &changeLocks{},
+		builder:  newBuilder(&World{Options: drawn, Profile: w.Profile}),
+		sessions: map[string]*liveSession{}, agents: map[string]*agent{}, batchers: map[string]*simcfs.Batcher{},
+		booting: map[string]time.Time{}, bootedAt: map[string]time.Time{},
 	}
 }
 
-// Step lets everything happen that is due by now. Nothing happens between two steps, so they should be
-// closer than what is to be told apart.
+// Step makes everything happen that is due by now. Nothing happens between two steps, so they should be closer together
+// than events that have to be told apart.
 func (l *Life) Step(now time.Time) {
-	for _, lock := range []*sync.Mutex{&l.changes.kube, &l.changes.cfs, &l.changes.bos, &l.mu} {
+	for _, lock := range []*sync.Mutex{&l.locks.kube, &l.locks.cfs, &l.locks.bos, &l.mu} {
 		lock.Lock()
 		defer lock.Unlock()
 	}
 	l.step(now)
 }
 
-// Pass steps through a time in steps of a second or of what is given, and returns when it is over.
+// Pass lets a time pass, in steps of one second or of the given length.
 func (l *Life) Pass(d time.Duration, step ...time.Duration) {
 	each := time.Second
 	if len(step) > 0 {
@@ -158,40 +162,40 @@ func (l *Life) Pass(d time.Duration, step ...time.Duration) {
 
 func (l *Life) step(now time.Time) {
 	l.now = now
-	if l.control != nil {
-		l.control.Tick(now)
-		l.processes()
+	if l.controllers != nil {
+		l.controllers.Tick(now)
+		l.syncProcesses()
 	}
-	for _, node := range keysOf(l.boots) {
-		if !now.Before(l.boots[node]) {
-			delete(l.boots, node)
-			l.up[node] = now
+	for _, node := range sortedKeys(l.booting) {
+		if !now.Before(l.booting[node]) {
+			delete(l.booting, node)
+			l.bootedAt[node] = now
 			l.cfs.Booted(node)
 		}
 	}
-	for _, name := range keysOf(l.agents) {
+	for _, name := range sortedKeys(l.agents) {
 		a := l.agents[name]
 		a.tick(now)
-		if a.over && a.pod != "" {
-			l.control.FinishPod(Namespace, a.pod, 0)
+		if a.finished && a.pod != "" {
+			l.controllers.FinishPod(Namespace, a.pod, 0)
 		}
-		if a.over {
+		if a.finished {
 			delete(l.agents, name)
 		}
 	}
-	for _, pod := range keysOf(l.batchers) {
+	for _, pod := range sortedKeys(l.batchers) {
 		l.batchers[pod].Tick(now)
 	}
-	l.cfs.Work(now, simcfs.Pace{Pending: l.options.Pending, Run: l.options.Configure, Fails: l.options.Fails})
+	l.cfs.Tick(now, simcfs.Pace{Pending: l.options.Pending, Run: l.options.Configure, Fails: l.options.Fails})
 }
 
-// processes begins what runs in each Pod that works, and ends what ran in one that has gone.
-func (l *Life) processes() {
+// syncProcesses starts a process for each Pod that works, and ends those of Pods that are gone.
+func (l *Life) syncProcesses() {
 	works := map[string]bool{}
 	for _, pod := range l.kube.Pods(Namespace, "app.kubernetes.io/name", Batcher) {
 		works[pod.Name] = pod.Works()
 		if pod.Works() && l.batchers[pod.Name] == nil {
-			l.batchers[pod.Name] = l.cfs.NewBatcher(l.b.uuid)
+			l.batchers[pod.Name] = l.cfs.NewBatcher(l.builder.uuid)
 		}
 	}
 	for _, id := range l.order {
@@ -202,7 +206,7 @@ func (l *Life) processes() {
 		for _, pod := range l.kube.Pods(Namespace, "job-name", "boa-"+id) {
 			works[pod.Name] = pod.Works()
 			if pod.Works() && l.agents[pod.Name] == nil {
-				l.agents[pod.Name] = &agent{life: l, run: r, pod: pod.Name}
+				l.agents[pod.Name] = &agent{life: l, session: r, pod: pod.Name}
 			}
 		}
 	}
@@ -218,7 +222,7 @@ func (l *Life) processes() {
 	}
 }
 
-func keysOf[V any](m map[string]V) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)
@@ -227,7 +231,7 @@ func keysOf[V any](m map[string]V) []string {
 	return keys
 }
 
-// Now is the time of the last step.
+// Now returns the time of the last step.
 func (l *Life) Now() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

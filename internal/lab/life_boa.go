@@ -8,25 +8,24 @@ import (
 	"bosgc/internal/lab/simbos"
 )
 
-// agent is one process of BOA at work on a session, or what stands in for it in BOS v2. All that it
-// knows dies with it; a second one for the same session begins again.
+// agent is a process of BOA that works on a session, or its counterpart in BOS v2. Its state dies with it; a second one
+// for the same session starts from the beginning.
 type agent struct {
-	life *Life
-	run  *run
-	pod  string // empty for one of BOS v2
+	life    *Life
+	session *liveSession
+	pod     string // empty for one of BOS v2
 
-	over   bool
-	step   int
-	began  time.Time                    // of the step; zero before
-	look   time.Time                    // again
-	where  map[string]map[string]string // phase, node: category
-	failed map[string]bool
+	finished   bool
+	step       int
+	stepBegan  time.Time                    // zero before the step
+	nextPoll   time.Time                    // BOA does nothing before
+	categories map[string]map[string]string // by phase and node
+	failed     map[string]bool
 }
 
-// steps are what BOA does for each operation. It sets the configuration after nodes went down and
-// before they come up.
+// steps returns what BOA does for an operation. It sets the configuration (stage) while nodes are down.
 func (a *agent) steps() []string {
-	switch a.run.spec.Operation {
+	switch a.session.spec.Operation {
 	case "shutdown":
 		return []string{"shutdown"}
 	case "configure":
@@ -38,90 +37,92 @@ func (a *agent) steps() []string {
 }
 
 func (a *agent) tick(now time.Time) {
-	if a.where == nil {
-		a.where, a.failed = map[string]map[string]string{}, map[string]bool{}
-		for _, phase := range simbos.Phases(a.run.spec.Operation) {
-			a.where[phase] = map[string]string{}
-			a.move(phase, "not_started", a.run.nodes()...)
+	if a.categories == nil {
+		a.categories, a.failed = map[string]map[string]string{}, map[string]bool{}
+		for _, phase := range simbos.Phases(a.session.spec.Operation) {
+			a.categories[phase] = map[string]string{}
+			a.move(phase, "not_started", a.session.nodes()...)
 		}
-		a.write()
+		a.writeProgress()
 	}
-	for !a.over && !now.Before(a.look) {
-		if a.began.IsZero() {
-			a.began = now
-			a.enter(now)
+	for !a.finished && !now.Before(a.nextPoll) {
+		if a.stepBegan.IsZero() {
+			a.stepBegan = now
+			a.beginStep(now)
 		}
-		if !a.done(now) {
-			a.look = now.Add(a.life.options.Poll)
+		if !a.stepDone(now) {
+			a.nextPoll = now.Add(a.life.options.Poll)
 			return
 		}
-		a.began, a.step = time.Time{}, a.step+1
+		a.stepBegan, a.step = time.Time{}, a.step+1
 		if a.step == len(a.steps()) {
-			a.end(now)
+			a.finish(now)
 		}
 	}
 }
 
-// move puts nodes into a category of a phase, and says whether that is new.
+// move puts nodes into a category of a phase, and reports whether one of them was in another.
 func (a *agent) move(phase, category string, nodes ...string) (moved bool) {
 	for _, node := range nodes {
-		moved = moved || a.where[phase][node] != category
-		a.where[phase][node] = category
+		moved = moved || a.categories[phase][node] != category
+		a.categories[phase][node] = category
 		a.failed[node] = a.failed[node] || category == "failed"
 	}
 	return moved
 }
 
-// sound are the nodes that have not failed yet.
-func (a *agent) sound() []string {
-	return slices.DeleteFunc(a.run.nodes(), func(node string) bool { return a.failed[node] })
+// unfailedNodes returns the nodes that have not failed in any phase.
+func (a *agent) unfailedNodes() []string {
+	return slices.DeleteFunc(a.session.nodes(), func(node string) bool { return a.failed[node] })
 }
 
-func (a *agent) enter(now time.Time) {
+// beginStep does what BOA does at the beginning of a step, and writes the new categories.
+func (a *agent) beginStep(now time.Time) {
 	l, o := a.life, a.life.options
 	switch step := a.steps()[a.step]; step {
 	case "shutdown":
-		for _, node := range a.run.nodes() {
-			delete(l.boots, node)
+		for _, node := range a.session.nodes() {
+			delete(l.booting, node)
 		}
-		a.move(step, "in_progress", a.run.nodes()...)
+		a.move(step, "in_progress", a.session.nodes()...)
 	case "stage":
-		if a.run.configures() {
-			l.cfs.Claim(a.run.nodes(), a.run.spec.Configuration, a.run.id, a.run.spec.Operation == "configure")
+		if a.session.configures() {
+			spec := a.session.spec
+			l.cfs.SetBySession(a.session.nodes(), spec.Configuration, a.session.id, spec.Operation == "configure")
 		}
 		return
 	case "boot":
-		for _, node := range a.run.nodes() {
+		for _, node := range a.session.nodes() {
 			if o.BootFails != nil && o.BootFails(node) {
 				continue
 			}
-			l.boots[node] = now.Add(o.Boot)
+			l.booting[node] = now.Add(o.Boot)
 			if o.Late != nil {
-				l.boots[node] = l.boots[node].Add(o.Late(node))
+				l.booting[node] = l.booting[node].Add(o.Late(node))
 			}
 		}
-		a.move(step, "in_progress", a.run.nodes()...)
+		a.move(step, "in_progress", a.session.nodes()...)
 	case "configure":
-		if !a.run.configures() {
+		if !a.session.configures() {
 			return
 		}
-		a.move(step, "in_progress", a.sound()...)
+		a.move(step, "in_progress", a.unfailedNodes()...)
 	}
-	a.write()
+	a.writeProgress()
 }
 
-// done says whether a step is over. Whatever has changed is written first.
-func (a *agent) done(now time.Time) bool {
+// stepDone reports whether a step is over. It writes categories that have changed.
+func (a *agent) stepDone(now time.Time) bool {
 	l, o, step := a.life, a.life.options, a.steps()[a.step]
-	if step == "stage" || step == "configure" && !a.run.configures() {
+	if step == "stage" || step == "configure" && !a.session.configures() {
 		return true
 	}
 	if step == "shutdown" {
-		if now.Sub(a.began) < o.Shutdown {
+		if now.Sub(a.stepBegan) < o.Shutdown {
 			return false
 		}
-		a.move(step, "succeeded", a.run.nodes()...)
-		a.write()
+		a.move(step, "succeeded", a.session.nodes()...)
+		a.writeProgress()
 		return true
 	}
 	wait := o.BootWait
@@ -129,32 +130,32 @@ func (a *agent) done(now time.Time) bool {
 		wait = o.ConfigureWait
 	}
 	moved, waiting := false, false
-	for node, category := range maps.All(a.where[step]) {
+	for node, category := range maps.All(a.categories[step]) {
 		if category != "in_progress" {
 			continue
 		}
 		next := category
 		switch {
-		case step == "boot" && !l.up[node].Before(a.began):
+		case step == "boot" && !l.bootedAt[node].Before(a.stepBegan):
 			next = "succeeded"
 		case step == "configure":
-			next = a.configured(node)
+			next = a.configureCategory(node)
 		}
-		if next == category && now.Sub(a.began) >= wait {
+		if next == category && now.Sub(a.stepBegan) >= wait {
 			next = "failed"
 		}
 		waiting = waiting || next == category
 		moved = a.move(step, next, node) || moved
 	}
 	if moved {
-		a.write()
+		a.writeProgress()
 	}
 	return !waiting
 }
 
-// configured is what BOA makes of what CFS says of a node. A node that has neither a configuration nor
-// wants one is a failure.
-func (a *agent) configured(node string) string {
+// configureCategory returns the category that BOA derives from a node's status in CFS. A node without any configuration
+// has failed.
+func (a *agent) configureCategory(node string) string {
 	component, _ := a.life.cfs.Component(node)
 	switch component.Status {
 	case "configured":
@@ -165,14 +166,14 @@ func (a *agent) configured(node string) string {
 	return "failed"
 }
 
-// write writes where the nodes are. Whether the session is still there BOA does not ask.
-func (a *agent) write() {
-	if a.run.spec.V2 {
+// writeProgress writes the categories of all nodes. BOA does not check whether the session still exists.
+func (a *agent) writeProgress() {
+	if a.session.spec.V2 {
 		return
 	}
-	for _, set := range a.run.spec.Sets {
+	for _, set := range a.session.spec.Sets {
 		set.Progress = simbos.Progress{}
-		for phase, nodes := range a.where {
+		for phase, nodes := range a.categories {
 			categories := map[string][]string{}
 			for _, node := range set.Nodes {
 				categories[nodes[node]] = append(categories[nodes[node]], node)
@@ -184,15 +185,15 @@ func (a *agent) write() {
 				set.Failed++
 			}
 		}
-		a.life.bos.WriteProgress(a.run.id, a.run.spec.Operation, set, a.run.text)
+		a.life.bos.WriteProgress(a.session.id, a.session.spec.Operation, set, a.session.text)
 	}
 }
 
-func (a *agent) end(now time.Time) {
-	a.over = true
-	if a.run.spec.V2 {
-		a.life.bos.AddV2(a.run.v2(now.UTC().Format(cfsForm), "complete"))
+func (a *agent) finish(now time.Time) {
+	a.finished = true
+	if a.session.spec.V2 {
+		a.life.bos.AddV2(a.session.v2(now.UTC().Format(cfsForm), "complete"))
 		return
 	}
-	a.life.bos.WriteStop(a.run.id, a.run.text, stopText(a.life.b.micros(now)))
+	a.life.bos.WriteStop(a.session.id, a.session.text, stopText(a.life.builder.micros(now)))
 }

@@ -16,26 +16,24 @@ import (
 	"bosgc/internal/lab/simkube"
 )
 
-// living starts a world with nothing in it but its landscape, and lets it live in virtual time.
-func living(t *testing.T, csm string, nodes int, options lab.LifeOptions, serve ...lab.ServerOptions) (*lab.Server, *lab.Life) {
+// startLiving starts a world without sessions that lives in virtual time.
+func startLiving(t *testing.T, csm string, nodes int, options lab.LifeOptions) (*lab.Server, *lab.Life) {
 	t.Helper()
-	var o lab.ServerOptions
-	if len(serve) > 0 {
-		o = serve[0]
-	}
-	server := start(t, lab.Options{CSM: csm, Seed: 3, Nodes: nodes, Now: someDay}, o)
+	server := start(t, lab.Options{CSM: csm, Seed: 3, Nodes: nodes, Now: someDay}, lab.ServerOptions{})
 	return server, server.Life(someDay, options)
 }
 
 func patchObject(t *testing.T, server *lab.Server, resource, name, patch string) {
 	t.Helper()
 	var err error
-	client := typed(t, server)
+	client := typedClient(t, server)
 	switch resource {
 	case "jobs":
-		_, err = client.BatchV1().Jobs(lab.Namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		jobs := client.BatchV1().Jobs(lab.Namespace)
+		_, err = jobs.Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	case "deployments":
-		_, err = client.AppsV1().Deployments(lab.Namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		deployments := client.AppsV1().Deployments(lab.Namespace)
+		_, err = deployments.Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -54,17 +52,17 @@ func parallelism(t *testing.T, server *lab.Server, id string, n int) {
 
 func jobStatus(t *testing.T, server *lab.Server, id string) (active, failed int32, over bool) {
 	t.Helper()
-	job, err := typed(t, server).BatchV1().Jobs(lab.Namespace).Get(t.Context(), "boa-"+id, metav1.GetOptions{})
+	job, err := typedClient(t, server).BatchV1().Jobs(lab.Namespace).Get(t.Context(), "boa-"+id, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return job.Status.Active, job.Status.Failed, len(job.Status.Conditions) > 0
 }
 
-// categories gives how many nodes each category of a phase has.
+// categories returns how many nodes each category of a phase has.
 func categories(t *testing.T, server *lab.Server, id, phase string) map[string]int {
 	t.Helper()
-	body := do(t, "GET", server.URL("bos")+"/v1/session/"+id+"/status/compute").json(t)
+	body := mustAsk(t, "GET", server.URL("bos")+"/v1/session/"+id+"/status/compute").json(t)
 	counts := map[string]int{}
 	phases, _ := body["phases"].([]any)
 	for _, item := range phases {
@@ -80,11 +78,11 @@ func categories(t *testing.T, server *lab.Server, id, phase string) map[string]i
 	return counts
 }
 
-func TestALifeOfARebootSession(t *testing.T) {
+func TestRebootSession(t *testing.T) {
 	for _, csm := range []string{"1.0", "1.2", "1.3.1", "1.4", "1.5"} {
 		t.Run(csm, func(t *testing.T) {
 			t.Parallel()
-			server, life := living(t, csm, 40, lab.LifeOptions{})
+			server, life := startLiving(t, csm, 40, lab.LifeOptions{})
 			nodes := server.World.Nodes()[:30]
 			id := life.Start(lab.SessionSpec{Nodes: nodes, Configuration: "cos-config-2.4"})
 			life.Pass(time.Minute)
@@ -93,15 +91,18 @@ func TestALifeOfARebootSession(t *testing.T) {
 			}
 			life.Pass(3 * time.Minute)
 			node, _ := server.CFS.Component(nodes[0])
-			if node.DesiredConfig != "cos-config-2.4" || node.Tags["bos_session"] != id || node.Enabled || len(life.MadeAfter(someDay, nodes...)) > 0 {
+			if node.DesiredConfig != "cos-config-2.4" || node.Tags["bos_session"] != id || node.Enabled ||
+				len(life.MadeAfter(someDay, nodes...)) > 0 {
 				t.Errorf("staged, and not to be configured yet: %+v, %v", node, life.MadeAfter(someDay, nodes...))
 			}
-			if got := categories(t, server, id, "boot"); got["in_progress"] != 30 || !life.Runs(id) || server.BOS.Stop(id) != nil {
+			stop := server.BOS.Stop(id)
+			if got := categories(t, server, id, "boot"); got["in_progress"] != 30 || !life.Runs(id) || stop != nil {
 				t.Errorf("while they boot: %v", got)
 			}
 			life.Pass(10 * time.Minute)
 			made := life.MadeOf(id)
-			if len(made) != 2 || len(made[0].Nodes) != 25 || len(made[1].Nodes) != 5 || made[1].At.Sub(made[0].At) < time.Minute {
+			if len(made) != 2 || len(made[0].Nodes) != 25 || len(made[1].Nodes) != 5 ||
+				made[1].At.Sub(made[0].At) < time.Minute {
 				t.Errorf("a full batch at once and another after the window: %v", made)
 			}
 			for _, m := range made {
@@ -113,14 +114,15 @@ func TestALifeOfARebootSession(t *testing.T) {
 			if node.Status != "configured" || node.Layers[0].SessionName != made[0].Name {
 				t.Errorf("%+v", node)
 			}
-			if got := categories(t, server, id, "configure"); got["succeeded"] != 30 || server.BOS.Stop(id) == nil || life.Runs(id) {
+			stop = server.BOS.Stop(id)
+			if got := categories(t, server, id, "configure"); got["succeeded"] != 30 || stop == nil || life.Runs(id) {
 				t.Errorf("at the end: %v, %v", got, server.BOS.Stop(id))
 			}
 			if active, _, over := jobStatus(t, server, id); active != 0 || !over || life.Pods(id)[0].Phase != "Succeeded" {
 				t.Errorf("the Job: %d, %v, %v", active, over, life.Pods(id))
 			}
 			for name, link := range life.Links() {
-				if len(link.Owners) != 1 || link.Owners[0].ID != id || !link.Known || link.Nobody {
+				if len(link.Owners) != 1 || link.Owners[0].ID != id || !link.Known || link.ByOthers {
 					t.Errorf("%s: %+v", name, link)
 				}
 			}
@@ -145,7 +147,7 @@ func TestOtherOperations(t *testing.T) {
 	} {
 		t.Run(c.spec.Operation+fmt.Sprint(c.spec.DisableCFS), func(t *testing.T) {
 			t.Parallel()
-			server, life := living(t, "1.4", 10, lab.LifeOptions{})
+			server, life := startLiving(t, "1.4", 10, lab.LifeOptions{})
 			c.spec.Nodes = server.World.Nodes()[:5]
 			id := life.Start(c.spec)
 			life.Pass(20 * time.Minute)
@@ -160,27 +162,28 @@ func TestOtherOperations(t *testing.T) {
 	}
 }
 
-func TestADeletedSessionThatRunsBecomesAGhost(t *testing.T) {
-	server, life := living(t, "1.5", 10, lab.LifeOptions{})
+func TestDeletedRunningSessionBecomesGhost(t *testing.T) {
+	server, life := startLiving(t, "1.5", 10, lab.LifeOptions{})
 	id := life.Start(lab.SessionSpec{Nodes: server.World.Nodes()[:5], Configuration: "c"})
 	life.Pass(time.Minute)
-	if got := do(t, "DELETE", server.URL("bos")+"/v1/session/"+id); got.status != 204 || len(life.Ghosts()) > 0 {
+	if got := mustAsk(t, "DELETE", server.URL("bos")+"/v1/session/"+id); got.status != 204 || len(life.Ghosts()) > 0 {
 		t.Fatalf("%+v", got)
 	}
 	life.Pass(2 * time.Minute)
 	if !slices.Equal(life.Ghosts(), []string{id}) {
 		t.Fatalf("ghosts: %v", life.Ghosts())
 	}
-	if got := do(t, "GET", server.URL("bos")+"/v1/session/"+id); got.status != 404 || strings.TrimSpace(got.text) != "{}" {
+	got := mustAsk(t, "GET", server.URL("bos")+"/v1/session/"+id)
+	if got.status != 404 || strings.TrimSpace(got.text) != "{}" {
 		t.Errorf("%+v", got)
 	}
-	if got := do(t, "DELETE", server.URL("bos")+"/v1/session/"+id); got.status != 204 {
+	if got := mustAsk(t, "DELETE", server.URL("bos")+"/v1/session/"+id); got.status != 204 {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestAStoppedJobWorksOnForItsGrace(t *testing.T) {
-	server, life := living(t, "1.2", 10, lab.LifeOptions{})
+func TestStoppedJobWorksForItsGracePeriod(t *testing.T) {
+	server, life := startLiving(t, "1.2", 10, lab.LifeOptions{})
 	id := life.Start(lab.SessionSpec{Nodes: server.World.Nodes()[:5], Configuration: "c"})
 	life.Pass(90 * time.Second)
 	parallelism(t, server, id, 0)
@@ -204,8 +207,8 @@ func TestAStoppedJobWorksOnForItsGrace(t *testing.T) {
 	}
 }
 
-func TestAPodWithoutItsConfigMapNeverStarts(t *testing.T) {
-	server, life := living(t, "1.5", 10, lab.LifeOptions{})
+func TestPodWithoutConfigMapNeverStarts(t *testing.T) {
+	server, life := startLiving(t, "1.5", 10, lab.LifeOptions{})
 	id := life.Start(lab.SessionSpec{Nodes: server.World.Nodes()[:5], Configuration: "c"})
 	server.Kube.Remove("configmaps", lab.Namespace, id)
 	life.Pass(time.Hour, 10*time.Second)
@@ -214,8 +217,8 @@ func TestAPodWithoutItsConfigMapNeverStarts(t *testing.T) {
 	}
 }
 
-func TestAFailedPodIsFollowedByAnotherUpToTheLimit(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{})
+func TestFailedPodIsReplacedUpToTheLimit(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{})
 	id := life.Start(lab.SessionSpec{Nodes: server.World.Nodes()[:5], Configuration: "c"})
 	var between []time.Duration
 	last := life.Now()
@@ -240,15 +243,16 @@ func TestAFailedPodIsFollowedByAnotherUpToTheLimit(t *testing.T) {
 	}
 }
 
-func TestTheBatcherIsThereWhileItsPodIs(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{})
+func TestBatcherLivesAsLongAsItsPod(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{})
 	life.Pass(time.Minute)
 	if state := life.Batcher(); !state.Works() || state.Pods[0].Labels["app.kubernetes.io/instance"] != lab.Batcher {
 		t.Fatalf("%+v", state)
 	}
 	scale(t, server, 0)
 	life.Pass(2 * time.Second)
-	deployment, err := typed(t, server).AppsV1().Deployments(lab.Namespace).Get(t.Context(), lab.Batcher, metav1.GetOptions{})
+	deployments := typedClient(t, server).AppsV1().Deployments(lab.Namespace)
+	deployment, err := deployments.Get(t.Context(), lab.Batcher, metav1.GetOptions{})
 	if err != nil || deployment.Status.Replicas != 0 || deployment.Status.ObservedGeneration != deployment.Generation {
 		t.Errorf("%+v, %v", deployment.Status, err)
 	}
@@ -265,16 +269,17 @@ func TestTheBatcherIsThereWhileItsPodIs(t *testing.T) {
 		t.Errorf("%+v", state)
 	}
 	life.Pass(30 * time.Second)
-	deployment, err = typed(t, server).AppsV1().Deployments(lab.Namespace).Get(t.Context(), lab.Batcher, metav1.GetOptions{})
+	deployment, err = deployments.Get(t.Context(), lab.Batcher, metav1.GetOptions{})
 	if state := life.Batcher(); !state.Works() || err != nil || deployment.Status.ReadyReplicas != 1 {
 		t.Errorf("%+v, %+v, %v", state, deployment.Status, err)
 	}
 }
 
-func TestARollingRestartHasTwoBatchersAtATime(t *testing.T) {
-	server, life := living(t, "1.4", 10, lab.LifeOptions{})
+func TestRollingRestartHasTwoBatchers(t *testing.T) {
+	server, life := startLiving(t, "1.4", 10, lab.LifeOptions{})
 	life.Pass(time.Minute)
-	patchObject(t, server, "deployments", lab.Batcher, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)
+	const restarted = `{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}`
+	patchObject(t, server, "deployments", lab.Batcher, `{"spec":{"template":`+restarted+`}}`)
 	most := 0
 	for range 120 {
 		life.Pass(time.Second)
@@ -289,18 +294,21 @@ func TestARollingRestartHasTwoBatchersAtATime(t *testing.T) {
 	}
 }
 
-func TestADeletedJobEndsItsPodsInTheirTime(t *testing.T) {
+func TestDeletedJobEndsItsPods(t *testing.T) {
 	background, foreground := metav1.DeletePropagationBackground, metav1.DeletePropagationForeground
 	for _, policy := range []metav1.DeletionPropagation{background, foreground} {
-		server, life := living(t, "1.5", 10, lab.LifeOptions{})
+		server, life := startLiving(t, "1.5", 10, lab.LifeOptions{})
 		id := life.Start(lab.SessionSpec{Nodes: server.World.Nodes()[:5], Configuration: "c"})
 		life.Pass(time.Minute)
-		if err := typed(t, server).BatchV1().Jobs(lab.Namespace).Delete(t.Context(), "boa-"+id, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
+		jobs := typedClient(t, server).BatchV1().Jobs(lab.Namespace)
+		options := metav1.DeleteOptions{PropagationPolicy: &policy}
+		if err := jobs.Delete(t.Context(), "boa-"+id, options); err != nil {
 			t.Fatal(err)
 		}
 		life.Pass(3 * time.Second)
-		if there := server.Kube.Has("jobs", lab.Namespace, "boa-"+id); len(life.Pods(id)) != 1 || there != (policy == foreground) {
-			t.Errorf("%s: the Job is there: %v; %v", policy, there, life.Pods(id))
+		exists := server.Kube.Has("jobs", lab.Namespace, "boa-"+id)
+		if len(life.Pods(id)) != 1 || exists != (policy == foreground) {
+			t.Errorf("%s: the Job exists: %v; %v", policy, exists, life.Pods(id))
 		}
 		life.Pass(time.Minute)
 		if server.Kube.Has("jobs", lab.Namespace, "boa-"+id) || len(life.Pods(id)) > 0 || life.Runs(id) {
@@ -310,7 +318,9 @@ func TestADeletedJobEndsItsPodsInTheirTime(t *testing.T) {
 }
 
 func TestLifeInRealTime(t *testing.T) {
-	server := start(t, lab.Options{CSM: "1.5", Seed: 1, Nodes: 8}, lab.ServerOptions{Batcher: simcfs.BatcherOptions{BatchWindow: 1, CheckInterval: 1}})
+	server := start(t, lab.Options{CSM: "1.5", Seed: 1, Nodes: 8}, lab.ServerOptions{
+		Batcher: simcfs.BatcherOptions{BatchWindow: 1, CheckInterval: 1},
+	})
 	life := server.Live(lab.Quick())
 	id := life.Start(lab.SessionSpec{Nodes: server.World.Nodes()[:4], Configuration: "c"})
 	for deadline := time.Now().Add(time.Minute); server.BOS.Stop(id) == nil; time.Sleep(10 * time.Millisecond) {
@@ -321,7 +331,7 @@ func TestLifeInRealTime(t *testing.T) {
 	if len(life.MadeOf(id)) != 1 {
 		t.Errorf("%v", life.MadeOf(id))
 	}
-	options, _ := json.Marshal(do(t, "GET", server.URL("cfs")+"/v3/options").json(t))
+	options, _ := json.Marshal(mustAsk(t, "GET", server.URL("cfs")+"/v3/options").json(t))
 	if !strings.Contains(string(options), `"batch_window":1,`) {
 		t.Errorf("%s", options)
 	}

@@ -8,51 +8,50 @@ import (
 	"bosgc/internal/lab/simkube"
 )
 
-// BatcherState is what a test may know of CFS's batcher.
+// BatcherState is the state of CFS's batcher.
 type BatcherState struct {
 	Pods []simkube.PodState
-	// Processes are the batchers that exist, one for each Pod that runs, in the order of the Pods.
+	// Processes are the batcher processes, one for each running Pod, in the order of the Pods.
 	Processes []simcfs.BatcherState
 }
 
-// Works says whether there is exactly one batcher, and that it works.
+// Works reports whether exactly one batcher exists, and it works.
 func (s BatcherState) Works() bool {
-	return len(s.Pods) == 1 && len(s.Processes) == 1 && s.Processes[0] == simcfs.BatcherWorks
+	return len(s.Pods) == 1 && len(s.Processes) == 1 && s.Processes[0] == simcfs.BatcherWorking
 }
 
-// Batcher says what the batcher is about.
+// Batcher returns the state of CFS's batcher.
 func (l *Life) Batcher() BatcherState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	state := BatcherState{Pods: l.kube.Pods(Namespace, "app.kubernetes.io/name", Batcher)}
-	for _, pod := range keysOf(l.batchers) {
+	for _, pod := range sortedKeys(l.batchers) {
 		state.Processes = append(state.Processes, l.batchers[pod].State())
 	}
 	return state
 }
 
-// Pods lists the Pods of a session's Job.
+// Pods returns the Pods of a session's Job.
 func (l *Life) Pods(id string) []simkube.PodState {
 	return l.kube.Pods(Namespace, "job-name", "boa-"+id)
 }
 
-// Runs says whether a process of BOA, or BOS v2, is at work on a session.
+// Runs reports whether BOA, or BOS v2, works on a session.
 func (l *Life) Runs(id string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range l.agents {
-		if a.run.id == id {
+		if a.session.id == id {
 			return true
 		}
 	}
 	return false
 }
 
-// Ghosts are the sessions of which nothing but the status is left.
+// Ghosts returns the sessions that have only their status left.
 func (l *Life) Ghosts() []string { return l.bos.Ghosts() }
 
-// Wants lists the nodes that have a desired configuration which the session set, sorted. Whose tag they
-// carry does not matter.
+// Wants returns the nodes that have a desired configuration which the session set, sorted. Their tags do not matter.
 func (l *Life) Wants(id string) []string {
 	var nodes []string
 	for _, component := range l.cfs.Components() {
@@ -63,26 +62,25 @@ func (l *Life) Wants(id string) []string {
 	return nodes
 }
 
-// MadeOf lists the CFS sessions that were made of a session's desired configuration, whatever their
-// tags, oldest first; those that have been deleted as well.
+// MadeOf returns the CFS sessions that were created for a session's desired configuration, oldest first, including
+// deleted ones. Their tags do not matter.
 func (l *Life) MadeOf(id string) []simcfs.Made {
 	return slices.DeleteFunc(l.cfs.Made(), func(m simcfs.Made) bool { return !slices.Contains(m.Owners, id) })
 }
 
-// MadeAfter lists the CFS sessions that were made after a moment for any of the nodes.
+// MadeAfter returns the CFS sessions that were created after a time for any of the nodes.
 func (l *Life) MadeAfter(at time.Time, nodes ...string) []simcfs.Made {
+	ours := func(node string) bool { return slices.Contains(nodes, node) }
 	return slices.DeleteFunc(l.cfs.Made(), func(m simcfs.Made) bool {
-		return !m.At.After(at) || !slices.ContainsFunc(m.Nodes, func(node string) bool { return slices.Contains(nodes, node) })
+		return !m.At.After(at) || !slices.ContainsFunc(m.Nodes, ours)
 	})
 }
 
-// Link says whose a CFS session is: the truth, and not what anything shows of it.
+// Link is the truth of which sessions a CFS session belongs to.
 type Link struct {
-	Owners []Owner // none if no session had set what the batcher acted on, or it was not the batcher
-	// Nobody says that somebody else, such as a person, had set it for some of the nodes.
-	Nobody bool
-	// Known says whether the owners can be known at all: all of them are still there, with their status.
-	Known bool
+	Owners   []Owner // empty if no session had set the configurations, or the batcher did not create it
+	ByOthers bool    // anybody else, such as a person, had set the configuration of some of the nodes
+	Known    bool    // the owners can be found out: all of them still exist, with their status
 }
 
 // Owner is a session whose BOA set the configuration of components of a CFS session.
@@ -91,7 +89,7 @@ type Owner struct {
 	V2 bool
 }
 
-// Links gives the truth of each CFS session that exists and was made while the world lived, by name.
+// Links returns the truth about each CFS session that exists and was created while the world lived, by its name.
 func (l *Life) Links() map[string]Link {
 	exists := map[string]bool{}
 	for _, name := range l.cfs.Names() {
@@ -107,25 +105,25 @@ func (l *Life) Links() map[string]Link {
 		link := Link{Known: true}
 		for _, id := range made.Owners {
 			if id == "" {
-				link.Nobody = true
+				link.ByOthers = true
 				continue
 			}
 			v2 := l.sessions[id] != nil && l.sessions[id].spec.V2
 			link.Owners = append(link.Owners, Owner{id, v2})
-			link.Known = link.Known && (v2 && l.bos.HasV2(id) || l.bos.Whole(id))
+			link.Known = link.Known && (v2 && l.bos.HasV2(id) || l.bos.HasRecord(id))
 		}
 		links[made.Name] = link
 	}
 	return links
 }
 
-// FailPod lets BOA fail with an error that it does not know: its Pod fails, and nothing is written.
+// FailPod makes BOA fail with an unexpected error: its Pod fails, and BOA writes nothing.
 func (l *Life) FailPod(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, a := range l.agents {
-		if a.run.id == id && a.pod != "" {
-			l.control.FinishPod(Namespace, a.pod, 1)
+		if a.session.id == id && a.pod != "" {
+			l.controllers.FinishPod(Namespace, a.pod, 1)
 			delete(l.agents, name)
 		}
 	}

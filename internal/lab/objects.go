@@ -11,14 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-func (b *builder) add(resource string, o runtime.Object) {
+func (b *builder) addObject(resource string, o runtime.Object) {
 	b.objects = append(b.objects, kubeObject{resource, o})
 }
 
 const backoffLimit = 4
 
-// podSpec is what BOS's Job template gives a BOA Pod.
-func (s *saga) podSpec() corev1.PodSpec {
+// podSpec returns the spec of a BOA Pod in BOS's Job template.
+func (s *sessionBuilder) podSpec() corev1.PodSpec {
 	env := []corev1.EnvVar{
 		{Name: "OPERATION", Value: s.operation},
 		{Name: "SESSION_ID", Value: s.id},
@@ -52,8 +52,8 @@ func configMapVolume(volume, name string) corev1.Volume {
 	}}}
 }
 
-// job is the BOA Job, in the state that a jobState gives it.
-func (s *saga) job(says verdict, state jobState, change ...func(*batchv1.Job)) *saga {
+// job adds the BOA Job in a state.
+func (s *sessionBuilder) job(want verdict, state jobState, change ...func(*batchv1.Job)) *sessionBuilder {
 	meta := s.b.meta("boa-"+s.id, s.start)
 	s.jobUID = string(meta.UID)
 	labels := map[string]string{"controller-uid": s.jobUID, "job-name": meta.Name}
@@ -66,33 +66,33 @@ func (s *saga) job(says verdict, state jobState, change ...func(*batchv1.Job)) *
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"controller-uid": s.jobUID}},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: s.podSpec()},
 		},
-		Status: batchv1.JobStatus{StartTime: stamp(s.start)},
+		Status: batchv1.JobStatus{StartTime: metaTime(s.start)},
 	}
 	state(job)
 	s.failed = job.Status.Failed > backoffLimit
-	if s.b.Profile.JobTTL && s.b.jobStays(finish(job)) {
+	if s.b.Profile.JobTTL && s.b.jobStays(finishedAt(job)) {
 		seconds := int32(jobTTL / time.Second)
 		job.Spec.TTLSecondsAfterFinished = &seconds
 	}
 	for _, f := range change {
 		f(job)
 	}
-	s.b.add("jobs", job)
-	s.note(KindJob, meta.Name, says)
+	s.b.addObject("jobs", job)
+	s.expect(KindJob, meta.Name, want)
 	return s
 }
 
-// jobTTL is what Kyverno gives every Job that nobody owns.
+// jobTTL is the time to live that Kyverno gives every Job without an owner.
 const jobTTL = 3 * day
 
-// jobStays says whether a Job that finished then would still be there. Where Kyverno
-// removes Jobs, an older one can only come from before it did.
+// jobStays reports whether a Job that finished at a time still exists. Where Kyverno removes Jobs, an older one can
+// only be from before that.
 func (b *builder) jobStays(finished time.Time) bool {
 	return !b.Profile.JobTTL || b.now.Sub(finished) < jobTTL
 }
 
-// finish is when a Job finished; one that has not is said to do so in a while.
-func finish(j *batchv1.Job) time.Time {
+// finishedAt returns when a Job finished, or a time far in the future.
+func finishedAt(j *batchv1.Job) time.Time {
 	for _, c := range j.Status.Conditions {
 		if c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed {
 			return c.LastTransitionTime.Time
@@ -101,7 +101,7 @@ func finish(j *batchv1.Job) time.Time {
 	return j.CreationTimestamp.Add(1000 * day)
 }
 
-func stamp(t time.Time) *metav1.Time {
+func metaTime(t time.Time) *metav1.Time {
 	m := metav1.NewTime(t.UTC())
 	return &m
 }
@@ -113,7 +113,7 @@ func jobActive(failed int32) jobState {
 	return func(j *batchv1.Job) { j.Status.Active, j.Status.Failed = 1, failed }
 }
 
-// jobWaiting is a Job between two tries: no Pod is alive, another one is to come.
+// jobWaiting is the state between two tries: no Pod exists, another one will be created.
 func jobWaiting(failed int32) jobState {
 	return func(j *batchv1.Job) { j.Status.Failed = failed }
 }
@@ -122,32 +122,34 @@ func jobSuspended(j *batchv1.Job) {
 	yes := true
 	j.Spec.Suspend = &yes
 	j.Status.StartTime = nil
-	j.Status.Conditions = []batchv1.JobCondition{condition(batchv1.JobSuspended, j.CreationTimestamp.Time, "JobSuspended")}
+	suspended := jobCondition(batchv1.JobSuspended, j.CreationTimestamp.Time, "JobSuspended")
+	j.Status.Conditions = []batchv1.JobCondition{suspended}
 }
 
 func jobComplete(at time.Time) jobState {
 	return func(j *batchv1.Job) {
 		j.Status.Succeeded = 1
-		j.Status.CompletionTime = stamp(at)
-		j.Status.Conditions = []batchv1.JobCondition{condition(batchv1.JobComplete, at, "")}
+		j.Status.CompletionTime = metaTime(at)
+		j.Status.Conditions = []batchv1.JobCondition{jobCondition(batchv1.JobComplete, at, "")}
 	}
 }
 
 func jobFailed(at time.Time) jobState {
 	return func(j *batchv1.Job) {
 		j.Status.Failed = backoffLimit + 1
-		j.Status.Conditions = []batchv1.JobCondition{condition(batchv1.JobFailed, at, "BackoffLimitExceeded")}
+		j.Status.Conditions = []batchv1.JobCondition{jobCondition(batchv1.JobFailed, at, "BackoffLimitExceeded")}
 	}
 }
 
-func condition(kind batchv1.JobConditionType, at time.Time, reason string) batchv1.JobCondition {
+func jobCondition(kind batchv1.JobConditionType, at time.Time, reason string) batchv1.JobCondition {
 	return batchv1.JobCondition{
-		Type: kind, Status: corev1.ConditionTrue, LastProbeTime: *stamp(at), LastTransitionTime: *stamp(at), Reason: reason,
+		Type: kind, Status: corev1.ConditionTrue, Reason: reason,
+		LastProbeTime: *metaTime(at), LastTransitionTime: *metaTime(at),
 	}
 }
 
-// pod is one Pod of the session's Job, or one that the Job left behind.
-func (s *saga) pod(created time.Time, state podState, orphaned ...bool) *saga {
+// pod adds a Pod of the session's Job; an orphaned one has lost its owner.
+func (s *sessionBuilder) pod(created time.Time, state podState, orphaned ...bool) *sessionBuilder {
 	job := "boa-" + s.id
 	meta := s.b.meta(fmt.Sprintf("%s-%s", job, s.b.uuid()[:5]), created)
 	if s.jobUID == "" {
@@ -162,9 +164,9 @@ func (s *saga) pod(created time.Time, state podState, orphaned ...bool) *saga {
 	}
 	pod := &corev1.Pod{ObjectMeta: meta, Spec: s.podSpec()}
 	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "istio-proxy", Image: "istio/proxyv2:1.10.6"})
-	pod.Status.StartTime = stamp(created)
+	pod.Status.StartTime = metaTime(created)
 	state(pod)
-	s.b.add("pods", pod)
+	s.b.addObject("pods", pod)
 	return s
 }
 
@@ -174,16 +176,20 @@ type podState func(*corev1.Pod)
 func podPending(p *corev1.Pod) {
 	p.Status.Phase = corev1.PodPending
 	waiting := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "boa", State: waiting}, {Name: "istio-proxy", State: waiting}}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{
+		{Name: "boa", State: waiting}, {Name: "istio-proxy", State: waiting},
+	}
 }
 
 func podRunning(p *corev1.Pod) {
 	p.Status.Phase = corev1.PodRunning
 	alive := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: *p.Status.StartTime}}
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "boa", Ready: true, State: alive}, {Name: "istio-proxy", Ready: true, State: alive}}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{
+		{Name: "boa", Ready: true, State: alive}, {Name: "istio-proxy", Ready: true, State: alive},
+	}
 }
 
-// podEnded is a Pod that is over, proxy and all.
+// podEnded is the state of a Pod in which all containers have ended, the proxy too.
 func podEnded(exit int32, at time.Time) podState {
 	return func(p *corev1.Pod) {
 		p.Status.Phase = corev1.PodSucceeded
@@ -196,7 +202,7 @@ func podEnded(exit int32, at time.Time) podState {
 	}
 }
 
-// podZombie is a Pod whose boa container has ended and whose proxy goes on.
+// podZombie is the state of a Pod in which boa has ended and the proxy goes on.
 func podZombie(exit int32, at time.Time) podState {
 	return func(p *corev1.Pod) {
 		podRunning(p)
@@ -210,6 +216,6 @@ func terminated(p *corev1.Pod, exit int32, at time.Time) corev1.ContainerState {
 		reason = "Error"
 	}
 	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-		ExitCode: exit, Reason: reason, StartedAt: *p.Status.StartTime, FinishedAt: *stamp(at),
+		ExitCode: exit, Reason: reason, StartedAt: *p.Status.StartTime, FinishedAt: *metaTime(at),
 	}}
 }

@@ -9,29 +9,25 @@ import (
 	"bosgc/internal/lab/simcfs"
 )
 
-// Profile is one release of CSM: which versions it has of each system, and so which of
-// their quirks (docs/csm.md, "Releases").
+// Profile is a release of CSM: the versions of its systems, and so their quirks (docs/csm.md, "Releases").
 type Profile struct {
-	CSM        string
-	Kubernetes string // version of the API server
-	CronJobV1  bool   // CronJob is in batch/v1
-	Suspend    bool   // Jobs can be suspended
-	BOS        string // version of the BOS service
-	BOSv1      bool
-	BOSv2      bool
-	// TemplateKey is the name under which a session record has its template.
-	TemplateKey string
-	// HonestComplete: BOS's complete follows stop_time; elsewhere it is always false.
-	HonestComplete bool
-	Created201     bool // boot set status is answered with 201
-	RefuseTenants  bool
+	CSM            string
+	Kubernetes     string // version of the API server
+	CronJobV1      bool   // CronJob is in batch/v1
+	Suspend        bool   // Jobs can be suspended
+	BOS            string // version of the BOS service
+	BOSv1          bool
+	BOSv2          bool
+	TemplateKey    string // name of the template in a session record
+	HonestComplete bool   // BOS's complete follows stop_time; otherwise it is always false
+	Created201     bool   // boot set status answers 201
+	RefuseTenants  bool   // BOS v1 refuses requests with a tenant header
 	BOSWorkers     int
-	BOSWorkerLife  time.Duration // after which something kills a stuck worker; 0 is never
+	BOSWorkerLife  time.Duration // after which a stuck worker is killed; 0: never
 	CFSv3          bool
-	CFSFilterPatch bool
-	CFSTagsStick   bool // a PATCH that takes a tag away is a 500
-	// BatcherCrashes: a batcher that cannot rebuild is dead for ever; elsewhere it tries for ever.
-	BatcherCrashes bool
+	CFSFilterPatch bool // CFS accepts a PATCH with filters
+	CFSTagsStick   bool // a PATCH that removes a tag is a 500
+	BatcherCrashes bool // a batcher that cannot rebuild is dead; otherwise it tries for ever
 	JobTTL         bool // Kyverno removes Jobs three days after they finished
 	LegacyIDs      bool // sessions from before UUIDs may still be listed
 }
@@ -66,7 +62,7 @@ var profiles = []Profile{
 	},
 }
 
-// Profiles names the releases that can be played, oldest first.
+// Profiles returns the names of the releases, oldest first.
 func Profiles() []string {
 	var names []string
 	for _, p := range profiles {
@@ -79,12 +75,12 @@ func profileOf(csm string) (Profile, error) {
 	name := strings.TrimPrefix(csm, "csm-")
 	i := slices.IndexFunc(profiles, func(p Profile) bool { return p.CSM == name })
 	if i < 0 {
-		return Profile{}, fmt.Errorf("no CSM release %q: have %s", csm, strings.Join(Profiles(), ", "))
+		return Profile{}, fmt.Errorf("unknown CSM release %q: expected one of %s", csm, strings.Join(Profiles(), ", "))
 	}
 	return profiles[i], nil
 }
 
-// cfs are the options of this release's CFS.
+// cfs returns the options of the release's CFS.
 func (p Profile) cfs(pageSize int, batcher simcfs.BatcherOptions) simcfs.Options {
 	return simcfs.Options{
 		V3: p.CFSv3, V2PageLimit: p.CFSv3, PageSize: pageSize, FilterPatch: p.CFSFilterPatch,

@@ -10,16 +10,16 @@ import (
 
 // Request is one request that a system received.
 type Request struct {
-	N      int       `json:"n"` // the how-manieth of all
+	N      int       `json:"n"` // counted over all systems from 1
 	Time   time.Time `json:"time"`
 	System string    `json:"system"` // bos, cfs, kube, token
 	Method string    `json:"method"`
 	Path   string    `json:"path"`
 	Query  string    `json:"query,omitempty"`
-	Status int       `json:"status"` // 0: no answer, or not yet
+	Status int       `json:"status"` // 0: no answer, or none yet
 }
 
-// Count is how often something was asked.
+// Count is the number of requests of one kind.
 type Count struct {
 	System string `json:"system"`
 	Method string `json:"method"`
@@ -74,32 +74,32 @@ func count(requests []Request) []Count {
 	return list
 }
 
-// seen notes the status that is written through it.
-type seen struct {
+// statusRecorder records the status that is written through it.
+type statusRecorder struct {
 	http.ResponseWriter
 
 	status int
 }
 
-func (s *seen) WriteHeader(status int) {
+func (s *statusRecorder) WriteHeader(status int) {
 	if s.status == 0 {
 		s.status = status
 	}
 	s.ResponseWriter.WriteHeader(status)
 }
 
-func (s *seen) Write(text []byte) (int, error) {
+func (s *statusRecorder) Write(text []byte) (int, error) {
 	if s.status == 0 {
 		s.status = http.StatusOK
 	}
 	return s.ResponseWriter.Write(text)
 }
 
-// Unwrap lets a connection be taken over.
-func (s *seen) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+// Unwrap lets http.ResponseController take the connection over.
+func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// Flush lets what was written go out.
-func (s *seen) Flush() {
+// Flush implements http.Flusher.
+func (s *statusRecorder) Flush() {
 	if flusher, ok := s.ResponseWriter.(http.Flusher); ok {
 		flusher.Flush()
 	}

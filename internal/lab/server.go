@@ -22,42 +22,41 @@ import (
 
 // ServerOptions say how a world is served.
 type ServerOptions struct {
-	// Gateway puts BOS and CFS behind an API gateway over TLS that wants a token; without
-	// it they are reached as from inside the mesh, over plain HTTP.
+	// Gateway puts BOS and CFS behind an API gateway with TLS and tokens. Otherwise they are reached as from inside the
+	// mesh, over plain HTTP.
 	Gateway bool
-	// Login is what the gateway does with a request without a valid token: redirect (the
-	// default) to a login page, html to give that page at once, or 401.
+	// Login is what the gateway does with a request without a valid token: redirect (the default) redirects to a login
+	// page, html answers with that page, 401 refuses.
 	Login     string
-	TokenLife time.Duration // 0 is an hour
-	PageSize  int           // CFS's default_page_size; 0 is 1000
+	TokenLife time.Duration // default 1 hour
+	PageSize  int           // CFS's default_page_size; default 1000
 	Batcher   simcfs.BatcherOptions
-	// BOSWorkerLife is after how long a stuck BOS worker is killed; 0 is what the release
-	// does.
+	// BOSWorkerLife is after how long a stuck BOS worker is killed; 0: as in the release.
 	BOSWorkerLife time.Duration
 	// ServiceTime is how long each request takes at least, by system (bos, cfs, kube).
 	ServiceTime map[string]time.Duration
 	Faults      []Fault
-	// OnRequest is called before each request is served, with its number counted over all
-	// systems from 1.
+	// OnRequest is called before each request is served. Requests are numbered over all systems from 1.
 	OnRequest func(n int, r *http.Request)
-	// OnDelete is called after each delete that was carried out, before the answer goes out.
+	// OnDelete is called after each delete that was carried out, before it is answered.
 	OnDelete func(Deletion)
-	// Remember keeps every answer, so that a stale one can be given instead of a true one.
+	// Remember stores every answer. The faults stale and repeat need it.
 	Remember bool
-	// KubePage is how many objects the API server puts into one page of a list at most, whatever
-	// it is asked for; 0 is as many as are asked for.
+	// KubePage is the most objects that the API server puts into a page of a list, whatever the client asks for; 0: no
+	// limit.
 	KubePage int
-	// Clock is what the API server takes for the time, in its answers' Date and in what is made
-	// there; time.Now if it is nil.
+	// Clock is the API server's clock, for the Date of its answers and for creation times; nil: time.Now.
 	Clock func() time.Time
-	// BOSEtcd is the URL of a real etcd for BOS to keep its sessions in.
+	// BOSEtcd is the URL of a real etcd in which BOS stores its sessions.
 	BOSEtcd string
-	// Listen opens the ports of BOS and CFS where others than this machine reach them; without
-	// it they are on loopback, as all others always are.
+	// Listen opens the ports of BOS and CFS where other machines reach them; nil: on loopback, where all other ports
+	// always are.
 	Listen func(context.Context) (net.Listener, error)
 }
 
-// system is what listens on a port of its own.
+type listenFunc = func(context.Context) (net.Listener, error)
+
+// system has a port of its own.
 type system struct {
 	name    string
 	handler http.Handler
@@ -73,20 +72,20 @@ type Server struct {
 	World   *World
 	options ServerOptions
 
-	dir      string // of the files for clients
-	ca       *authority
-	tokens   tokens
-	handlers []system
-	urls     map[string]string
-	servers  []*http.Server
-	closed   chan struct{}
-	alive    sync.WaitGroup
-	once     sync.Once
+	dir        string // files for clients
+	ca         *authority
+	tokens     tokens
+	handlers   []system
+	urls       map[string]string
+	servers    []*http.Server
+	closed     chan struct{}
+	background sync.WaitGroup
+	once       sync.Once
 
 	faults  faults
 	log     requestLog
 	traffic map[string]*traffic // by system
-	changes changes
+	locks   changeLocks
 }
 
 // Start serves a world on loopback, each system on a port of its own.
@@ -96,12 +95,12 @@ func Start(world *World, options ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		World: world, options: options, dir: dir, urls: map[string]string{}, traffic: map[string]*traffic{}, closed: make(chan struct{}),
-		tokens: tokens{life: options.TokenLife, valid: map[string]time.Time{}},
+		World: world, options: options, dir: dir, urls: map[string]string{}, traffic: map[string]*traffic{},
+		tokens: tokens{life: options.TokenLife, valid: map[string]time.Time{}}, closed: make(chan struct{}),
 	}
 	s.populate()
 	if options.BOSEtcd != "" {
-		err = s.BOS.KeepIn(options.BOSEtcd)
+		err = s.BOS.MoveToEtcd(options.BOSEtcd)
 	}
 	if err == nil {
 		err = s.listenAll()
@@ -117,6 +116,7 @@ func Start(world *World, options ServerOptions) (*Server, error) {
 	return s, nil
 }
 
+// populate makes the systems of the world's release, and puts its objects into them.
 func (s *Server) populate() {
 	p, w := s.World.Profile, s.World
 	life := p.BOSWorkerLife
@@ -148,14 +148,15 @@ func (s *Server) populate() {
 		s.CFS.AddComponent(component)
 	}
 	s.Kube = simkube.New(simkube.Options{
-		GitVersion: p.Kubernetes, CronJobV1: p.CronJobV1, Token: kubeToken, Namespaces: []string{"default", Namespace, "user"},
-		Born: w.Options.Now.Add(-500 * day), Now: s.options.Clock, PageLimit: s.options.KubePage,
+		GitVersion: p.Kubernetes, CronJobV1: p.CronJobV1, Token: kubeToken,
+		Namespaces: []string{"default", Namespace, "user"}, Born: w.Options.Now.Add(-500 * day),
+		Now: s.options.Clock, PageLimit: s.options.KubePage,
 	})
 	for _, o := range w.objects {
 		s.Kube.Add(o.resource, o.object)
 	}
-	if w.shelf != nil {
-		s.Kube.Stock(w.shelf)
+	if w.bulk != nil {
+		s.Kube.AddBulk(w.bulk)
 	}
 }
 
@@ -166,9 +167,9 @@ func (s *Server) listenAll() (err error) {
 	if err := os.WriteFile(s.caFile(), s.ca.pem, 0o600); err != nil {
 		return err
 	}
-	bos, cfs := s.wrap("bos", s.BOS), s.wrap("cfs", s.CFS)
+	bos, cfs := s.intercept("bos", s.BOS), s.intercept("cfs", s.CFS)
 	s.handlers = []system{
-		{"kube", s.wrap("kube", s.Kube), true},
+		{"kube", s.intercept("kube", s.Kube), true},
 		{"lab", s.control(), false},
 		{"bos", bos, false},
 		{"cfs", cfs, false},
@@ -182,7 +183,7 @@ func (s *Server) listenAll() (err error) {
 	return s.writeKubeconfig(s.Kubeconfig(), s.urls)
 }
 
-// listen serves one system.
+// listen opens the port of a system and serves it.
 func (s *Server) listen(name string, handler http.Handler, tls bool) (err error) {
 	open := s.options.Listen
 	if open == nil || name != "bos" && name != "cfs" {
@@ -197,14 +198,14 @@ func loopback(ctx context.Context) (net.Listener, error) {
 	return config.Listen(ctx, "tcp", "127.0.0.1:0")
 }
 
-// serve begins to listen, and says where. TLS stays with HTTP/1.1: a fault that breaks a connection is
-// to break one, not a stream.
-func (s *Server) serve(name string, open func(context.Context) (net.Listener, error), handler http.Handler, tls bool) (url string, err error) {
+// serve serves a system on a new port, and returns its URL. TLS is with HTTP/1.1, so that a fault that breaks a
+// connection does not break a stream only.
+func (s *Server) serve(name string, open listenFunc, handler http.Handler, tls bool) (url string, err error) {
 	listener, err := open(context.Background())
 	if err != nil {
 		return "", err
 	}
-	listener = s.counted(name, listener)
+	listener = s.countTraffic(name, listener)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	if name == "bos" || name == "cfs" {
 		server.ConnState = closeWhenIdle
@@ -225,31 +226,31 @@ func (s *Server) serve(name string, open func(context.Context) (net.Listener, er
 	return url, nil
 }
 
-// closeWhenIdle closes a connection after its first answer without announcing it, as the uWSGI that BOS and
-// CFS run under does in every release. A gateway in front of them keeps its connections.
+// closeWhenIdle closes a connection after its first answer without announcing it, as uWSGI, under which BOS and CFS
+// run, does in every release. A gateway in front of them does not close its connections.
 func closeWhenIdle(conn net.Conn, state http.ConnState) {
 	if state == http.StateIdle {
 		_ = conn.Close()
 	}
 }
 
-// wrap notes each request, slows it down and lets faults happen to it.
-func (s *Server) wrap(system string, inner http.Handler) http.Handler {
+// intercept returns a handler that logs and delays requests, and applies faults to them.
+func (s *Server) intercept(system string, inner http.Handler) http.Handler {
 	slow := s.options.ServiceTime[system]
 	if system == "bos" {
-		slow = 0 // BOS does it itself, because a worker is busy meanwhile
+		slow = 0 // BOS does it itself: a worker is busy meanwhile
 	}
 	if s.options.OnDelete != nil {
-		inner = s.witnessed(system, inner)
+		inner = s.reportDeletes(system, inner)
 	}
-	before := &memory{answers: map[string]*kept{}}
+	earlier := &answerMemory{answers: map[string]*bufferedAnswer{}}
 	if s.options.Remember {
-		inner = before.of(inner)
+		inner = earlier.recording(inner)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request := s.log.begin(system, r)
-		noted := &seen{ResponseWriter: w}
-		defer func() { s.log.end(request, noted.status) }()
+		recorder := &statusRecorder{ResponseWriter: w}
+		defer func() { s.log.end(request, recorder.status) }()
 		if s.options.OnRequest != nil {
 			s.options.OnRequest(request.N, r)
 		}
@@ -260,14 +261,14 @@ func (s *Server) wrap(system string, inner http.Handler) http.Handler {
 			w.Header().Set("Date", s.options.Clock().UTC().Format(http.TimeFormat))
 		}
 		if f, ok := s.faults.match(system, r); ok {
-			f.happen(noted, r, inner, before, s.closed)
+			f.apply(recorder, r, inner, earlier, s.closed)
 			return
 		}
-		inner.ServeHTTP(noted, r)
+		inner.ServeHTTP(recorder, r)
 	})
 }
 
-// AddFault makes requests go wrong from now on.
+// AddFault puts a fault in force.
 func (s *Server) AddFault(f Fault) error {
 	switch f.Name {
 	case "bos-down", "cfs-down", "kube-down":
@@ -292,7 +293,7 @@ func (s *Server) AddFault(f Fault) error {
 	return nil
 }
 
-// ClearFaults makes everything well again. What already hangs goes on hanging.
+// ClearFaults removes all faults. Requests that already hang go on hanging.
 func (s *Server) ClearFaults() {
 	s.faults.clear()
 	s.BOS.SetEtcdDown(false)
@@ -300,21 +301,21 @@ func (s *Server) ClearFaults() {
 	s.Kube.ExpireContinue(0)
 }
 
-// Happened counts the requests that faults have happened to, by kind of fault.
-func (s *Server) Happened() map[string]int {
+// FaultCounts returns how many requests each kind of fault was applied to.
+func (s *Server) FaultCounts() map[string]int {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
-	return maps.Clone(s.faults.happened)
+	return maps.Clone(s.faults.counts)
 }
 
-// Requests returns every request so far, in the order in which they came.
+// Requests returns all requests so far, in the order in which they came.
 func (s *Server) Requests() []Request { return s.log.all() }
 
-// Danger lists the requests that no careful client makes, each with what it did.
+// Danger returns the requests that no careful client sends, each with what it did.
 func (s *Server) Danger() []string { return slices.Concat(s.CFS.Danger(), s.Kube.Danger()) }
 
-// Objects returns what exists now: sessions (ghosts too), and all Jobs, ConfigMaps and CFS
-// sessions, judged or not. What a sweeper keeps for itself is not among them.
+// Objects returns what exists now: sessions with ghosts, and all Jobs, ConfigMaps and CFS sessions, but for bosgc's own
+// ConfigMaps.
 func (s *Server) Objects() []Object {
 	var objects []Object
 	for kind, names := range map[string][]string{
@@ -332,15 +333,15 @@ func (s *Server) Objects() []Object {
 	return objects
 }
 
-// URL is where a system is served: bos, cfs, kube, gateway or lab.
+// URL returns the URL of a system: bos, cfs, kube, gateway or lab.
 func (s *Server) URL(system string) string { return s.urls[system] }
 
 func (s *Server) caFile() string { return filepath.Join(s.dir, "ca.pem") }
 
-// Kubeconfig is the file by which kubectl and client-go reach the API server.
+// Kubeconfig returns the file with which kubectl and client-go reach the API server.
 func (s *Server) Kubeconfig() string { return filepath.Join(s.dir, "kubeconfig") }
 
-// Env is the environment for a client, as KEY=value.
+// Env returns the environment for bosgc, as KEY=value.
 func (s *Server) Env() []string { return s.env(s.Kubeconfig(), s.urls) }
 
 func (s *Server) env(kubeconfig string, urls map[string]string) []string {
@@ -358,12 +359,12 @@ func (s *Server) env(kubeconfig string, urls map[string]string) []string {
 	)
 }
 
-// Close ends everything and removes the files.
+// Close stops all systems and removes the files for clients.
 func (s *Server) Close() error {
 	var err error
 	s.once.Do(func() {
 		close(s.closed)
-		s.alive.Wait()
+		s.background.Wait()
 		for _, server := range s.servers {
 			err = errors.Join(err, server.Close())
 		}

@@ -10,8 +10,8 @@ import (
 	"bosgc/internal/lab/simcfs"
 )
 
-// leftoverStories are those of objects whose session BOS v1 does not list: orphans, what is
-// being created right now, and what only looks like BOS's.
+// leftoverStories are about objects whose session BOS v1 does not list: orphans, objects that are just being created,
+// and objects that only look like BOS's.
 var leftoverStories = []story{
 	{"orphan-configmap", 6, nil, func(b *builder) { b.orphan(b.ago(2*day, 90*day), awaitingConfirmation) }},
 	{"orphan-configmap-young", 1, nil, func(b *builder) { b.orphan(b.ago(time.Hour, 18*time.Hour), tooYoung) }},
@@ -19,9 +19,13 @@ var leftoverStories = []story{
 	{"orphan-configmap-kept", 0, nil, tellOrphanKept},
 	{"orphan-configmap-with-cfs", 0, nil, tellOrphanWithCFS},
 	{"orphan-job-5-hours", 0, nil, func(b *builder) { b.orphanJob(b.ago(2*time.Hour, 18*time.Hour), false, tooYoung) }},
-	{"orphan-job-2-days", 1, nil, func(b *builder) { b.orphanJob(b.ago(26*time.Hour, 6*day), false, awaitingConfirmation) }},
+	{"orphan-job-2-days", 1, nil, func(b *builder) {
+		b.orphanJob(b.ago(26*time.Hour, 6*day), false, awaitingConfirmation)
+	}},
 	{"orphan-job-10-days", 2, nil, func(b *builder) { b.orphanJob(b.ago(8*day, 40*day), false, completedExpired) }},
-	{"orphan-job-failed-10-days", 0, nil, func(b *builder) { b.orphanJob(b.ago(8*day, 13*day), true, awaitingConfirmation) }},
+	{"orphan-job-failed-10-days", 0, nil, func(b *builder) {
+		b.orphanJob(b.ago(8*day, 13*day), true, awaitingConfirmation)
+	}},
 	{"orphan-job-failed-20-days", 0, nil, func(b *builder) { b.orphanJob(b.ago(15*day, 40*day), true, failedExpired) }},
 	{"orphan-job-future", 0, nil, func(b *builder) { b.orphanJob(b.now.Add(20*day), false, clockSkew) }},
 	{"orphan-job-without-configmap", 0, nil, tellOrphanJobAlone},
@@ -29,26 +33,30 @@ var leftoverStories = []story{
 	{"orphan-job-running", 0, nil, tellOrphanJobRunning},
 	{"orphan-job-zombie", 0, nil, tellOrphanJobZombie},
 	{"orphan-pod-running", 0, nil, tellOrphanPod},
-	{"being-created-configmap", 0, onlyWithBOSv1, func(b *builder) { b.orphan(b.ago(2*time.Second, 50*time.Second), tooYoung) }},
+	{"being-created-configmap", 0, onlyWithBOSv1, func(b *builder) {
+		b.orphan(b.ago(2*time.Second, 50*time.Second), tooYoung)
+	}},
 	{"being-created-job", 0, onlyWithBOSv1, tellBeingCreated},
-	{"in-use-by-pod", 0, nil, func(b *builder) { b.used(b.podUsing) }},
-	{"in-use-by-job", 0, nil, func(b *builder) { b.used(b.jobUsing) }},
-	{"in-use-by-cronjob", 0, nil, func(b *builder) { b.used(b.cronJobUsing) }},
-	{"look-two-keys", 0, nil, func(b *builder) { b.look(func(c *corev1.ConfigMap) { c.Data["extra"] = "1" }) }},
+	{"in-use-by-pod", 0, nil, func(b *builder) { b.configMapInUse(b.addPodUsing) }},
+	{"in-use-by-job", 0, nil, func(b *builder) { b.configMapInUse(b.addJobUsing) }},
+	{"in-use-by-cronjob", 0, nil, func(b *builder) { b.configMapInUse(b.addCronJobUsing) }},
+	{"look-two-keys", 0, nil, func(b *builder) { b.lookAlike(func(c *corev1.ConfigMap) { c.Data["extra"] = "1" }) }},
 	{"look-other-key", 0, nil, func(b *builder) {
-		b.look(func(c *corev1.ConfigMap) { c.Data = map[string]string{"config.json": "{}"} })
+		b.lookAlike(func(c *corev1.ConfigMap) { c.Data = map[string]string{"config.json": "{}"} })
 	}},
 	{"look-labelled", 0, nil, func(b *builder) {
-		b.look(func(c *corev1.ConfigMap) { c.Labels = map[string]string{"app.kubernetes.io/name": "site-tool"} })
+		b.lookAlike(func(c *corev1.ConfigMap) { c.Labels = map[string]string{"app.kubernetes.io/name": "site-tool"} })
 	}},
 	{"look-owned", 0, nil, tellLookOwned},
-	{"look-no-boot-sets", 0, nil, func(b *builder) { b.look(data(`{"name": "x", "cfs": {}}`)) }},
+	{"look-no-boot-sets", 0, nil, func(b *builder) { b.lookAlike(data(`{"name": "x", "cfs": {}}`)) }},
 	{"look-boot-sets-no-object", 0, nil, func(b *builder) {
-		b.look(data(pick(b, `{"boot_sets": ["compute"]}`, `{"boot_sets": null}`, `{"boot_sets": "all"}`)))
+		b.lookAlike(data(pick(b, `{"boot_sets": ["compute"]}`, `{"boot_sets": null}`, `{"boot_sets": "all"}`)))
 	}},
-	{"look-no-json", 0, nil, func(b *builder) { b.look(data(pick(b, `{"boot_sets": {`, `[]`, ``, `null`))) }},
+	{"look-no-json", 0, nil, func(b *builder) { b.lookAlike(data(pick(b, `{"boot_sets": {`, `[]`, ``, `null`))) }},
 	{"job-by-a-person", 0, nil, tellJobByPerson},
-	{"job-other-container", 0, nil, func(b *builder) { b.oddJob(func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Name = "main" }) }},
+	{"job-other-container", 0, nil, func(b *builder) {
+		b.oddJob(func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Name = "main" })
+	}},
 	{"job-no-volume", 0, nil, func(b *builder) {
 		b.oddJob(func(j *batchv1.Job) { j.Spec.Template.Spec.Volumes = j.Spec.Template.Spec.Volumes[1:] })
 	}},
@@ -59,9 +67,9 @@ var leftoverStories = []story{
 	{"job-other-name", 0, nil, tellJobOtherName},
 }
 
-// orphan is a ConfigMap that is left of a session without anything else.
-func (b *builder) orphan(created time.Time, says verdict, change ...func(*corev1.ConfigMap)) *saga {
-	return b.session(created.Add(time.Second), withOwner).configMap(says, change...)
+// orphan adds a ConfigMap that is all that is left of a session.
+func (b *builder) orphan(created time.Time, want verdict, change ...func(*corev1.ConfigMap)) *sessionBuilder {
+	return b.session(created.Add(time.Second), followsSession).configMap(want, change...)
 }
 
 func tellOrphanKept(b *builder) {
@@ -70,31 +78,23 @@ func tellOrphanKept(b *builder) {
 	s.cfsSession(created.Add(time.Minute), ownerKept)
 }
 
-// A ConfigMap alone does not make a session alive, so its CFS sessions are of one that is
-// gone.
+// A ConfigMap alone does not mean that its session exists, so its CFS sessions belong to one that is gone.
 func tellOrphanWithCFS(b *builder) {
 	created := b.ago(3*day, 6*day)
 	b.orphan(created, awaitingConfirmation).cfsSession(created.Add(time.Minute), ownerCollected)
 }
 
-// orphanJob is a finished Job without an entry in BOS, and its ConfigMap. It is what a sweep
-// leaves that was killed before its last step; on a release without BOS v1, what was left of
-// before the upgrade.
-func (b *builder) orphanJob(end time.Time, failed bool, says verdict) *saga {
+// orphanJob adds a finished Job that BOS does not list, and its ConfigMap. A sweep that was killed before its last step
+// leaves such a Job, and so does an upgrade to a release without BOS v1.
+func (b *builder) orphanJob(end time.Time, failed bool, want verdict) *sessionBuilder {
 	start := end.Add(-time.Hour)
-	s := b.session(start, says)
+	s := b.session(start, want)
 	state, exit := jobComplete(end), int32(0)
 	if failed {
 		state, exit = jobFailed(end), 1
 	}
-	return s.configMapAt(minTime(start, b.now.Add(-2*day)), withOwner).job(says, state).pod(start, podEnded(exit, end))
-}
-
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
+	s.configMapAt(earlier(start, b.now.Add(-2*day)), followsSession)
+	return s.job(want, state).pod(start, podEnded(exit, end))
 }
 
 func tellOrphanJobAlone(b *builder) {
@@ -110,7 +110,7 @@ func tellOrphanJobKept(b *builder) {
 	s.cfsSession(end.Add(-50*time.Minute), ownerKept)
 }
 
-// BOS could not write its entry, but BOA runs.
+// BOS could not write its record, but BOA runs.
 func tellOrphanJobRunning(b *builder) {
 	start := b.ago(30*time.Minute, 90*time.Minute)
 	s := b.session(start, running).configMap(ownerKept).job(running, jobActive(0)).pod(start, podRunning)
@@ -123,7 +123,7 @@ func tellOrphanJobZombie(b *builder) {
 	s.job(completedExpired, jobActive(0)).pod(s.start, podZombie(0, end))
 }
 
-// Of a session that was deleted, and its Job with it, one Pod still runs.
+// One Pod of a session that was deleted with its Job still runs.
 func tellOrphanPod(b *builder) {
 	start := b.ago(2*day, 5*day)
 	s := b.session(start, running).configMap(ownerKept).pod(start, podRunning, true)
@@ -135,14 +135,14 @@ func tellBeingCreated(b *builder) {
 	b.session(start, running).configMap(ownerKept).job(running, jobActive(0)).pod(start, podPending)
 }
 
-// used is an old ConfigMap that would be an orphan, if nothing else used it.
-func (b *builder) used(by func(configMap string)) {
+// configMapInUse adds an old ConfigMap that would be an orphan if nothing used it.
+func (b *builder) configMapInUse(by func(configMap string)) {
 	s := b.orphan(b.ago(2*day, 90*day), inUse)
 	by(s.id)
 }
 
-// look is an old ConfigMap with the name of a session and another shape.
-func (b *builder) look(change func(*corev1.ConfigMap)) {
+// lookAlike adds an old ConfigMap with the name of a session, but not of BOS's form.
+func (b *builder) lookAlike(change func(*corev1.ConfigMap)) {
 	b.orphan(b.ago(2*day, 90*day), notOurs, change)
 }
 
@@ -151,21 +151,23 @@ func data(text string) func(*corev1.ConfigMap) {
 }
 
 func tellLookOwned(b *builder) {
-	b.look(func(c *corev1.ConfigMap) {
-		c.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "site-tool", UID: b.uid()}}
+	b.lookAlike(func(c *corev1.ConfigMap) {
+		c.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: "apps/v1", Kind: "Deployment", Name: "site-tool", UID: b.uid(),
+		}}
 	})
 }
 
 func tellJobByPerson(b *builder) {
 	s := b.session(b.ago(8*day, 60*day), notOurs)
 	name := pick(b, "boa-test", "boa-debug", "boa-try") + "-" + b.uuid()[:4]
-	b.plainJob(name, s.start, corev1.PodSpec{
+	b.addPlainJob(name, s.start, corev1.PodSpec{
 		RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "test", Image: "busybox"}},
 	})
-	s.note(KindJob, name, notOurs)
+	s.expect(KindJob, name, notOurs)
 }
 
-// oddJob is an old Job that is BOS's but for one thing. Its session has nothing else.
+// oddJob adds an old Job that differs in one thing from those of BOS. Its session has nothing else.
 func (b *builder) oddJob(change func(*batchv1.Job)) {
 	end := b.ago(8*day, 60*day)
 	b.session(end.Add(-time.Hour), notOurs).job(notOurs, jobComplete(end), change)
@@ -185,15 +187,15 @@ func tellJobOtherName(b *builder) {
 	s := b.session(end.Add(-time.Hour), notOurs)
 	name := "reboot-" + s.id
 	s.job(notOurs, jobComplete(end), func(j *batchv1.Job) { j.Name = name })
-	s.members[0].object.Name = name
+	s.objects[0].object.Name = name
 }
 
-// batch is a complete CFS session as CFS's batcher makes it.
-func (b *builder) batch(start time.Time, nodes []string, configuration string) simcfs.Session {
+// newBatch returns a complete CFS session as CFS's batcher creates it.
+func (b *builder) newBatch(start time.Time, nodes []string, configuration string) simcfs.Session {
 	return simcfs.Session{
 		Name: "batcher-" + b.uuid(), Configuration: configuration, Limit: join(nodes), Definition: "dynamic",
 		Status: "complete", Succeeded: pick(b, "true", "true", "true", "false", "unknown"),
-		Start: cfsText(start), Completion: cfsText(minTime(start.Add(b.between(time.Minute, 15*time.Minute)), b.now)),
+		Start: cfsText(start), Completion: cfsText(earlier(start.Add(b.between(time.Minute, 15*time.Minute)), b.now)),
 		Job: "cfs-" + b.uuid(),
 	}
 }

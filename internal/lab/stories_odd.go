@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -9,12 +10,14 @@ import (
 	"bosgc/internal/lab/simbos"
 )
 
-// oddSessionStories are those of listed sessions with something unusual about them.
+// oddSessionStories are about listed sessions with something unusual.
 var oddSessionStories = []story{
 	{"ghost", 1, nil, func(b *builder) { b.session(b.ago(8*day, 60*day), ghost).list(asGhost) }},
-	{"ghost-with-old-configmap", 1, nil, func(b *builder) { b.session(b.ago(8*day, 60*day), ghost).list(asGhost).configMap(withOwner) }},
+	{"ghost-with-old-configmap", 1, nil, func(b *builder) {
+		b.session(b.ago(8*day, 60*day), ghost).list(asGhost).configMap(followsSession)
+	}},
 	{"ghost-with-young-configmap", 0, nil, func(b *builder) {
-		b.session(b.ago(time.Hour, 6*day), tooYoung).list(asGhost).configMap(withOwner)
+		b.session(b.ago(time.Hour, 6*day), tooYoung).list(asGhost).configMap(followsSession)
 	}},
 	{"ghost-with-cfs", 0, nil, tellGhostWithCFS},
 	{"ghost-with-old-job", 0, onlyWithoutJobTTL, tellGhostWithOldJob},
@@ -36,7 +39,7 @@ var oddSessionStories = []story{
 	{"id-legacy-with-job", 0, onlyWithLegacyIDs, tellLegacyWithJob},
 	{"names-differ", 0, onlyWithLegacyIDs, tellNamesDiffer},
 	{"job-finished-at-no-time", 0, nil, tellFinishedAtNoTime},
-	{"id-upper-case", 0, nil, func(b *builder) { b.oddID(upper(b.uuid())) }},
+	{"id-upper-case", 0, nil, func(b *builder) { b.oddID(strings.ToUpper(b.uuid())) }},
 	{"id-not-version-4", 0, nil, func(b *builder) { b.oddID(b.uuid()[:14] + "1" + b.uuid()[15:]) }},
 	{"keep-on-job", 0, nil, func(b *builder) { b.protected("bosgc/keep", "true", true, keptByRule) }},
 	{"keep-on-configmap", 0, nil, func(b *builder) { b.protected("bosgc/keep", "true", false, keptByRule) }},
@@ -44,10 +47,12 @@ var oddSessionStories = []story{
 		b.protected("bosgc/keep-until", b.now.Add(30*day).Format(time.RFC3339), b.chance(50), keptByRule)
 	}},
 	{"keep-until-past", 0, nil, func(b *builder) {
-		b.protected("bosgc/keep-until", b.now.Add(-2*day).Format(time.RFC3339), false, withOwner)
+		b.protected("bosgc/keep-until", b.now.Add(-2*day).Format(time.RFC3339), false, followsSession)
 	}},
-	{"keep-false", 0, nil, func(b *builder) { b.protected("bosgc/keep", "false", false, withOwner) }},
-	{"keep-unreadable", 0, nil, func(b *builder) { b.protected("bosgc/keep", pick(b, "yes", "", "TRUE!"), b.chance(50), badData) }},
+	{"keep-false", 0, nil, func(b *builder) { b.protected("bosgc/keep", "false", false, followsSession) }},
+	{"keep-unreadable", 0, nil, func(b *builder) {
+		b.protected("bosgc/keep", pick(b, "yes", "", "TRUE!"), b.chance(50), badData)
+	}},
 	{"keep-until-unreadable", 0, nil, func(b *builder) {
 		b.protected("bosgc/keep-until", pick(b, "next week", "2031-01-01"), b.chance(50), badData)
 	}},
@@ -62,32 +67,32 @@ func asGhost(r *simbos.Session) { r.Ghost = true }
 
 func tellGhostWithCFS(b *builder) {
 	start := b.ago(8*day, 60*day)
-	b.session(start, ghost).list(asGhost).cfsSession(start.Add(5*time.Minute), withOwner)
+	b.session(start, ghost).list(asGhost).cfsSession(start.Add(5*time.Minute), followsSession)
 }
 
-// The session was deleted while its Job was still there: the Job tells its end.
+// The session was deleted while its Job still existed: the Job tells its end.
 func tellGhostWithOldJob(b *builder) {
 	end := b.ago(8*day, 60*day)
 	s := b.session(end.Add(-time.Hour), completedExpired).endedAt(end)
-	s.list(asGhost).configMap(withOwner).job(withOwner, jobComplete(end))
+	s.list(asGhost).configMap(followsSession).job(followsSession, jobComplete(end))
 }
 
-// The session was deleted under a BOA that runs on, and writes its status again.
+// The session was deleted while its BOA ran, and BOA writes its status again.
 func tellGhostWhileRunning(b *builder) {
 	start := b.ago(5*time.Minute, time.Hour)
 	s := b.session(start, running)
 	s.list(asGhost).configMap(ownerKept).job(running, jobActive(0)).pod(start, podRunning)
 }
 
-func (b *builder) badTime(head verdict, change func(*simbos.Session)) {
+func (b *builder) badTime(want verdict, change func(*simbos.Session)) {
 	end := b.micros(b.ago(16*day, 60*day))
-	s := b.session(end.Add(-time.Hour).Truncate(time.Second), head).stopped(end)
-	s.list(change).configMap(withOwner).cfsSessions()
+	s := b.session(end.Add(-time.Hour).Truncate(time.Second), want).stopped(end)
+	s.list(change).configMap(followsSession).cfsSessions()
 }
 
 func tellRecordBroken(b *builder) {
 	s := b.session(b.ago(30*day, 90*day), badData)
-	s.list(func(r *simbos.Session) { r.Broken = true }).configMap(withOwner)
+	s.list(func(r *simbos.Session) { r.Broken = true }).configMap(followsSession)
 }
 
 func (b *builder) oddID(id string) {
@@ -100,57 +105,56 @@ func (b *builder) oddID(id string) {
 	}
 }
 
-// An ID of the old form is none for the Job either. Its ConfigMap does not even look like
-// one of BOS's.
+// The Job of a session with an ID of the old form is not one of BOS's either. Nor is its ConfigMap, by its name.
 func tellLegacyWithJob(b *builder) {
 	end := b.ago(30*day, 90*day)
 	s := b.session(end.Add(-time.Hour), notOurs).stopped(b.micros(end.Add(-5 * time.Second)))
 	s.id = "st3-" + b.uuid()[:13]
 	s.list().job(notOurs, jobComplete(end))
-	b.foreignConfigMap(s.id, s.start)
+	b.addForeignConfigMap(s.id, s.start)
 }
 
-// Before CSM 1.0 the Job and the ConfigMap could have a name of their own. The Job says by
-// its variable whose it is, and by its volume which ConfigMap.
+// Before CSM 1.0 the Job and the ConfigMap could have names of their own. A variable of the Job names its session, and
+// a volume its ConfigMap.
 func tellNamesDiffer(b *builder) {
 	end := b.ago(30*day, 90*day)
 	s := b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end.Add(-5 * time.Second))).endedAt(end)
 	other := b.uuid()
 	s.list(func(r *simbos.Session) { r.Job = "boa-" + other })
-	cm := &corev1.ConfigMap{ObjectMeta: b.meta(other, s.start), Data: map[string]string{"data.json": s.body()}}
-	b.add("configmaps", cm)
-	s.note(KindConfigMap, other, withOwner)
-	s.job(withOwner, jobComplete(end), func(j *batchv1.Job) {
+	cm := &corev1.ConfigMap{ObjectMeta: b.meta(other, s.start), Data: map[string]string{"data.json": s.templateBody()}}
+	b.addObject("configmaps", cm)
+	s.expect(KindConfigMap, other, followsSession)
+	s.job(followsSession, jobComplete(end), func(j *batchv1.Job) {
 		j.Name = "boa-" + other
 		j.Spec.Template.Spec.Volumes[0] = configMapVolume("boot-session", other)
 	})
-	s.members[len(s.members)-1].object.Name = "boa-" + other
+	s.objects[len(s.objects)-1].object.Name = "boa-" + other
 }
 
 func tellFinishedAtNoTime(b *builder) {
 	end := b.ago(30*day, 90*day)
 	s := b.session(end.Add(-time.Hour), badData).stopped(b.micros(end))
 	s.template = b.ownTemplate()
-	s.list().configMap(withOwner).job(withOwner, jobComplete(end), func(j *batchv1.Job) {
+	s.list().configMap(followsSession).job(followsSession, jobComplete(end), func(j *batchv1.Job) {
 		j.Status.CompletionTime = nil
 		j.Status.Conditions[0].LastTransitionTime.Reset()
 		j.Status.Conditions[0].LastProbeTime.Reset()
 	})
 }
 
-// protected is a finished session with an annotation on its Job or on its ConfigMap. Where
-// Jobs go, the Job is a recent one, and so is its session.
-func (b *builder) protected(name, value string, onJob bool, says verdict) {
+// protected adds a finished session with an annotation on its Job or ConfigMap. Where Kyverno removes Jobs, the Job and
+// its session are recent.
+func (b *builder) protected(name, value string, onJob bool, want verdict) {
 	end := b.ago(9*day, 60*day)
 	if onJob && b.Profile.JobTTL {
 		end = b.ago(3*time.Hour, 2*day)
 	}
 	stop := b.micros(end.Add(-5 * time.Second))
-	s := b.session(end.Add(-time.Hour), says).stopped(stop).endedAt(stop)
-	if says == withOwner {
-		s.head = completedExpired
+	s := b.session(end.Add(-time.Hour), want).stopped(stop).endedAt(stop)
+	if want == followsSession {
+		s.verdict = completedExpired
 	}
-	if says == badData {
+	if want == badData {
 		s.template = b.ownTemplate()
 	}
 	var job []func(*batchv1.Job)
@@ -160,9 +164,9 @@ func (b *builder) protected(name, value string, onJob bool, says verdict) {
 	} else {
 		configMap = append(configMap, annotateConfigMap(name, value))
 	}
-	s.list().configMap(says, configMap...).cfsSessions()
+	s.list().configMap(want, configMap...).cfsSessions()
 	if b.jobStays(end) {
-		s.endedAt(end).job(says, jobComplete(end), job...)
+		s.endedAt(end).job(want, jobComplete(end), job...)
 	}
 }
 
@@ -172,14 +176,15 @@ func tellKeepWhileRunning(b *builder) {
 	s.list().configMap(keptByRule).job(running, jobActive(0), annotate("bosgc/keep", "true")).pod(start, podRunning)
 }
 
-func (b *builder) expired() *saga {
+func (b *builder) expired() *sessionBuilder {
 	end := b.micros(b.ago(8*day, 60*day))
-	return b.session(end.Add(-time.Hour).Truncate(time.Second), completedExpired).stopped(end).endedAt(end).list().cfsSessions()
+	s := b.session(end.Add(-time.Hour).Truncate(time.Second), completedExpired).stopped(end).endedAt(end)
+	return s.list().cfsSessions()
 }
 
 func tellConfigMapInUse(b *builder) {
 	s := b.expired().configMap(inUse)
-	b.mount(s.id)
+	b.useConfigMap(s.id)
 }
 
 func tellConfigMapLabelled(b *builder) {
@@ -187,5 +192,5 @@ func tellConfigMapLabelled(b *builder) {
 }
 
 func tellConfigMapTwoKeys(b *builder) {
-	b.expired().configMap(withOwnerByBody, func(c *corev1.ConfigMap) { c.Data["notes"] = "mine" })
+	b.expired().configMap(notOursIfDeleted, func(c *corev1.ConfigMap) { c.Data["notes"] = "mine" })
 }

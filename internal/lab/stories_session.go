@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -19,12 +18,16 @@ func onlyWithBOSv1(p Profile) bool     { return p.BOSv1 }
 func onlyWithBOSv2(p Profile) bool     { return p.BOSv2 }
 func onlyWithTenants(p Profile) bool   { return p.BOSv2 && p.RefuseTenants || p.CSM == "1.6" }
 
-// sessionStories are those of sessions that BOS v1 lists.
+// sessionStories are about sessions that BOS v1 lists.
 var sessionStories = []story{
 	{"running", 2, nil, tellRunning},
 	{"running-with-cfs", 1, nil, tellRunningWithCFS},
-	{"running-for-weeks", 0, nil, func(b *builder) { b.runningSession(b.ago(20*day, 21*day)).pod(b.now.Add(-20*day), podRunning) }},
-	{"running-pod-pending", 0, nil, func(b *builder) { b.runningSession(b.ago(0, 30*time.Minute)).pod(b.now.Add(-time.Minute), podPending) }},
+	{"running-for-weeks", 0, nil, func(b *builder) {
+		b.runningSession(b.ago(20*day, 21*day)).pod(b.now.Add(-20*day), podRunning)
+	}},
+	{"running-pod-pending", 0, nil, func(b *builder) {
+		b.runningSession(b.ago(0, 30*time.Minute)).pod(b.now.Add(-time.Minute), podPending)
+	}},
 	{"running-between-tries", 0, nil, tellBetweenTries},
 	{"running-no-pod-yet", 0, nil, func(b *builder) { b.runningSession(b.ago(0, 2*time.Minute)) }},
 	{"running-suspended", 0, onlyWithSuspend, tellSuspended},
@@ -65,8 +68,8 @@ func init() {
 	sessionStories = append(sessionStories, oddSessionStories...)
 }
 
-// runningSession is one whose Job still works.
-func (b *builder) runningSession(start time.Time) *saga {
+// runningSession adds a session whose Job is active.
+func (b *builder) runningSession(start time.Time) *sessionBuilder {
 	s := b.session(start, running)
 	return s.list().configMap(ownerKept).job(running, jobActive(0))
 }
@@ -99,8 +102,7 @@ func tellSuspended(b *builder) {
 	s.list().configMap(ownerKept).job(running, jobSuspended)
 }
 
-// The first Pod reported an end, then failed; BOS keeps the first stop_time while the Job
-// tries again.
+// The first Pod reported an end, and then failed. BOS retains the first stop_time while the Job tries again.
 func tellRunningAfterStop(b *builder) {
 	start := b.ago(9*day, 20*day)
 	s := b.session(start, running).stopped(b.micros(start.Add(20 * time.Minute)))
@@ -108,22 +110,21 @@ func tellRunningAfterStop(b *builder) {
 	s.pod(start, podEnded(1, start.Add(20*time.Minute))).pod(b.ago(time.Minute, 30*time.Minute), podRunning)
 }
 
-// Somebody deleted the Job and left its Pods, as a delete through the API does by default.
+// Somebody deleted the Job, which by default leaves its Pods.
 func tellRunningPodWithoutJob(b *builder) {
 	start := b.ago(8*day, 12*day)
 	s := b.session(start, running)
 	s.list().configMap(ownerKept).pod(start, podRunning, true)
 }
 
-// finished is a session that came to its end, as most do. Its Job is there as long as the
-// release leaves Jobs alone.
-func (b *builder) finished(end time.Time, head verdict) *saga {
+// finished adds a session that has ended, as most do, with its Job if that still exists.
+func (b *builder) finished(end time.Time, want verdict) *sessionBuilder {
 	start := end.Add(-b.between(5*time.Minute, 90*time.Minute))
 	stop := b.micros(end.Add(-5 * time.Second))
-	s := b.session(start, head).stopped(stop).endedAt(stop)
-	s.list().configMap(withOwner).cfsSessions()
+	s := b.session(start, want).stopped(stop).endedAt(stop)
+	s.list().configMap(followsSession).cfsSessions()
 	if b.jobStays(end) {
-		s.endedAt(end).job(withOwner, jobComplete(end)).pod(start, podEnded(0, end.Add(-2*time.Second)))
+		s.endedAt(end).job(followsSession, jobComplete(end)).pod(start, podEnded(0, end.Add(-2*time.Second)))
 	}
 	return s
 }
@@ -132,7 +133,7 @@ func tellFinishedBeforeUpgrade(b *builder) {
 	end := b.ago(8*day, 60*day)
 	start := end.Add(-time.Hour)
 	s := b.session(start, completedExpired).stopped(b.micros(end.Add(-5 * time.Second))).endedAt(end)
-	s.list().configMap(withOwner).cfsSessions().job(withOwner, jobComplete(end)).pod(start, podEnded(0, end))
+	s.list().configMap(followsSession).cfsSessions().job(followsSession, jobComplete(end)).pod(start, podEnded(0, end))
 }
 
 func tellJobDeletedByHand(b *builder) {
@@ -140,59 +141,58 @@ func tellJobDeletedByHand(b *builder) {
 	s := b.session(end.Add(-time.Hour).Truncate(time.Second), completedExpired).stopped(end).endedAt(end)
 	s.list().cfsSessions()
 	if b.chance(50) {
-		s.configMap(withOwner)
+		s.configMap(followsSession)
 	}
 }
 
 func tellPodsGone(b *builder) {
 	end := b.ago(8*day, 60*day)
 	s := b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end.Add(-5 * time.Second))).endedAt(end)
-	s.list().configMap(withOwner).job(withOwner, jobComplete(end))
+	s.list().configMap(followsSession).job(followsSession, jobComplete(end))
 }
 
 func tellFinishedWithoutStart(b *builder) {
 	end := b.micros(b.ago(8*day, 60*day))
 	s := b.session(end.Add(-time.Hour).Truncate(time.Second), completedExpired).stopped(end).endedAt(end)
-	s.list(func(r *simbos.Session) { r.Start = pick[any](b, nil, "") }).configMap(withOwner)
+	s.list(func(r *simbos.Session) { r.Start = pick[any](b, nil, "") }).configMap(followsSession)
 }
 
-// The record has no status at all, but the Job tells the end. Where Jobs go, one of the
-// last days must do.
+// The record has no status, but the Job tells the end. Where Kyverno removes Jobs, the session is recent.
 func tellNoStart(b *builder) {
-	end, head := b.ago(8*day, 60*day), completedExpired
+	end, want := b.ago(8*day, 60*day), completedExpired
 	if b.Profile.JobTTL {
-		end, head = b.ago(3*time.Hour, 2*day), tooYoung
+		end, want = b.ago(3*time.Hour, 2*day), tooYoung
 	}
-	s := b.session(end.Add(-time.Hour), head).endedAt(end)
-	s.list(withoutStatus).configMap(withOwner).job(withOwner, jobComplete(end))
+	s := b.session(end.Add(-time.Hour), want).endedAt(end)
+	s.list(withoutStatus).configMap(followsSession).job(followsSession, jobComplete(end))
 }
 
 func withoutStatus(r *simbos.Session) { r.NoStatus, r.BootSets = true, nil }
 
-// failed is a session whose Job has failed in the end. Once the Job is gone nothing tells
-// that it failed, and it counts as any other.
-func (b *builder) failed(end time.Time) *saga {
+// failed adds a session whose Job has failed. Once the Job is gone nothing tells that it failed, and it counts as
+// complete.
+func (b *builder) failed(end time.Time) *sessionBuilder {
 	age := b.now.Sub(end)
-	head := tooYoung
+	want := tooYoung
 	switch stays := b.jobStays(end); {
 	case stays && age > 14*day:
-		head = failedExpired
+		want = failedExpired
 	case !stays && age > 7*day:
-		head = completedExpired
+		want = completedExpired
 	}
-	return b.failedSession(end, head, b.jobStays(end))
+	return b.failedSession(end, want, b.jobStays(end))
 }
 
-func (b *builder) failedSession(end time.Time, head verdict, withJob bool) *saga {
+func (b *builder) failedSession(end time.Time, want verdict, withJob bool) *sessionBuilder {
 	start := end.Add(-2 * time.Hour)
 	stop := b.micros(start.Add(20 * time.Minute))
-	s := b.session(start, head).stopped(stop).endedAt(stop)
+	s := b.session(start, want).stopped(stop).endedAt(stop)
 	for i := range s.sets {
 		s.sets[i].Failed = 1
 	}
-	s.list().configMap(withOwner).cfsSessions()
+	s.list().configMap(followsSession).cfsSessions()
 	if withJob {
-		s.endedAt(end).job(withOwner, jobFailed(end))
+		s.endedAt(end).job(followsSession, jobFailed(end))
 		for n := range backoffLimit + 1 {
 			at := start.Add(time.Duration(n) * 20 * time.Minute)
 			s.pod(at, podEnded(1, at.Add(19*time.Minute)))
@@ -205,34 +205,34 @@ func tellFailedBeforeUpgrade(b *builder) {
 	b.failedSession(b.ago(15*day, 60*day), failedExpired, true)
 }
 
-// completeWithoutStop is a BOA that failed before it had a status to write to: its Job is
-// complete, and BOS never hears of an end.
+// completeWithoutStop adds a session whose BOA failed before it had a status to write to: its Job is complete, and its
+// record never gets an end.
 func (b *builder) completeWithoutStop(end time.Time) {
 	start := end.Add(-time.Minute)
 	s := b.session(start, abandoned)
 	stays := b.jobStays(end)
 	if stays {
-		s.endedAt(end).head = completedExpired
+		s.endedAt(end).verdict = completedExpired
 	}
 	if b.now.Sub(end) < 3*day {
-		s.head = tooYoung
+		s.verdict = tooYoung
 	}
-	s.list().configMap(withOwner)
+	s.list().configMap(followsSession)
 	if stays {
-		s.job(withOwner, jobComplete(end)).pod(start, podEnded(0, end))
+		s.job(followsSession, jobComplete(end)).pod(start, podEnded(0, end))
 	}
 }
 
-// zombie is a Job that its mesh proxy alone keeps active, after so many tries that failed.
-func (b *builder) zombie(end time.Time, exit int32, failed int32, head verdict) *saga {
+// zombie adds a session whose Job is active only because of its mesh proxy, after a number of failed tries.
+func (b *builder) zombie(end time.Time, exit int32, failed int32, want verdict) *sessionBuilder {
 	start := end.Add(-2 * time.Hour)
-	s := b.session(start, head).endedAt(end)
-	defer func() { s.failed = exit != 0 }() // the Job does not say so yet
+	s := b.session(start, want).endedAt(end)
+	defer func() { s.failed = exit != 0 }() // the Job's status does not tell yet
 	if b.chance(70) {
 		s.stopped(b.micros(end.Add(-5 * time.Second)))
 	}
-	s.list().configMap(withOwner).cfsSessions().job(withOwner, jobActive(failed))
-	if head == running {
+	s.list().configMap(followsSession).cfsSessions().job(followsSession, jobActive(failed))
+	if want == running {
 		s.end = time.Time{}
 	}
 	for n := range failed {
@@ -249,32 +249,32 @@ func tellZombieWithTriesLeft(b *builder) {
 	s.pod(s.start, podEnded(1, s.start.Add(19*time.Minute))).pod(end.Add(-10*time.Minute), podZombie(1, end))
 }
 
-// unended is a session that BOA never ended, and nothing runs any more.
-func (b *builder) unended(start time.Time, head verdict) {
-	s := b.session(start, head)
+// unended adds a session without an end, for which nothing runs any more.
+func (b *builder) unended(start time.Time, want verdict) {
+	s := b.session(start, want)
 	s.list(func(r *simbos.Session) { r.Stop = pick[any](b, nil, "") }).cfsSessions()
 	if b.chance(80) {
-		s.configMap(withOwner)
+		s.configMap(followsSession)
 	}
 }
 
 func tellMetadataEmpty(b *builder) {
-	b.session(b.ago(15*day, 60*day), abandoned).list(withoutStatus).configMap(withOwner)
+	b.session(b.ago(15*day, 60*day), abandoned).list(withoutStatus).configMap(followsSession)
 }
 
 func tellMetadataEmptyYoung(b *builder) {
-	b.session(b.ago(2*day, 12*day), tooYoung).list(withoutStatus).configMap(withOwner)
+	b.session(b.ago(2*day, 12*day), tooYoung).list(withoutStatus).configMap(followsSession)
 }
 
 func tellMetadataEmptyNoConfigMap(b *builder) {
 	b.session(b.ago(15*day, 60*day), badData).list(withoutStatus)
 }
 
-// expiredOf is a finished session of one template, without a Job.
-func (b *builder) expiredOf(template string, end time.Time) *saga {
+// expiredOf adds a finished session of a template, without a Job.
+func (b *builder) expiredOf(template string, end time.Time) *sessionBuilder {
 	s := b.session(end.Add(-time.Hour).Truncate(time.Second), completedExpired).stopped(end).endedAt(end)
 	s.template = template
-	s.list().configMap(withOwner).cfsSessions()
+	s.list().configMap(followsSession).cfsSessions()
 	return s
 }
 
@@ -293,14 +293,14 @@ func tellNewestFailed(b *builder) {
 	end := b.ago(16*day, 20*day)
 	s := b.session(end.Add(-2*time.Hour), failedExpired).stopped(b.micros(end.Add(-time.Hour))).endedAt(end)
 	s.template = template
-	s.list().configMap(withOwner).job(withOwner, jobFailed(end))
+	s.list().configMap(followsSession).job(followsSession, jobFailed(end))
 }
 
 func tellNewestYoung(b *builder) {
 	template := b.ownTemplate()
 	b.expiredOf(template, b.micros(b.ago(8*day, 60*day)))
 	s := b.expiredOf(template, b.micros(b.ago(3*time.Hour, 6*day)))
-	s.head = tooYoung
+	s.verdict = tooYoung
 }
 
 func tellNewestZombie(b *builder) {
@@ -309,10 +309,10 @@ func tellNewestZombie(b *builder) {
 	end := b.ago(10*day, 20*day)
 	s := b.session(end.Add(-time.Hour), completedExpired).endedAt(end)
 	s.template = template
-	s.list().configMap(withOwner).job(withOwner, jobActive(0)).pod(s.start, podZombie(0, end))
+	s.list().configMap(followsSession).job(followsSession, jobActive(0)).pod(s.start, podZombie(0, end))
 }
 
-// A running session is not a finished one, so the newest finished one stays too.
+// A running session is not finished, so the last finished one is kept too.
 func tellNewestRunning(b *builder) {
 	template := b.ownTemplate()
 	b.expiredOf(template, b.micros(b.ago(8*day, 60*day)))
@@ -333,5 +333,3 @@ func annotate(name, value string) func(*batchv1.Job) {
 func annotateConfigMap(name, value string) func(*corev1.ConfigMap) {
 	return func(c *corev1.ConfigMap) { c.Annotations = map[string]string{name: value} }
 }
-
-func upper(s string) string { return strings.ToUpper(s) }

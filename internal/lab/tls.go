@@ -16,11 +16,10 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// kubeToken is the bearer token that the API server lets in.
+// kubeToken is the only bearer token that the API server accepts.
 const kubeToken = "lab-only-token"
 
-// authority is a certificate authority of one run, and the certificate that it gave to
-// loopback.
+// authority is the certificate authority of one server, and the certificate that it issued for loopback.
 type authority struct {
 	pem    []byte
 	server tls.Certificate

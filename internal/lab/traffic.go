@@ -5,19 +5,19 @@ import (
 	"sync/atomic"
 )
 
-// traffic counts what went over the connections of one system.
+// traffic counts the bytes on all connections of one system.
 type traffic struct{ received, sent atomic.Int64 }
 
-// counted counts what goes through a listener.
-func (s *Server) counted(system string, listener net.Listener) net.Listener {
+// countTraffic returns a listener that counts the bytes on its connections.
+func (s *Server) countTraffic(system string, listener net.Listener) net.Listener {
 	if s.traffic[system] == nil {
 		s.traffic[system] = &traffic{}
 	}
 	return countedListener{listener, s.traffic[system]}
 }
 
-// Traffic is how many bytes a system (bos, cfs, kube, gateway or lab) has received and sent so far, as they
-// went over its connections: with headers, and with TLS where there is TLS.
+// Traffic returns how many bytes a system (bos, cfs, kube, gateway or lab) has received and sent on its connections,
+// with headers and TLS.
 func (s *Server) Traffic(system string) (received, sent int64) {
 	t := s.traffic[system]
 	if t == nil {
@@ -58,7 +58,7 @@ func (c countedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// lingerer is a TCP connection that can be broken off.
+// lingerer is a TCP connection that can be reset.
 type lingerer interface{ SetLinger(seconds int) error }
 
 func (c countedConn) SetLinger(seconds int) error { return c.Conn.(lingerer).SetLinger(seconds) }

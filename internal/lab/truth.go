@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kinds of object that are judged.
+// Kinds of objects that a plan judges.
 const (
 	KindSession    = "Session"
 	KindJob        = "Job"
@@ -15,28 +15,28 @@ const (
 	KindCFSSession = "CFSSession"
 )
 
-// Object names one object of a world and, where it is known, what a plan must say of it.
+// Object names an object of a world and, where it is known, what a plan must say about it.
 type Object struct {
 	Kind    string `json:"kind"`
 	Name    string `json:"name"`
 	Verdict string `json:"verdict,omitempty"`
 	Reason  string `json:"reason,omitempty"`
-	// Confirmed is the reason by which an orphan, or what goes with it, goes once enough sweeps
-	// have seen it as one; empty for everything else.
+	// Confirmed is the reason for which an orphan, and what belongs to it, is deleted once enough sweeps have seen it;
+	// empty for any other object.
 	Confirmed string `json:"confirmed,omitempty"`
 	Story     string `json:"-"` // the story that made it
 }
 
-// Goes says whether the object is to be deleted by the first sweep.
+// Goes reports whether the first sweep must delete the object.
 func (o Object) Goes() bool { return o.Verdict == verdictDelete }
 
-// GoesConfirmed says whether it is to be deleted by the first sweep or by the one that confirms it.
+// GoesConfirmed reports whether the first sweep must delete the object, or the one that confirms it as an orphan.
 func (o Object) GoesConfirmed() bool { return o.Goes() || o.Confirmed != "" }
 
 const verdictDelete = "delete"
 
-// The words of a verdict, written here once more and by hand: the lab is the independent
-// witness of what the rules must give.
+// The verdicts with their reasons. They are written here again, by hand, because the lab is the independent witness of
+// what the rules must say.
 var (
 	completedExpired = verdict{verdictDelete, "completed-expired"}
 	failedExpired    = verdict{verdictDelete, "failed-expired"}
@@ -58,92 +58,92 @@ var (
 	badData   = verdict{"unknown", "bad-data"}
 	clockSkew = verdict{"unknown", "clock-skew"}
 
-	// withOwner stands for what follows from the family's head, once that is settled.
-	withOwner = verdict{}
-	// withOwnerByBody does so too, but would not go: its body is not what BOS writes, which
-	// is only looked at once it would.
-	withOwnerByBody = verdict{"", "by-body"}
+	// followsSession stands for owner-kept or owner-collected, as the session's own verdict will be.
+	followsSession = verdict{}
+	// notOursIfDeleted is followsSession for a ConfigMap with a content that BOS does not write. Its content is read only
+	// if it would be deleted, and then it is not-ours.
+	notOursIfDeleted = verdict{"", "by-body"}
 )
 
-type verdict struct{ verdict, reason string }
+type verdict struct{ action, reason string }
 
-// family is what hangs together by one session ID, as the story tells it.
-type family struct {
+// sessionTruth is what a story says about one session ID.
+type sessionTruth struct {
 	id       string
 	template string
-	end      time.Time // zero: it has none, and does not count as a finished session
-	head     verdict   // of the session, or of the Job where no session is listed
-	listed   bool
-	start    time.Time // BOS created it
-	created  time.Time // its ConfigMap; zero if it has none
+	start    time.Time // BOS created the session
+	end      time.Time // zero: no end, so it is not a finished session
+	verdict  verdict   // of the session, or of its Job if BOS does not list the session
+	listed   bool      // BOS lists it
 	ghost    bool
-	failed   bool // its Job
-	members  []member
+	failed   bool      // its Job has failed
+	created  time.Time // of its ConfigMap; zero if it has none
+	objects  []objectTruth
 }
 
-type member struct {
-	object Object
-	says   verdict
+type objectTruth struct {
+	object  Object
+	verdict verdict
 }
 
-// settle works out the truth of a whole world. Which finished session is the newest of its
-// template is only known when all are there, so that is settled here, and with it what
-// follows its session.
-func settle(families []*family, alone []member) []Object {
-	newest := newestOf(families)
+// resolveTruth returns the truth of a whole world. Only with all sessions known is it clear which is the last finished
+// one of its template, and so what becomes of the objects that follow it.
+func resolveTruth(sessions []*sessionTruth, others []objectTruth) []Object {
+	newest := newestFinished(sessions)
 	var truth []Object
-	for _, f := range families {
-		if newest[f.template] == f && (f.head == completedExpired || f.head == failedExpired) {
-			f.head = keptLast
+	for _, s := range sessions {
+		if newest[s.template] == s && (s.verdict == completedExpired || s.verdict == failedExpired) {
+			s.verdict = keptLast
 		}
-		follows := ownerKept
-		if f.head.verdict == verdictDelete {
-			follows = ownerCollected
+		following := ownerKept
+		if s.verdict.action == verdictDelete {
+			following = ownerCollected
 		}
-		for _, m := range f.members {
+		for _, o := range s.objects {
 			switch {
-			case m.object.Kind == KindSession:
-				m.says = f.head
-			case m.says == withOwnerByBody && follows == ownerCollected:
-				m.says = notOurs
-			case m.says == withOwner && f.head == awaitingConfirmation:
-				m.object.Confirmed, m.says = ownerCollected.reason, follows
-			case m.says == withOwner, m.says == withOwnerByBody:
-				m.says = follows
+			case o.object.Kind == KindSession:
+				o.verdict = s.verdict
+			case o.verdict == notOursIfDeleted && following == ownerCollected:
+				o.verdict = notOurs
+			case o.verdict == followsSession && s.verdict == awaitingConfirmation:
+				o.object.Confirmed, o.verdict = ownerCollected.reason, following
+			case o.verdict == followsSession, o.verdict == notOursIfDeleted:
+				o.verdict = following
 			}
-			truth = append(truth, m.told())
+			truth = append(truth, o.resolved())
 		}
 	}
-	for _, m := range alone {
-		truth = append(truth, m.told())
+	for _, o := range others {
+		truth = append(truth, o.resolved())
 	}
 	slices.SortFunc(truth, compareObjects)
 	return truth
 }
 
-func newestOf(families []*family) map[string]*family {
-	newest := map[string]*family{}
-	for _, f := range families {
-		if !f.listed || f.end.IsZero() {
+func newestFinished(sessions []*sessionTruth) map[string]*sessionTruth {
+	newest := map[string]*sessionTruth{}
+	for _, s := range sessions {
+		if !s.listed || s.end.IsZero() {
 			continue
 		}
-		if best := newest[f.template]; best == nil || later(f, best) {
-			newest[f.template] = f
+		if best := newest[s.template]; best == nil || endsLater(s, best) {
+			newest[s.template] = s
 		}
 	}
 	return newest
 }
 
-func (m member) told() Object {
-	o := m.object
-	o.Verdict, o.Reason = m.says.verdict, m.says.reason
-	if m.says == awaitingConfirmation {
-		o.Confirmed = "orphaned"
+// resolved returns the object with its verdict, which must be final.
+func (o objectTruth) resolved() Object {
+	object := o.object
+	object.Verdict, object.Reason = o.verdict.action, o.verdict.reason
+	if o.verdict == awaitingConfirmation {
+		object.Confirmed = "orphaned"
 	}
-	return o
+	return object
 }
 
-func later(a, b *family) bool {
+func endsLater(a, b *sessionTruth) bool {
 	return cmp.Or(a.end.Compare(b.end), cmp.Compare(a.id, b.id)) > 0
 }
 
@@ -151,14 +151,14 @@ func compareObjects(a, b Object) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
 
-// document is the form in which objects are written to a file or served.
-func document(objects []Object) []byte {
+// objectsJSON returns objects as they are written to a file or served.
+func objectsJSON(objects []Object) []byte {
 	if objects == nil {
 		objects = []Object{}
 	}
 	text, err := json.MarshalIndent(map[string]any{"objects": objects}, "", "  ")
 	if err != nil {
-		panic(err) // texts only
+		panic(err) // only texts
 	}
 	return append(text, '\n')
 }

@@ -1,10 +1,8 @@
-// Package lab simulates a CSM system over loopback: BOS, CFS and Kubernetes in their true
-// wire formats, with the quirks of each release from CSM 1.0 to 1.6, filled with a world
-// that is made from a seed, and with the truth about it.
+// Package lab simulates a CSM system on loopback: BOS, CFS and Kubernetes in their real wire formats, with the quirks
+// of each release from CSM 1.0 to 1.6, and a world of objects that is made from a seed, with the truth about it.
 //
-// It imports nothing of the product. What a plan must say of each object is worked out from
-// how the object was made, so that a test can hold the product against an independent
-// witness.
+// It imports nothing of the product. What a plan must say about each object follows from how the object was made, so
+// that a test can compare the product with an independent witness.
 package lab
 
 import (
@@ -28,17 +26,16 @@ const day = 24 * time.Hour
 
 // Options say which world to make.
 type Options struct {
-	CSM      string // release, such as 1.4
-	Seed     uint64
-	Sessions int // how many stories of sessions to tell; other objects come in proportion
-	Nodes    int // compute nodes of the machine; 0 is 64
-	// SessionNodes is of how many nodes a session is at most; 0 is 16.
-	SessionNodes int
-	Now          time.Time // all ages are counted back from here; zero is the time of the call
-	// ListBytes is what BOS's session list has to carry. 0 takes what the sessions come
-	// to, but leaves the list well below the size at which it hangs; less than 0 is what they come to.
+	CSM          string // release, such as 1.4
+	Seed         uint64
+	Sessions     int       // number of stories about sessions; other objects come in proportion
+	Nodes        int       // compute nodes of the machine; default 64
+	SessionNodes int       // most nodes of a session; default 16
+	Now          time.Time // all ages count back from here; zero: the time of the call
+	// ListBytes is the size of BOS's session list. 0: the size of the sessions, but well below that at which the list
+	// hangs; negative: the size of the sessions.
 	ListBytes int
-	// Only names the stories to tell; empty is all that belong to the release.
+	// Only names the stories to tell; empty: all that belong to the release.
 	Only []string
 }
 
@@ -52,7 +49,7 @@ type World struct {
 	cfs        []simcfs.Session
 	components []simcfs.Component
 	objects    []kubeObject
-	shelf      *simkube.Shelf // more of them; nil: none
+	bulk       *simkube.Bulk // more objects; may be nil
 	truth      []Object
 	facts      map[string]Fact
 	links      map[string]Link
@@ -63,7 +60,7 @@ type kubeObject struct {
 	object   runtime.Object
 }
 
-// NewWorld makes a world. The same options make the same world.
+// NewWorld makes a world of stories. The same options make the same world.
 func NewWorld(options Options) (*World, error) {
 	profile, err := profileOf(options.CSM)
 	if err != nil {
@@ -78,47 +75,46 @@ func NewWorld(options Options) (*World, error) {
 	b := newBuilder(&World{Options: options, Profile: profile})
 	for _, name := range options.Only {
 		if !slices.ContainsFunc(allStories(), func(s story) bool { return s.name == name }) {
-			return nil, fmt.Errorf("no story %q", name)
+			return nil, fmt.Errorf("unknown story %q", name)
 		}
 	}
-	b.landscape()
-	sessions, leftovers, cfs := options.Sessions, share(options.Sessions, 3), share(options.Sessions, 3)
+	b.addUnrelated()
+	sessions, leftovers, cfs := options.Sessions, oneIn(options.Sessions, 3), oneIn(options.Sessions, 3)
 	if !profile.BOSv1 {
-		sessions, leftovers, cfs = 0, options.Sessions, share(options.Sessions, 2)
+		sessions, leftovers, cfs = 0, options.Sessions, oneIn(options.Sessions, 2)
 	}
 	b.tell(sessionStories, sessions)
 	b.tell(leftoverStories, leftovers)
 	b.tell(cfsStories, cfs)
 	b.fillComponents()
-	b.truth = settle(b.families, b.alone)
-	b.facts = b.factsOf()
+	b.truth = resolveTruth(b.sessionTruths, b.otherTruths)
+	b.facts = b.collectFacts()
 	return b.World, nil
 }
 
-// share is one n-th, but never nothing of something.
-func share(total, n int) int { return (total + n - 1) / n }
+// oneIn returns one n-th of total, rounded up.
+func oneIn(total, n int) int { return (total + n - 1) / n }
 
-// Truth is what a first plan with default settings must say of each object that it lists,
-// by kind and name.
+// Truth returns what a first plan with default settings must say about each object, by kind and name.
 func (w *World) Truth() []Object { return slices.Clone(w.truth) }
 
-// Nodes names the compute nodes of the machine.
+// Nodes returns the compute nodes of the machine.
 func (w *World) Nodes() []string { return nodeNames(w.Options.Nodes) }
 
-// TruthDocument is Truth as the JSON of a truth file.
-func (w *World) TruthDocument() []byte { return document(w.truth) }
+// TruthDocument returns Truth as the JSON of a truth file.
+func (w *World) TruthDocument() []byte { return objectsJSON(w.truth) }
 
-// builder makes a world. It draws on nothing but its seed.
+// builder makes a world. All its randomness comes from the seed.
 type builder struct {
 	*World
 
-	source   *rand.ChaCha8
-	random   *rand.Rand
-	now      time.Time
-	nodes    []string
-	families []*family
-	alone    []member
-	story    string
+	source        *rand.ChaCha8
+	random        *rand.Rand
+	now           time.Time
+	nodes         []string
+	sessionTruths []*sessionTruth
+	otherTruths   []objectTruth
+	story         string
 }
 
 func newBuilder(w *World) *builder {
@@ -132,7 +128,7 @@ func newBuilder(w *World) *builder {
 	}
 }
 
-// nodeNames gives the nodes their physical names: cabinet, chassis, slot, board, node.
+// nodeNames returns physical names of nodes: cabinet, chassis, slot, board, node.
 func nodeNames(n int) []string {
 	names := make([]string, 0, n)
 	for i := range n {
@@ -141,18 +137,17 @@ func nodeNames(n int) []string {
 	return names
 }
 
-// story is one thing that happens on a real system, as a function that makes its objects
-// and says what is true of each.
+// story is something that happens on a real system. Telling it makes its objects and what is true of each.
 type story struct {
-	name   string
-	weight int                // how often it is told among the ordinary ones; 0 is only in its turn
-	when   func(Profile) bool // where it can happen; nil is everywhere
-	tell   func(*builder)
+	name    string
+	weight  int                // how often it is told as an ordinary story; 0: only in its turn
+	applies func(Profile) bool // releases in which it can happen; nil: all
+	tell    func(*builder)
 }
 
 func allStories() []story { return slices.Concat(sessionStories, leftoverStories, cfsStories) }
 
-// Stories names the stories that belong to a release.
+// Stories returns the names of the stories that belong to a release.
 func Stories(csm string) ([]string, error) {
 	profile, err := profileOf(csm)
 	if err != nil {
@@ -164,19 +159,19 @@ func Stories(csm string) ([]string, error) {
 	}
 	var names []string
 	for _, s := range slices.Concat(tables...) {
-		if s.when == nil || s.when(profile) {
+		if s.applies == nil || s.applies(profile) {
 			names = append(names, s.name)
 		}
 	}
 	return names, nil
 }
 
-// tell tells n stories of a table: two of five in a shuffled turn in which each comes up
-// once, the others by weight, as ordinary life has it.
+// tell tells n stories of a table: of each five, two in a shuffled order in which every story has its turn, and three
+// by weight, as they happen on a real system.
 func (b *builder) tell(table []story, n int) {
 	var turn, ordinary []story
 	for _, s := range table {
-		if s.when != nil && !s.when(b.Profile) {
+		if s.applies != nil && !s.applies(b.Profile) {
 			continue
 		}
 		if len(b.Options.Only) > 0 && !slices.Contains(b.Options.Only, s.name) {

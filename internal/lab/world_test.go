@@ -81,13 +81,14 @@ func TestEveryStoryIsTold(t *testing.T) {
 
 var (
 	sessionID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	reasons   = regexp.MustCompile(`^(delete (completed-expired|failed-expired|abandoned|ghost|owner-collected|cfs-expired)|` +
+	reasons   = regexp.MustCompile(`^(delete (completed-expired|failed-expired|abandoned|ghost|` +
+		`owner-collected|cfs-expired)|` +
 		`keep (running|too-young|kept-last|kept-by-rule|not-ours|in-use|awaiting-confirmation|owner-kept|foreign)|` +
 		`unknown (bad-data|clock-skew))$`)
 )
 
-// judged says whether a plan lists an object, going by its name alone.
-func judged(o lab.Object) bool {
+// isJudged reports whether a plan lists an object, by its name.
+func isJudged(o lab.Object) bool {
 	switch o.Kind {
 	case lab.KindJob:
 		return strings.HasPrefix(o.Name, "boa-")
@@ -112,7 +113,7 @@ func TestTruthCoversExactlyWhatIsJudged(t *testing.T) {
 			told[thing] = true
 		}
 		for _, o := range server.Objects() {
-			if judged(o) && !told[o] {
+			if isJudged(o) && !told[o] {
 				t.Errorf("%s %s has no truth", o.Kind, o.Name)
 			}
 			delete(told, o)
@@ -144,8 +145,7 @@ func TestOneOfEachTemplateIsKept(t *testing.T) {
 	}
 }
 
-// TestBodyCountsOnlyForWhatWouldGo: what is in a ConfigMap is not looked at while its
-// session stays.
+// The content of a ConfigMap does not matter while its session is kept.
 func TestBodyCountsOnlyForWhatWouldGo(t *testing.T) {
 	options := lab.Options{CSM: "1.4", Seed: 1, Sessions: 30, Now: someDay, Only: []string{"configmap-two-keys"}}
 	session := map[string]string{}
@@ -171,7 +171,7 @@ func TestBodyCountsOnlyForWhatWouldGo(t *testing.T) {
 	}
 }
 
-func TestTheListStaysBelowItsLimit(t *testing.T) {
+func TestListStaysBelowItsLimit(t *testing.T) {
 	for _, sessions := range []int{0, 40, 3000} {
 		server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: sessions, Nodes: 600}, lab.ServerOptions{})
 		if size := server.BOS.ListBytes(); size > 4<<20*3/4 {

@@ -229,7 +229,7 @@ func bosEtcd(t testing.TB, world *World) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(server.BOS.CopyTo(etcd.URL), server.Close()); err != nil {
+	if err := errors.Join(server.BOS.CopyToEtcd(etcd.URL), server.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return etcd.URL

@@ -1,24 +1,20 @@
 package simbos
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
-// Progress is what BOA last wrote of a boot set: the nodes by phase and category (not_started,
-// in_progress, succeeded, failed, excluded).
+// Progress is what BOA last wrote about a boot set: nodes by phase and category (not_started, in_progress, succeeded,
+// failed, excluded).
 type Progress map[string]map[string][]string
 
-// WriteProgress is BOA writing the status of a boot set. It does not look whether there is still a
-// session: if that has been deleted, this makes a ghost of it (docs/csm.md, "Ghosts").
+// WriteProgress writes the status of a boot set, as BOA does. BOA does not check whether the session still exists: if
+// it has been deleted, this makes it a ghost (docs/csm.md, "Ghosts").
 func (s *Server) WriteProgress(id, operation string, set BootSet, start any) {
 	s.store.write(id, "status/"+set.Name, setRecord{set: set, operation: operation, start: start},
-		pickleBootSet+pickleNode*len(set.Nodes)*len(phases(operation)))
+		pickleBootSet+pickleNode*len(set.Nodes)*len(Phases(operation)))
 }
 
-// WriteStop is BOA writing the end of a session, into its status record and those of its boot sets. The
-// first end that is written stays. A session that has been deleted becomes a ghost.
+// WriteStop writes the end of a session into its status record and those of its boot sets, as BOA does. A later end
+// does not replace an earlier one. A session that has been deleted becomes a ghost.
 func (s *Server) WriteStop(id string, start, stop any) {
 	s.store.mu.Lock()
 	record, ok := s.store.sessions[id]["status"].value.(statusRecord)
@@ -44,14 +40,11 @@ func (s *store) write(id, attribute string, value any, size int) {
 	if s.sessions[id] == nil {
 		s.sessions[id] = map[string]entry{}
 	}
-	s.sessions[id][attribute] = entry{value, len(base) + len(id) + 1 + len(attribute) + size}
-	s.push(id, attribute)
+	s.sessions[id][attribute] = entry{value, len(keyPrefix) + len(id) + 1 + len(attribute) + size}
+	s.saveToEtcd(id, attribute)
 }
 
-// Phases names the phases of an operation, in their order.
-func Phases(operation string) []string { return phases(operation) }
-
-// Ghosts returns the IDs of the sessions that have nothing left but status keys, sorted.
+// Ghosts returns the IDs of the sessions that have only status keys left, sorted.
 func (s *Server) Ghosts() []string {
 	var ghosts []string
 	for _, id := range s.IDs() {
@@ -62,17 +55,20 @@ func (s *Server) Ghosts() []string {
 	return ghosts
 }
 
-// Whole says whether a session's record and the status of a boot set of it at least are there.
-func (s *Server) Whole(id string) bool {
+// HasRecord reports whether a session has its record and the status of at least one boot set.
+func (s *Server) HasRecord(id string) bool {
 	attributes, _ := s.store.get(id)
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
-	return len(attributes) > 0 && slices.ContainsFunc(slices.Collect(maps.Keys(s.store.sessions[id])), func(attribute string) bool {
-		return strings.HasPrefix(attribute, "status/")
-	})
+	for attribute := range s.store.sessions[id] {
+		if strings.HasPrefix(attribute, "status/") {
+			return len(attributes) > 0
+		}
+	}
+	return false
 }
 
-// HasV2 says whether a session of BOS v2 is there.
+// HasV2 reports whether a session of BOS v2 exists.
 func (s *Server) HasV2(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,14 +76,14 @@ func (s *Server) HasV2(name string) bool {
 	return ok
 }
 
-// RemoveV2 takes a session of BOS v2 out of its store.
+// RemoveV2 removes a session of BOS v2 without going through the API.
 func (s *Server) RemoveV2(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.v2, name)
 }
 
-// Stop gives what a session's status record has as its end; nil if it has none.
+// Stop returns stop_time of a session's status record; nil if it has none.
 func (s *Server) Stop(id string) any {
 	_, status := s.store.get(id)
 	if status == nil {
@@ -96,9 +92,8 @@ func (s *Server) Stop(id string) any {
 	return status.stop
 }
 
-// nodes gives the nodes of a phase by category: as BOA wrote them, or as the boot set says for one that
-// was put there whole.
-func (r setRecord) nodes(phase string) map[string][]string {
+// nodesByCategory returns the nodes of a phase: as BOA wrote them or, if it wrote none, as the boot set says.
+func (r setRecord) nodesByCategory(phase string) map[string][]string {
 	if r.set.Progress != nil {
 		return r.set.Progress[phase]
 	}

@@ -15,49 +15,50 @@ import (
 	"go.uber.org/zap"
 )
 
-// etcd is a real one, which BOS keeps its keys in. Its client takes as much in one answer as BOS's does.
+// etcd is a client of a real etcd that holds BOS's keys. It accepts as much in one answer as BOS's client does.
 type etcd struct {
 	*clientv3.Client
 
-	// patient gives a context for one request. It is none of who asks BOS: BOS goes on when its client has left.
-	patient func() (context.Context, context.CancelFunc)
+	// newContext returns a context for one request. It is not that of the request to BOS: BOS goes on when its client
+	// has left.
+	newContext func() (context.Context, context.CancelFunc)
 }
 
-// etcdPatience is how long a request of the lab's may take; BOS itself would wait for ever.
-const etcdPatience = time.Minute
+// etcdTimeout limits one request to etcd. BOS itself would wait for ever.
+const etcdTimeout = time.Minute
 
-// KeepIn moves all sessions into a real etcd: attributes as text, status records as bytes that only BOS
-// understands. From then on that is where everything is read from.
-func (s *Server) KeepIn(endpoint string) error {
+// MoveToEtcd moves all sessions into a real etcd: attributes as text, status records as bytes that only BOS
+// understands. From then on everything is read from there.
+func (s *Server) MoveToEtcd(endpoint string) error {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	var err error
-	s.store.etcd, err = s.store.copyTo(endpoint)
+	s.store.etcd, err = s.store.copyToEtcd(endpoint)
 	return err
 }
 
-// CopyTo puts a copy of all sessions into a real etcd, for who reads keys there. What BOS answers goes on
-// coming from memory, which is faster; what is deleted in BOS stays in the copy.
-func (s *Server) CopyTo(endpoint string) error {
+// CopyToEtcd copies all sessions into a real etcd, for clients that read keys there. BOS still answers from memory,
+// which is faster, and what is deleted in BOS stays in the copy.
+func (s *Server) CopyToEtcd(endpoint string) error {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
-	e, err := s.store.copyTo(endpoint)
+	e, err := s.store.copyToEtcd(endpoint)
 	if err != nil {
 		return err
 	}
 	return e.Close()
 }
 
-// copyTo gives the etcd that it has filled. The caller holds the lock.
-func (s *store) copyTo(endpoint string) (*etcd, error) {
+// copyToEtcd returns the etcd that it has filled. The caller holds the lock.
+func (s *store) copyToEtcd(endpoint string) (*etcd, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{endpoint}, MaxCallRecvMsgSize: ListLimit, Logger: zap.NewNop(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("the lab's etcd: %w", err)
+		return nil, fmt.Errorf("connect to the lab's etcd: %w", err)
 	}
 	e := &etcd{client, func() (context.Context, context.CancelFunc) {
-		return context.WithTimeout(context.Background(), etcdPatience)
+		return context.WithTimeout(context.Background(), etcdTimeout)
 	}}
 	var puts []clientv3.Op
 	for id, keys := range s.sessions {
@@ -65,20 +66,20 @@ func (s *store) copyTo(endpoint string) (*etcd, error) {
 			puts = append(puts, clientv3.OpPut(key(id, attribute), string(e.encode(id, attribute))))
 		}
 	}
-	for some := range slices.Chunk(puts, 100) { // etcd takes 128 in a transaction, and 1.5 MB
-		ctx, cancel := e.patient()
+	for some := range slices.Chunk(puts, 100) { // etcd accepts 128 in a transaction, and 1.5 MB
+		ctx, cancel := e.newContext()
 		_, err := client.Txn(ctx).Then(some...).Commit()
 		cancel()
 		if err != nil {
-			return e, fmt.Errorf("the lab's etcd: %w", err)
+			return e, fmt.Errorf("write to the lab's etcd: %w", err)
 		}
 	}
 	return e, nil
 }
 
-func key(id, attribute string) string { return base + id + "/" + attribute }
+func key(id, attribute string) string { return keyPrefix + id + "/" + attribute }
 
-// pickle is a status record as it lies in etcd.
+// pickle is a status record as etcd holds it.
 type pickle struct {
 	Start, Stop any
 	Broken      bool     `json:",omitempty"`
@@ -89,7 +90,7 @@ type pickle struct {
 // magic begins a pickle of Python's protocol 4.
 const magic = "\x80\x04"
 
-// encode gives the value of a key, as long as its size says.
+// encode returns the value of a key, padded to its size.
 func (e entry) encode(id, attribute string) []byte {
 	if text, ok := e.value.(string); ok {
 		return []byte(text)
@@ -103,7 +104,7 @@ func (e entry) encode(id, attribute string) []byte {
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // plain data
+		panic(err) // only texts and numbers
 	}
 	value := append([]byte(magic), text...)
 	if padding := e.size - len(key(id, attribute)) - len(value); padding > 0 {
@@ -112,7 +113,7 @@ func (e entry) encode(id, attribute string) []byte {
 	return value
 }
 
-// decode reads the value of a key. A record that is none can be there, and cannot be read.
+// decode reads the value of a key. Bytes that are not a status record become a broken one.
 func decode(attribute string, keySize int, value []byte) entry {
 	e := entry{string(value), keySize + len(value)}
 	text, pickled := bytes.CutPrefix(value, []byte(magic))
@@ -131,21 +132,21 @@ func decode(attribute string, keySize int, value []byte) entry {
 	return e
 }
 
-// pull brings what is known of a session up to what etcd has. The caller holds the lock.
-func (s *store) pull(id string) {
+// loadFromEtcd replaces a session's keys by those in etcd. The caller holds the lock.
+func (s *store) loadFromEtcd(id string) {
 	if s.etcd == nil {
 		return
 	}
-	ctx, cancel := s.etcd.patient()
+	ctx, cancel := s.etcd.newContext()
 	defer cancel()
-	answer, err := s.etcd.Get(ctx, base+id+"/", clientv3.WithPrefix())
+	answer, err := s.etcd.Get(ctx, keyPrefix+id+"/", clientv3.WithPrefix())
 	if err != nil {
 		log.Printf("lab: etcd: %v", err)
 		return
 	}
 	delete(s.sessions, id)
 	for _, kv := range answer.Kvs {
-		attribute := strings.TrimPrefix(string(kv.Key), base+id+"/")
+		attribute := strings.TrimPrefix(string(kv.Key), keyPrefix+id+"/")
 		e := decode(attribute, len(kv.Key), kv.Value)
 		if s.sessions[id] == nil {
 			s.sessions[id] = map[string]entry{}
@@ -154,45 +155,45 @@ func (s *store) pull(id string) {
 	}
 }
 
-// push writes one key. The caller holds the lock.
-func (s *store) push(id, attribute string) {
+// saveToEtcd writes one key. The caller holds the lock.
+func (s *store) saveToEtcd(id, attribute string) {
 	if s.etcd == nil {
 		return
 	}
-	ctx, cancel := s.etcd.patient()
+	ctx, cancel := s.etcd.newContext()
 	defer cancel()
-	if _, err := s.etcd.Put(ctx, key(id, attribute), string(s.sessions[id][attribute].encode(id, attribute))); err != nil {
+	value := s.sessions[id][attribute].encode(id, attribute)
+	if _, err := s.etcd.Put(ctx, key(id, attribute), string(value)); err != nil {
 		log.Printf("lab: etcd: %v", err)
 	}
 }
 
-// drop deletes the keys of a session.
-func (s *store) drop(id string) {
+// deleteFromEtcd deletes the keys of a session.
+func (s *store) deleteFromEtcd(id string) {
 	if s.etcd == nil {
 		return
 	}
-	ctx, cancel := s.etcd.patient()
+	ctx, cancel := s.etcd.newContext()
 	defer cancel()
-	if _, err := s.etcd.Delete(ctx, base+id+"/", clientv3.WithPrefix()); err != nil {
+	if _, err := s.etcd.Delete(ctx, keyPrefix+id+"/", clientv3.WithPrefix()); err != nil {
 		log.Printf("lab: etcd: %v", err)
 	}
 }
 
-// list reads everything in one piece, keys and values, as BOS's list does; keysOnly leaves out the values,
-// as BOS does not.
+// list reads all keys in one request. BOS's list reads the values too; with keysOnly they are left out.
 func (e *etcd) list(keysOnly bool) (ids []string, err error) {
-	ctx, cancel := e.patient()
+	ctx, cancel := e.newContext()
 	defer cancel()
 	options := []clientv3.OpOption{clientv3.WithPrefix()}
 	if keysOnly {
 		options = append(options, clientv3.WithKeysOnly())
 	}
-	answer, err := e.Get(ctx, base, options...)
+	answer, err := e.Get(ctx, keyPrefix, options...)
 	if err != nil {
 		return nil, err
 	}
 	for _, kv := range answer.Kvs {
-		id, _, _ := strings.Cut(strings.TrimPrefix(string(kv.Key), base), "/")
+		id, _, _ := strings.Cut(strings.TrimPrefix(string(kv.Key), keyPrefix), "/")
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
@@ -201,12 +202,12 @@ func (e *etcd) list(keysOnly bool) (ids []string, err error) {
 
 var errTooLarge = errors.New("larger than what gRPC carries in one answer")
 
-// listed gives what the list is made of, if the database sends it in one piece.
-func (s *store) listed() ([]string, error) {
+// listIDs returns the IDs for a list. It fails if the keys and values are more than the database sends in one answer.
+func (s *store) listIDs() ([]string, error) {
 	if s.etcd != nil {
 		return s.etcd.list(false)
 	}
-	if s.bytes() > ListLimit {
+	if s.size() > ListLimit {
 		return nil, errTooLarge
 	}
 	return s.ids(), nil

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Has says whether any key of a session is left.
+// Has reports whether a session has any key left.
 func (s *Server) Has(id string) bool {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	return len(s.store.sessions[id]) > 0
 }
 
-// Sessions returns all sessions as they are now, by ID, in the form that Add takes.
+// Sessions returns all sessions as they are now, by ID, as Add takes them.
 func (s *Server) Sessions() []Session {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()

@@ -14,23 +14,22 @@ import (
 
 // Options are the ways in which one release of BOS differs from another.
 type Options struct {
-	Version     string // of the service, such as 2.0.47
-	V1, V2      bool   // which of its APIs it has
+	Version     string // such as 2.0.47
+	V1, V2      bool   // which APIs are served
 	TemplateKey string // templateUuid or templateName
-	// HonestComplete: complete follows stop_time. Otherwise complete, in_progress and
-	// error_count are false, false and 0 whatever happens.
+	// HonestComplete means that complete follows stop_time. Otherwise complete, in_progress and error_count are false,
+	// false and 0 whatever happens.
 	HonestComplete bool
 	Created201     bool // boot set status answers 201
 	RefuseTenants  bool // a tenant header is a 400
 	Workers        int  // requests served at once
-	// WorkerLife is how long a worker may be stuck before something kills it and its
-	// connection; 0 means nothing ever does.
+	// WorkerLife is how long a worker may be stuck before it and its connection are killed; 0: for ever.
 	WorkerLife  time.Duration
-	ServiceTime time.Duration // each request takes at least this long, and a worker with it
-	Seed        uint64        // of the order in which the list comes
+	ServiceTime time.Duration // each request occupies a worker for at least this long
+	Seed        uint64        // of the order of the list
 }
 
-// Server is a running BOS, to be served by net/http. Close ends whatever hangs in it.
+// Server is a running BOS, to be served by net/http. Close ends requests that hang.
 type Server struct {
 	options  Options
 	store    store
@@ -44,10 +43,10 @@ type Server struct {
 	mu      sync.Mutex
 	v2      map[string]V2Session
 	random  *rand.Rand
-	restart chan struct{} // closed when what hangs is to end
+	restart chan struct{} // closed to end the requests that hang
 }
 
-// New makes a BOS without any session.
+// New returns a BOS without sessions.
 func New(options Options) *Server {
 	return &Server{
 		options: options,
@@ -59,45 +58,44 @@ func New(options Options) *Server {
 	}
 }
 
-// Add puts a session into the store.
+// Add stores a session without going through the API.
 func (s *Server) Add(session Session) { s.store.add(session, s.options.TemplateKey) }
 
-// AddV2 puts a session of BOS v2 into its store.
+// AddV2 stores a session of BOS v2 without going through the API.
 func (s *Server) AddV2(session V2Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.v2[session.Name] = session
 }
 
-// Remove takes a session out of the store, behind the back of the API.
+// Remove removes a session without going through the API.
 func (s *Server) Remove(id string) { s.store.remove(id) }
 
 // IDs returns all session IDs, ghosts included, sorted.
 func (s *Server) IDs() []string { return s.store.ids() }
 
-// ListBytes is what the list would have to carry.
-func (s *Server) ListBytes() int { return s.store.bytes() }
+// ListBytes returns the size of all keys and values, which the list has to carry.
+func (s *Server) ListBytes() int { return s.store.size() }
 
-// ScaleList makes the list carry so many bytes.
+// ScaleList scales the sizes of all keys, so that the list has to carry this many bytes.
 func (s *Server) ScaleList(bytes int) { s.store.scale(bytes) }
 
-// SetEtcdDown makes every call that needs the database wait until it is set back.
+// SetEtcdDown makes every request that needs the database wait until it is up again.
 func (s *Server) SetEtcdDown(down bool) { s.etcdDown.Store(down) }
 
 // SetListHangs makes the list hang whatever its size.
 func (s *Server) SetListHangs(hangs bool) { s.hangs.Store(hangs) }
 
-// ListRetries counts how often a hanging list has asked the database again, whether or not
-// anyone was still waiting for it.
+// ListRetries returns how often hanging lists have asked the database again, whether or not a client still waited.
 func (s *Server) ListRetries() int64 { return s.retries.Load() }
 
-// Hung is the number of workers that wait for the database in vain.
+// Hung returns the number of workers that wait for the database in vain.
 func (s *Server) Hung() int { return int(s.hung.Load()) }
 
-// MaxHung is how many did so at once at most, so far.
+// MaxHung returns the highest value of Hung so far.
 func (s *Server) MaxHung() int { return int(s.maxHung.Load()) }
 
-// Busy is the number of workers at work or stuck.
+// Busy returns the number of workers at work or stuck.
 func (s *Server) Busy() int { return len(s.workers) }
 
 // Restart ends every request under way without an answer, as a restarted BOS does.
@@ -108,7 +106,7 @@ func (s *Server) Restart() {
 	s.restart = make(chan struct{})
 }
 
-// Close is Restart for the last time.
+// Close ends every request under way, and the connection to etcd.
 func (s *Server) Close() {
 	s.Restart()
 	s.store.mu.Lock()
@@ -124,8 +122,8 @@ func (s *Server) restarted() <-chan struct{} {
 	return s.restart
 }
 
-// ServeHTTP takes a worker for as long as the request is worked on, which for a stuck one
-// is longer than its client waits: net/http leaves a handler running when its client goes.
+// ServeHTTP occupies a worker for as long as the request is worked on. A stuck one outlasts its client: net/http does
+// not end a handler when the client leaves.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.workers <- struct{}{}:
@@ -145,9 +143,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.route(w, r)
 }
 
-// await waits the way BOS's database client does: for ever, and without looking whether
-// the client is still there.
-func (s *Server) await(stuck func() bool, count *atomic.Int64) {
+// awaitWhile waits as BOS's database client does: for ever, and without checking whether the client is still there.
+func (s *Server) awaitWhile(stuck func() bool, count *atomic.Int64) {
 	if !stuck() {
 		return
 	}
@@ -173,23 +170,23 @@ func (s *Server) await(stuck func() bool, count *atomic.Int64) {
 	}
 }
 
-func (s *Server) awaitDatabase() { s.await(s.etcdDown.Load, nil) }
+func (s *Server) awaitDatabase() { s.awaitWhile(s.etcdDown.Load, nil) }
 
 func (s *Server) shuffled(ids []string) []string {
-	ids = append([]string{}, ids...) // never null: an empty list is []
+	ids = append([]string{}, ids...) // not nil: an empty list is []
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	return ids
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-func problem(w http.ResponseWriter, status int, title, detail string) {
+func writeProblem(w http.ResponseWriter, status int, title, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
@@ -197,10 +194,10 @@ func problem(w http.ResponseWriter, status int, title, detail string) {
 	})
 }
 
-// noRoute is what the web framework says of a path it does not know: the body by which a
-// BOS without v1 differs from one without the session.
-func noRoute(w http.ResponseWriter) {
-	problem(w, http.StatusNotFound, "Not Found", "The requested URL was not found on the server. "+
+// writeNoRoute answers as the web framework does for an unknown path. By this body a BOS without v1 differs from one
+// without the session.
+func writeNoRoute(w http.ResponseWriter) {
+	writeProblem(w, http.StatusNotFound, "Not Found", "The requested URL was not found on the server. "+
 		"If you entered the URL manually please check your spelling and try again.")
 }
 
@@ -224,36 +221,36 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		if s.options.V2 {
 			versions = append(versions, s.version("/v2", false))
 		}
-		answer(w, http.StatusOK, versions)
+		writeJSON(w, http.StatusOK, versions)
 	case slices.Contains(parts[1:], ""):
-		noRoute(w)
+		writeNoRoute(w)
 	case parts[0] == "v1" && s.options.V1:
 		s.routeV1(w, r, parts[1:])
 	case parts[0] == "v2" && s.options.V2:
 		s.routeV2(w, r, parts[1:])
 	default:
-		noRoute(w)
+		writeNoRoute(w)
 	}
 }
 
-func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if slices.Contains(methods, r.Method) {
 		return true
 	}
-	problem(w, http.StatusMethodNotAllowed, "Method Not Allowed",
+	writeProblem(w, http.StatusMethodNotAllowed, "Method Not Allowed",
 		"The method is not allowed for the requested URL.")
 	return false
 }
 
 func (s *Server) routeV2(w http.ResponseWriter, r *http.Request, parts []string) {
-	if len(parts) <= 2 && !allow(w, r, http.MethodGet) {
+	if len(parts) <= 2 && !allowMethods(w, r, http.MethodGet) {
 		return
 	}
 	switch {
 	case len(parts) == 0, len(parts) == 1 && parts[0] == "version":
-		answer(w, http.StatusOK, s.version("/v2", true))
+		writeJSON(w, http.StatusOK, s.version("/v2", true))
 	case len(parts) == 1 && parts[0] == "healthz":
-		answer(w, http.StatusOK, map[string]string{"dbStatus": "ok", "apiStatus": "ok"})
+		writeJSON(w, http.StatusOK, map[string]string{"dbStatus": "ok", "apiStatus": "ok"})
 	case len(parts) == 1 && parts[0] == "sessions":
 		s.mu.Lock()
 		sessions := make([]any, 0, len(s.v2))
@@ -261,19 +258,19 @@ func (s *Server) routeV2(w http.ResponseWriter, r *http.Request, parts []string)
 			sessions = append(sessions, session.body())
 		}
 		s.mu.Unlock()
-		answer(w, http.StatusOK, sessions)
+		writeJSON(w, http.StatusOK, sessions)
 	case len(parts) == 2 && parts[0] == "sessions":
 		s.mu.Lock()
 		session, ok := s.v2[parts[1]]
 		s.mu.Unlock()
 		if !ok || session.Tenant != "" {
-			problem(w, http.StatusNotFound, "Session could not found.",
+			writeProblem(w, http.StatusNotFound, "Session could not found.",
 				fmt.Sprintf("Session %s could not be found", parts[1]))
 			return
 		}
-		answer(w, http.StatusOK, session.body())
+		writeJSON(w, http.StatusOK, session.body())
 	default:
-		noRoute(w)
+		writeNoRoute(w)
 	}
 }
 

@@ -1,9 +1,8 @@
-// Package simbos plays the Boot Orchestration Service of one CSM release: the whole of its
-// v1 API that a garbage collector can meet, and the little of v2 that it asks.
+// Package simbos simulates the Boot Orchestration Service of one CSM release: all of its v1 API that a garbage
+// collector can meet, and the little of v2 that it asks.
 //
-// BOS v1 keeps nothing but keys in an etcd, and most of what is odd about it follows from
-// that (docs/csm.md, "BOS v1"). So this package keeps keys too, and lets the oddities
-// follow from them.
+// BOS v1 stores nothing but keys in an etcd, and most of its oddities follow from that (docs/csm.md, "BOS v1"). This
+// package stores keys too, and lets the oddities follow from them.
 package simbos
 
 import (
@@ -15,21 +14,21 @@ import (
 	"sync"
 )
 
-// ListLimit is what gRPC carries in one answer. A session list whose keys and values
-// together are larger never answers (docs/csm.md, "The list that hangs").
+// ListLimit is the largest answer that gRPC carries, in bytes. A session list whose keys and values are larger never
+// answers (docs/csm.md, "The list that hangs").
 const ListLimit = 4 << 20
 
-// Session describes one session to put into the store.
+// Session is a session of BOS v1.
 type Session struct {
 	ID        string
 	Template  string
 	Operation string
-	Job       string // empty is boa- and the ID
-	Start     any    // start_time as the API gives it: a text, or nil
-	Stop      any    // stop_time as the API gives it: a text, or nil
+	Job       string // empty: boa- and the ID
+	Start     any    // start_time as in the API: a text or nil
+	Stop      any    // stop_time as in the API: a text or nil
 	NoStatus  bool   // no status record was ever written
-	Ghost     bool   // nothing but the status keys is left
-	Broken    bool   // the status record can no longer be read: every GET gives 500
+	Ghost     bool   // only the status keys are left
+	Broken    bool   // the status record cannot be read: every GET is a 500
 	BootSets  []BootSet
 }
 
@@ -37,9 +36,8 @@ type Session struct {
 type BootSet struct {
 	Name   string
 	Nodes  []string
-	Failed int // how many of the nodes, from the front, failed
-	// Progress is what BOA wrote of the nodes; nil takes all but the failed to have gone the way of the
-	// session.
+	Failed int // number of nodes that failed, from the front
+	// Progress is what BOA wrote about the nodes; nil: all but the failed ones are where the session is.
 	Progress Progress
 }
 
@@ -49,13 +47,13 @@ type V2Session struct {
 	Start, End                any
 	Status                    string
 	Nodes                     []string
-	// Tenant owns it. Who does not name the tenant gets a 404 for it, and sees it in the list.
+	// Tenant owns the session. A client that does not name the tenant gets a 404 for it, but sees it in the list.
 	Tenant string
 }
 
 type entry struct {
 	value any
-	size  int // what etcd sends for it: key and value
+	size  int // of key and value, as etcd sends them
 }
 
 type statusRecord struct {
@@ -63,19 +61,18 @@ type statusRecord struct {
 	broken      bool
 }
 
-// store is the etcd, guarded by one lock. Its keys are /session/<id>/<attribute>; they are
-// kept by session, because BOS reads and deletes them by that prefix.
+// store plays BOS's etcd. Its keys are /session/<id>/<attribute>; they are stored by session, because BOS reads and
+// deletes them by that prefix.
 type store struct {
 	mu       sync.Mutex
 	sessions map[string]map[string]entry
-	etcd     *etcd // where they really are; nil: nowhere else
+	etcd     *etcd // holds the sessions if it is not nil
 }
 
-const base = "/session/"
+const keyPrefix = "/session/"
 
-// A pickled status record is about this long, and so much longer for each node in each
-// phase. Measured in order of magnitude only: what matters is that machines with many
-// nodes reach the limit with fewer sessions.
+// Sizes of pickled status records in bytes: of a session, of a boot set, and for each node in each phase. They are
+// orders of magnitude: what matters is that machines with many nodes reach the limit with fewer sessions.
 const (
 	pickleBase    = 620
 	pickleBootSet = 900
@@ -85,7 +82,7 @@ const (
 func (s *store) add(session Session, templateKey string) {
 	keys := map[string]entry{}
 	put := func(attribute string, value any, size int) {
-		keys[attribute] = entry{value, len(base) + len(session.ID) + 1 + len(attribute) + size}
+		keys[attribute] = entry{value, len(keyPrefix) + len(session.ID) + 1 + len(attribute) + size}
 	}
 	if !session.Ghost {
 		link := "/v1/session/" + session.ID + "/status"
@@ -99,14 +96,14 @@ func (s *store) add(session Session, templateKey string) {
 		put("status", statusRecord{session.Start, session.Stop, session.Broken}, pickleBase)
 	}
 	for _, set := range session.BootSets {
-		size := pickleBootSet + pickleNode*len(set.Nodes)*len(phases(session.Operation))
+		size := pickleBootSet + pickleNode*len(set.Nodes)*len(Phases(session.Operation))
 		put("status/"+set.Name, setRecord{set, session.Operation, session.Start, session.Stop}, size)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions[session.ID] = keys
 	for attribute := range keys {
-		s.push(session.ID, attribute)
+		s.saveToEtcd(session.ID, attribute)
 	}
 }
 
@@ -116,7 +113,8 @@ type setRecord struct {
 	start, stop any
 }
 
-func phases(operation string) []string {
+// Phases returns the phases of an operation, in order.
+func Phases(operation string) []string {
 	switch operation {
 	case "shutdown", "configure":
 		return []string{operation}
@@ -140,13 +138,13 @@ func (s *store) ids() []string {
 	return slices.Sorted(maps.Keys(s.sessions))
 }
 
-func (s *store) bytes() int {
+func (s *store) size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sum()
+	return s.totalSize()
 }
 
-func (s *store) sum() int {
+func (s *store) totalSize() int {
 	total := 0
 	for _, keys := range s.sessions {
 		for _, e := range keys {
@@ -156,11 +154,11 @@ func (s *store) sum() int {
 	return total
 }
 
-// scale gives every entry a size in proportion, so that all together come to want.
+// scale changes the sizes of all entries in proportion, so that they add up to want.
 func (s *store) scale(want int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	have := s.sum()
+	have := s.totalSize()
 	if have == 0 {
 		return
 	}
@@ -176,7 +174,7 @@ func (s *store) scale(want int) {
 func (s *store) get(id string) (attributes map[string]any, status *statusRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pull(id)
+	s.loadFromEtcd(id)
 	attributes = map[string]any{}
 	for attribute, e := range s.sessions[id] {
 		if record, ok := e.value.(statusRecord); ok {
@@ -191,18 +189,18 @@ func (s *store) get(id string) (attributes map[string]any, status *statusRecord)
 func (s *store) bootSet(id, name string) (setRecord, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pull(id)
+	s.loadFromEtcd(id)
 	record, ok := s.sessions[id]["status/"+name].value.(setRecord)
 	return record, ok
 }
 
-// remove deletes every key of a session and says how many there were.
+// remove deletes every key of a session, and returns how many there were.
 func (s *store) remove(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pull(id)
+	s.loadFromEtcd(id)
 	keys := len(s.sessions[id])
-	s.drop(id)
+	s.deleteFromEtcd(id)
 	delete(s.sessions, id)
 	return keys
 }

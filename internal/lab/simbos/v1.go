@@ -5,81 +5,80 @@ import (
 	"net/http"
 )
 
-// TenantHeader is the header that a CSM 1.5 refuses on every call of v1.
+// TenantHeader is the header with which CSM 1.5 refuses every request to v1.
 const TenantHeader = "Cray-Tenant-Name"
 
 func (s *Server) routeV1(w http.ResponseWriter, r *http.Request, parts []string) {
 	if s.options.RefuseTenants && r.Header.Get(TenantHeader) != "" {
-		problem(w, http.StatusBadRequest, "Multi-tenancy not supported",
+		writeProblem(w, http.StatusBadRequest, "Multi-tenancy not supported",
 			"BOS v1 does not support multi-tenancy; use BOS v2.")
 		return
 	}
 	switch {
 	case len(parts) == 0, len(parts) == 1 && parts[0] == "version":
-		if allow(w, r, http.MethodGet) {
-			answer(w, http.StatusOK, s.version("/v1", true))
+		if allowMethods(w, r, http.MethodGet) {
+			writeJSON(w, http.StatusOK, s.version("/v1", true))
 		}
 	case len(parts) == 1 && parts[0] == "healthz":
-		if allow(w, r, http.MethodGet) {
+		if allowMethods(w, r, http.MethodGet) {
 			s.awaitDatabase()
-			answer(w, http.StatusOK, map[string]string{"dbStatus": "ok", "apiStatus": "ok"})
+			writeJSON(w, http.StatusOK, map[string]string{"dbStatus": "ok", "apiStatus": "ok"})
 		}
 	case parts[0] == "session":
 		s.routeSession(w, r, parts[1:])
 	default:
-		noRoute(w)
+		writeNoRoute(w)
 	}
 }
 
 func (s *Server) routeSession(w http.ResponseWriter, r *http.Request, parts []string) {
 	switch {
 	case len(parts) == 0:
-		if allow(w, r, http.MethodGet) {
+		if allowMethods(w, r, http.MethodGet) {
 			s.list(w)
 		}
 	case len(parts) == 1 && r.Method == http.MethodDelete:
 		s.delete(w, parts[0])
 	case len(parts) == 1:
-		if allow(w, r, http.MethodGet, http.MethodDelete) {
+		if allowMethods(w, r, http.MethodGet, http.MethodDelete) {
 			s.get(w, parts[0])
 		}
 	case parts[1] != "status" || len(parts) > 3:
-		noRoute(w)
+		writeNoRoute(w)
 	case len(parts) == 2:
-		if allow(w, r, http.MethodGet) {
+		if allowMethods(w, r, http.MethodGet) {
 			s.status(w, parts[0])
 		}
 	default:
-		if allow(w, r, http.MethodGet) {
+		if allowMethods(w, r, http.MethodGet) {
 			s.bootSetStatus(w, parts[0], parts[2])
 		}
 	}
 }
 
-// list collects the ID of every key there is, in whatever order, once the database sends
-// them all in one piece; it asks for ever if they are too many (docs/csm.md, "The list
-// that hangs").
+// list answers with the IDs of all keys, in any order, once the database sends all keys in one answer. If they are too
+// many it asks again for ever (docs/csm.md, "The list that hangs").
 func (s *Server) list(w http.ResponseWriter) {
 	s.awaitDatabase()
 	var ids []string
-	s.await(func() (stuck bool) {
+	s.awaitWhile(func() (stuck bool) {
 		if s.hangs.Load() {
 			return true
 		}
 		var err error
-		ids, err = s.store.listed()
+		ids, err = s.store.listIDs()
 		return err != nil
 	}, &s.retries)
-	answer(w, http.StatusOK, s.shuffled(ids))
+	writeJSON(w, http.StatusOK, s.shuffled(ids))
 }
 
-// get gives the attributes and what the status record adds. A session without any
-// attribute, be it a ghost, is not there: 404 with an empty object.
+// get answers with the attributes and the fields of the status record. A session without attributes, which may be a
+// ghost, is a 404 with an empty object.
 func (s *Server) get(w http.ResponseWriter, id string) {
 	s.awaitDatabase()
 	session, status := s.store.get(id)
 	if len(session) == 0 {
-		answer(w, http.StatusNotFound, session)
+		writeJSON(w, http.StatusNotFound, session)
 		return
 	}
 	for _, field := range []string{"start_time", "stop_time", "complete", "in_progress", "error_count"} {
@@ -87,14 +86,14 @@ func (s *Server) get(w http.ResponseWriter, id string) {
 	}
 	if status != nil {
 		if status.broken {
-			internalError(w)
+			writeInternalError(w)
 			return
 		}
 		for field, value := range s.metadata(*status) {
 			session[field] = value
 		}
 	}
-	answer(w, http.StatusOK, session)
+	writeJSON(w, http.StatusOK, session)
 }
 
 func (s *Server) metadata(status statusRecord) map[string]any {
@@ -109,18 +108,17 @@ func (s *Server) metadata(status statusRecord) map[string]any {
 	}
 }
 
-func internalError(w http.ResponseWriter) {
-	problem(w, http.StatusInternalServerError, "Internal Server Error",
+func writeInternalError(w http.ResponseWriter) {
+	writeProblem(w, http.StatusInternalServerError, "Internal Server Error",
 		"The server encountered an internal error and was unable to complete your request. "+
 			"Either the server is overloaded or there is an error in the application.")
 }
 
-// delete answers 204 if there was any key, even only those of a ghost. The three s are
-// BOS's own.
+// delete answers 204 if there was any key, even if only those of a ghost. The three s are BOS's own.
 func (s *Server) delete(w http.ResponseWriter, id string) {
 	s.awaitDatabase()
 	if s.store.remove(id) == 0 {
-		answer(w, http.StatusNotFound, fmt.Sprintf("Sesssion: %s not found", id))
+		writeJSON(w, http.StatusNotFound, fmt.Sprintf("Sesssion: %s not found", id))
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -135,19 +133,19 @@ func withoutNull(m map[string]any) map[string]any {
 	return m
 }
 
-// status has no boot sets in it: the record is made before BOS knows them.
+// status answers without boot sets: the record is made before BOS knows them.
 func (s *Server) status(w http.ResponseWriter, id string) {
 	s.awaitDatabase()
 	_, status := s.store.get(id)
 	if status == nil {
-		problem(w, http.StatusNotFound, "The Session status was not found.", "Session "+id+" has no status")
+		writeProblem(w, http.StatusNotFound, "The Session status was not found.", "Session "+id+" has no status")
 		return
 	}
 	if status.broken {
-		internalError(w)
+		writeInternalError(w)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{
+	writeJSON(w, http.StatusOK, map[string]any{
 		"id":       id,
 		"metadata": withoutNull(s.metadata(*status)),
 		"links":    []map[string]string{{"rel": "self", "href": "/v1/session/" + id + "/status"}},
@@ -158,13 +156,13 @@ func (s *Server) bootSetStatus(w http.ResponseWriter, id, name string) {
 	s.awaitDatabase()
 	record, ok := s.store.bootSet(id, name)
 	if !ok {
-		problem(w, http.StatusNotFound, "The Boot Set was not found.", "Session "+id+" has no Boot Set "+name)
+		writeProblem(w, http.StatusNotFound, "The Boot Set was not found.", "Session "+id+" has no Boot Set "+name)
 		return
 	}
 	self := "/v1/session/" + id + "/status/" + name
 	links := []map[string]string{{"rel": "self", "href": self}}
 	list := []any{}
-	for _, phase := range phases(record.operation) {
+	for _, phase := range Phases(record.operation) {
 		links = append(links, map[string]string{"rel": "Phase", "href": self + "/" + phase})
 		list = append(list, record.phase(phase))
 	}
@@ -172,7 +170,7 @@ func (s *Server) bootSetStatus(w http.ResponseWriter, id, name string) {
 	if s.options.Created201 {
 		status = http.StatusCreated
 	}
-	answer(w, status, map[string]any{
+	writeJSON(w, status, map[string]any{
 		"name": name, "session": id, "links": links, "phases": list, "metadata": record.metadata(),
 	})
 }
@@ -186,7 +184,7 @@ func (r setRecord) metadata() map[string]any {
 }
 
 func (r setRecord) phase(name string) map[string]any {
-	nodes := r.nodes(name)
+	nodes := r.nodesByCategory(name)
 	failed := nodes["failed"]
 	categories := []any{}
 	for _, category := range []string{"not_started", "in_progress", "succeeded", "failed", "excluded"} {

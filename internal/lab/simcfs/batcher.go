@@ -7,61 +7,61 @@ import (
 	"time"
 )
 
-// Batcher is one process of CFS's batcher: it makes CFS sessions of the components that are enabled and
-// pending. It has what it knows in its memory alone, so two of them know nothing of each other, and a
-// new one begins with what it can rebuild (docs/csm.md, "The batcher"). It moves by Tick only.
+// Batcher is one process of CFS's batcher: it creates CFS sessions for the components that are enabled and pending. Its
+// state is in memory alone, so two of them know nothing of each other, and a new one begins with what it can rebuild
+// (docs/csm.md, "The batcher"). Time passes for it in Tick alone.
 type Batcher struct {
 	cfs  *Server
 	uuid func() string
 
-	state    BatcherState
-	next     time.Time // check
-	batches  []*batch
-	busy     map[string]bool // components in a batch, sent or not
-	failures int             // CFS sessions in a row that failed
-	hold     time.Time       // nothing is sent before
+	state     BatcherState
+	nextCheck time.Time // check
+	batches   []*batch
+	inBatch   map[string]bool // components in a batch, sent or not
+	failures  int             // failed CFS sessions in a row
+	restUntil time.Time       // nothing is sent before
 }
 
-// BatcherState says what a batcher is about.
+// BatcherState is the state of a batcher.
 type BatcherState string
 
-// States of a batcher. One that is stuck tries its rebuild again for ever; one that is dead has crashed
-// in it, and its process lives on.
+// States of a batcher. A stuck one tries to rebuild again for ever; a dead one has crashed while rebuilding, and its
+// process lives on.
 const (
-	BatcherStarts BatcherState = "starting"
-	BatcherWorks  BatcherState = "working"
-	BatcherStuck  BatcherState = "stuck"
-	BatcherDead   BatcherState = "dead"
+	BatcherStarting BatcherState = "starting"
+	BatcherWorking  BatcherState = "working"
+	BatcherStuck    BatcherState = "stuck"
+	BatcherDead     BatcherState = "dead"
 )
 
-// batchKey is what the components of one batch have in common. Their tags are not in it: that is how
-// components of different BOS sessions come into one batch.
+// batchKey is what the components of a batch have in common. Tags are not part of it, so components of different BOS
+// sessions get into one batch.
 type batchKey struct {
 	configuration string
-	failed        bool // the layer was tried before
+	failed        bool // an earlier try failed
 }
 
 type batch struct {
 	key     batchKey
 	ids     []string
-	setters map[string]bool   // who had set the desired configurations, when the components came in
-	tags    map[string]string // that all of them had then
+	setters map[string]bool   // sessions that had set the desired configurations when the components were added
+	tags    map[string]string // those that all components had then
 	since   time.Time
 	session string // empty until it is sent
 }
 
-// NewBatcher starts a batcher; uuid draws the names of its CFS sessions.
+// NewBatcher starts a batcher. The names of its CFS sessions come from uuid.
 func (s *Server) NewBatcher(uuid func() string) *Batcher {
-	return &Batcher{cfs: s, uuid: uuid, state: BatcherStarts, busy: map[string]bool{}}
+	return &Batcher{cfs: s, uuid: uuid, state: BatcherStarting, inBatch: map[string]bool{}}
 }
 
-// State says what the batcher is about.
+// State returns the batcher's state.
 func (b *Batcher) State() BatcherState { return b.state }
 
-// Backoff is how long from now on the batcher sends nothing.
-func (b *Batcher) Backoff(now time.Time) time.Duration { return max(0, b.hold.Sub(now)) }
+// Backoff returns for how long from now on the batcher sends nothing.
+func (b *Batcher) Backoff(now time.Time) time.Duration { return max(0, b.restUntil.Sub(now)) }
 
-// Unsent lists the components in batches that wait to be sent, sorted.
+// Unsent returns the components in batches that wait to be sent, sorted.
 func (b *Batcher) Unsent() []string {
 	var ids []string
 	for _, waiting := range b.batches {
@@ -73,26 +73,25 @@ func (b *Batcher) Unsent() []string {
 	return ids
 }
 
-// Tick lets the batcher do what is due.
+// Tick does what is due by now.
 func (b *Batcher) Tick(now time.Time) {
-	if b.state == BatcherDead || now.Before(b.next) {
+	if b.state == BatcherDead || now.Before(b.nextCheck) {
 		return
 	}
 	b.cfs.mu.Lock()
 	defer b.cfs.mu.Unlock()
-	b.next = now.Add(seconds(b.cfs.options.Batcher.CheckInterval))
-	if b.state != BatcherWorks {
+	b.nextCheck = now.Add(seconds(b.cfs.options.Batcher.CheckInterval))
+	if b.state != BatcherWorking {
 		b.rebuild(now)
 		return
 	}
-	b.watch(now)
+	b.checkSent(now)
 	b.gather(now)
 	b.send(now)
 }
 
-// rebuild takes up the sessions of the batcher before. It reads each component that they name, and one
-// that is not there any more is more than it can bear: the old batcher's thread dies, and its process
-// goes on; the new one tries again, for ever.
+// rebuild takes over the sessions of the batcher before. It reads each component that they name and fails on one that
+// no longer exists: older releases' thread dies while the process goes on, newer ones try again for ever.
 func (b *Batcher) rebuild(now time.Time) {
 	var found []*batch
 	for _, name := range b.cfs.sessionNames() {
@@ -110,16 +109,16 @@ func (b *Batcher) rebuild(now time.Time) {
 				}
 				return
 			}
-			taken.key = batchKey{session.Configuration, component.failed()}
+			taken.key = batchKey{session.Configuration, component.layerFailed()}
 			taken.ids = append(taken.ids, id)
 		}
 		found = append(found, taken)
 	}
-	b.batches, b.state = found, BatcherWorks
+	b.batches, b.state = found, BatcherWorking
 }
 
-// watch looks how the sent batches get on. One whose session is gone is dropped.
-func (b *Batcher) watch(now time.Time) {
+// checkSent drops the batches whose session is complete or gone.
+func (b *Batcher) checkSent(now time.Time) {
 	b.batches = slices.DeleteFunc(b.batches, func(sent *batch) bool {
 		if sent.session == "" {
 			return false
@@ -129,10 +128,10 @@ func (b *Batcher) watch(now time.Time) {
 			return false
 		}
 		for _, id := range sent.ids {
-			delete(b.busy, id)
+			delete(b.inBatch, id)
 		}
 		if ok {
-			b.ended(session, sent, now)
+			b.sessionEnded(session, sent, now)
 		}
 		return true
 	})
@@ -141,9 +140,9 @@ func (b *Batcher) watch(now time.Time) {
 // restAfter is the number of failures in a row from which on the batcher rests after each.
 const restAfter = 20
 
-func (b *Batcher) ended(session Session, sent *batch, now time.Time) {
+func (b *Batcher) sessionEnded(session Session, sent *batch, now time.Time) {
 	if session.Succeeded == "true" {
-		b.failures, b.hold = 0, time.Time{}
+		b.failures, b.restUntil = 0, time.Time{}
 		return
 	}
 	options := b.cfs.options.Batcher
@@ -151,7 +150,7 @@ func (b *Batcher) ended(session Session, sent *batch, now time.Time) {
 		component, ok := b.cfs.components[id]
 		if ok && component.Status == "pending" && component.DesiredConfig == sent.key.configuration {
 			component.ErrorCount++
-			component.Status = component.status(options.RetryPolicy)
+			component.Status = component.computeStatus(options.RetryPolicy)
 			b.cfs.components[id] = component
 		}
 	}
@@ -160,30 +159,29 @@ func (b *Batcher) ended(session Session, sent *batch, now time.Time) {
 		for n := restAfter; n < b.failures && rest < most; n++ {
 			rest *= 2
 		}
-		b.hold = now.Add(min(rest, most))
+		b.restUntil = now.Add(min(rest, most))
 	}
 }
 
-// gather puts every component that is enabled, pending and in no batch yet into one. After a rebuild the
-// components of sessions taken up are not known as busy: they are only found by the key of their batch,
-// so one whose configuration has changed meanwhile gets a second session beside the first.
+// gather puts every component that is enabled, pending and in no batch yet into one. After a rebuild, components of the
+// sessions taken over are found by the key of their batch alone. One whose configuration has changed since gets a
+// second session beside the first.
 func (b *Batcher) gather(now time.Time) {
 	for _, id := range b.cfs.componentIDs() {
 		component := b.cfs.components[id]
-		if !component.Enabled || component.Status != "pending" || b.busy[id] {
+		if !component.Enabled || component.Status != "pending" || b.inBatch[id] {
 			continue
 		}
-		key := batchKey{component.DesiredConfig, component.failed()}
-		if b.taken(id, key) {
+		key := batchKey{component.DesiredConfig, component.layerFailed()}
+		if b.inSentBatch(id, key) {
 			continue
 		}
-		b.open(key, now).add(component)
-		b.busy[id] = true
+		b.openBatch(key, now).add(component)
+		b.inBatch[id] = true
 	}
 }
 
-// add puts a component into a batch, as it is now. The tags of the batch are those that all its
-// components have with the same value.
+// add puts a component into a batch. The tags of the batch are those that all its components have with the same value.
 func (b *batch) add(component Component) {
 	if len(b.ids) == 0 {
 		b.tags, b.setters = maps.Clone(orEmpty(component.Tags)), map[string]bool{}
@@ -195,14 +193,14 @@ func (b *batch) add(component Component) {
 	b.ids, b.setters[component.setBy] = append(b.ids, component.ID), true
 }
 
-func (b *Batcher) taken(id string, key batchKey) bool {
+func (b *Batcher) inSentBatch(id string, key batchKey) bool {
 	return slices.ContainsFunc(b.batches, func(sent *batch) bool {
 		return sent.session != "" && sent.key == key && slices.Contains(sent.ids, id)
 	})
 }
 
-// open is the batch of a key that takes one more component.
-func (b *Batcher) open(key batchKey, now time.Time) *batch {
+// openBatch returns a batch of a key that has room for one more component.
+func (b *Batcher) openBatch(key batchKey, now time.Time) *batch {
 	for _, waiting := range b.batches {
 		if waiting.session == "" && waiting.key == key && len(waiting.ids) < b.cfs.options.Batcher.BatchSize {
 			return waiting
@@ -212,11 +210,11 @@ func (b *Batcher) open(key batchKey, now time.Time) *batch {
 	return b.batches[len(b.batches)-1]
 }
 
-// send makes the CFS sessions of what is full or has waited long enough. Nothing looks whether the
-// components still want the configuration, or still have the tags.
+// send creates the CFS sessions of batches that are full or have waited long enough. As in CFS, nothing checks whether
+// the components still want the configuration, or still have the tags.
 func (b *Batcher) send(now time.Time) {
 	options := b.cfs.options.Batcher
-	if now.Before(b.hold) || options.Disable {
+	if now.Before(b.restUntil) || options.Disable {
 		return
 	}
 	for _, waiting := range b.batches {

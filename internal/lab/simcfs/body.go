@@ -1,6 +1,6 @@
 package simcfs
 
-// sessionBody is a session on the wire. It is no map, because lists of hundred thousands are encoded.
+// sessionBody is a session on the wire. It is a struct because maps are too slow for lists of hundreds of thousands.
 type sessionBody struct {
 	Name          string            `json:"name"`
 	Configuration configurationBody `json:"configuration"`
@@ -8,7 +8,7 @@ type sessionBody struct {
 	Target        targetBody        `json:"target"`
 	Status        statusBody        `json:"status"`
 	Tags          map[string]string `json:"tags"`
-	Debug         *bool             `json:"debug_on_failure,omitempty"` // of v3, as what follows
+	Debug         *bool             `json:"debug_on_failure,omitempty"` // v3, like the next one
 	Logs          string            `json:"logs,omitempty"`
 }
 
@@ -39,7 +39,7 @@ type stateV2 struct {
 	Status     string `json:"status"`
 	Succeeded  string `json:"succeeded"`
 	Job        string `json:"job"`
-	Start      *any   `json:"startTime,omitempty"` // nil is no field at all; what it points to may be null
+	Start      *any   `json:"startTime,omitempty"` // nil: the field is missing; it may point to null
 	Completion any    `json:"completionTime"`
 }
 

@@ -88,15 +88,15 @@ func (s *Server) serveComponents(w http.ResponseWriter, r *http.Request, v3 bool
 	case http.MethodPatch:
 		s.patchComponents(w, r, v3)
 	default:
-		notAllowed(w)
+		writeNotAllowed(w)
 	}
 }
 
 func (s *Server) listComponents(w http.ResponseWriter, query url.Values, v3 bool) {
-	keep := componentFilter(query, v3)
+	matches := componentFilter(query, v3)
 	var found []Component
 	for _, id := range slices.Sorted(maps.Keys(s.components)) {
-		if keep(s.components[id]) {
+		if matches(s.components[id]) {
 			found = append(found, s.components[id])
 		}
 	}
@@ -104,12 +104,12 @@ func (s *Server) listComponents(w http.ResponseWriter, query url.Values, v3 bool
 		details := query.Get("state_details") == "true"
 		page, next := pageOf(found, query, s.options.PageSize, func(c Component) string { return c.ID })
 		list := bodies(page, func(c Component) any { return c.body(true, details) })
-		answer(w, http.StatusOK, map[string]any{"components": list, "next": next})
+		writeJSON(w, http.StatusOK, map[string]any{"components": list, "next": next})
 		return
 	}
 	if s.options.V2PageLimit && len(found) > s.options.PageSize {
-		s.tooLarge(w)
+		s.writeTooLarge(w)
 		return
 	}
-	answer(w, http.StatusOK, bodies(found, func(c Component) any { return c.body(false, true) }))
+	writeJSON(w, http.StatusOK, bodies(found, func(c Component) any { return c.body(false, true) }))
 }

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// BatcherOptions are those options of CFS that its batcher obeys (docs/csm.md, "CFS options"). What is
-// zero is at its default. Times are in seconds, as CFS has them.
+// BatcherOptions are the options of CFS that its batcher obeys (docs/csm.md, "CFS options"). Zero values get the
+// defaults. Times are in seconds, as in CFS.
 type BatcherOptions struct {
-	BatchSize     int  // batchSize: components in one CFS session at most; 25
-	BatchWindow   int  // batchWindow: how long a batch that is not full waits; 60
-	CheckInterval int  // batcherCheckInterval; 10
-	RetryPolicy   int  // defaultBatcherRetryPolicy: errors after which a component is left alone; 3
-	MaxBackoff    int  // batcherMaxBackoff: longest rest after failures; 3600
-	Disable       bool // batcherDisable: watch, but make no session
+	BatchSize     int  // batchSize: most components in one CFS session; default 25
+	BatchWindow   int  // batchWindow: how long a batch that is not full waits; default 60
+	CheckInterval int  // batcherCheckInterval; default 10
+	RetryPolicy   int  // defaultBatcherRetryPolicy: errors after which a component is left alone; default 3
+	MaxBackoff    int  // batcherMaxBackoff: longest rest after failures; default 3600
+	Disable       bool // batcherDisable: create no sessions
 }
 
-func (o BatcherOptions) filled() BatcherOptions {
+func (o BatcherOptions) withDefaults() BatcherOptions {
 	for _, option := range []struct {
 		value    *int
 		standard int
@@ -30,14 +30,14 @@ func (o BatcherOptions) filled() BatcherOptions {
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// SetBatcher changes the options that the batcher obeys, as a person does through the API.
+// SetBatcher sets the options that the batcher obeys, as a person does through the API.
 func (s *Server) SetBatcher(o BatcherOptions) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.options.Batcher = o.filled()
+	s.options.Batcher = o.withDefaults()
 }
 
-// Batcher gives the options that the batcher obeys.
+// Batcher returns the options that the batcher obeys.
 func (s *Server) Batcher() BatcherOptions {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,12 +46,12 @@ func (s *Server) Batcher() BatcherOptions {
 
 func (s *Server) serveOptions(w http.ResponseWriter, r *http.Request, v3 bool) {
 	if r.Method != http.MethodGet {
-		notAllowed(w)
+		writeNotAllowed(w)
 		return
 	}
 	b := s.Batcher()
 	if v3 {
-		answer(w, http.StatusOK, map[string]any{
+		writeJSON(w, http.StatusOK, map[string]any{
 			"session_ttl": "7d", "batch_size": b.BatchSize, "batch_window": b.BatchWindow,
 			"batcher_check_interval": b.CheckInterval, "default_batcher_retry_policy": b.RetryPolicy,
 			"batcher_max_backoff": b.MaxBackoff, "batcher_disable": b.Disable, "batcher_pending_timeout": 300,
@@ -69,5 +69,5 @@ func (s *Server) serveOptions(w http.ResponseWriter, r *http.Request, v3 bool) {
 	if s.options.FilterPatch { // both came with CSM 1.4
 		body["batcherDisable"], body["batcherPendingTimeout"] = b.Disable, 300
 	}
-	answer(w, http.StatusOK, body)
+	writeJSON(w, http.StatusOK, body)
 }

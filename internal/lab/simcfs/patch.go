@@ -15,32 +15,30 @@ func (s *Server) serveComponent(w http.ResponseWriter, r *http.Request, id strin
 	component, ok := s.components[id]
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodPatch:
-		notAllowed(w)
+		writeNotAllowed(w)
 		return
 	case !ok:
-		problem(w, http.StatusNotFound, "Component not found.", "Component "+id+" could not be found")
+		writeProblem(w, http.StatusNotFound, "Component not found.", "Component "+id+" could not be found")
 		return
 	case r.Method == http.MethodPatch:
 		var patch map[string]any
 		if json.NewDecoder(r.Body).Decode(&patch) != nil {
-			problem(w, http.StatusBadRequest, "Bad Request", "the body is no JSON object")
+			writeProblem(w, http.StatusBadRequest, "Bad Request", "the body is no JSON object")
 			return
 		}
-		if !s.apply(w, map[string]map[string]any{id: patch}, v3) {
+		if !s.applyPatches(w, map[string]map[string]any{id: patch}, v3) {
 			return
 		}
 		component = s.components[id]
 	}
-	answer(w, http.StatusOK, component.body(v3, true))
+	writeJSON(w, http.StatusOK, component.body(v3, true))
 }
 
-// apply applies patches, all or none: where tags stick, one that takes a tag away fails, and with it
-// all that came with it.
-func (s *Server) apply(w http.ResponseWriter, patches map[string]map[string]any, v3 bool) bool {
+// applyPatches applies all patches or none: with TagsStick, a patch that removes a tag fails all that came with it.
+func (s *Server) applyPatches(w http.ResponseWriter, patches map[string]map[string]any, v3 bool) bool {
 	for id, patch := range patches {
 		for name := range patch {
-			// Whoever sets a node's configuration, and no more, must not switch it on or off,
-			// or change whom it belongs to, in passing.
+			// A client that only sets configurations must not enable or disable a node, or change its tags, in passing.
 			if name == "enabled" || name == "tags" {
 				s.danger = append(s.danger, "PATCH of "+name+" of component "+id)
 			}
@@ -48,7 +46,7 @@ func (s *Server) apply(w http.ResponseWriter, patches map[string]map[string]any,
 		tags, _ := patch["tags"].(map[string]any)
 		for _, value := range tags {
 			if value == "" && s.options.TagsStick {
-				problem(w, http.StatusInternalServerError, "Internal Server Error",
+				writeProblem(w, http.StatusInternalServerError, "Internal Server Error",
 					"dictionary changed size during iteration")
 				return false
 			}
@@ -60,9 +58,8 @@ func (s *Server) apply(w http.ResponseWriter, patches map[string]map[string]any,
 	return true
 }
 
-// patched applies a patch. Names of the other version are no error and change nothing. A new
-// desired configuration resets the error count; tags and enabled stay as they are unless they
-// are named.
+// patched returns the component after a patch. Names of the other API version change nothing and are not an error. A
+// desired configuration resets the error count. Tags and enabled stay as they are unless the patch names them.
 func (c Component) patched(patch map[string]any, v3 bool, retryPolicy int) Component {
 	config, errors := "desiredConfig", "errorCount"
 	if v3 {
@@ -73,7 +70,7 @@ func (c Component) patched(patch map[string]any, v3 bool, retryPolicy int) Compo
 		case config:
 			c.DesiredConfig, _ = value.(string)
 			c.ErrorCount = 0
-			c.Status = c.status(retryPolicy)
+			c.Status = c.computeStatus(retryPolicy)
 			if c.DesiredConfig != "" {
 				c.setBy = ""
 			}
@@ -98,13 +95,12 @@ func (c Component) patched(patch map[string]any, v3 bool, retryPolicy int) Compo
 	return c
 }
 
-// patchComponents takes a list of patches, all or nothing: one unknown ID and none is
-// applied. From CSM 1.4 it also takes one patch and filters; filters that name nothing
-// match every component of the machine.
+// patchComponents accepts a list of patches; if one has an unknown ID none is applied. From CSM 1.4 it also accepts one
+// patch with filters, and empty filters match every component of the machine.
 func (s *Server) patchComponents(w http.ResponseWriter, r *http.Request, v3 bool) {
 	var body any
 	if json.NewDecoder(r.Body).Decode(&body) != nil {
-		problem(w, http.StatusBadRequest, "Bad Request", "the body is no JSON")
+		writeProblem(w, http.StatusBadRequest, "Bad Request", "the body is no JSON")
 		return
 	}
 	patches := map[string]map[string]any{}
@@ -114,22 +110,22 @@ func (s *Server) patchComponents(w http.ResponseWriter, r *http.Request, v3 bool
 			patch, _ := item.(map[string]any)
 			id, _ := patch["id"].(string)
 			if _, ok := s.components[id]; !ok {
-				problem(w, http.StatusNotFound, "Component not found.", "Component "+id+" could not be found")
+				writeProblem(w, http.StatusNotFound, "Component not found.", "Component "+id+" could not be found")
 				return
 			}
 			patches[id] = patch
 		}
 	case map[string]any:
 		if !s.options.FilterPatch {
-			problem(w, http.StatusBadRequest, "Bad Request", "the body is not of type 'array'")
+			writeProblem(w, http.StatusBadRequest, "Bad Request", "the body is not of type 'array'")
 			return
 		}
-		patches = s.filtered(body, v3)
+		patches = s.patchesByFilter(body, v3)
 	default:
-		problem(w, http.StatusBadRequest, "Bad Request", "the body is neither a list nor an object")
+		writeProblem(w, http.StatusBadRequest, "Bad Request", "the body is neither a list nor an object")
 		return
 	}
-	if !s.apply(w, patches, v3) {
+	if !s.applyPatches(w, patches, v3) {
 		return
 	}
 	changed, ids := []any{}, slices.Sorted(maps.Keys(patches))
@@ -137,15 +133,15 @@ func (s *Server) patchComponents(w http.ResponseWriter, r *http.Request, v3 bool
 		changed = append(changed, s.components[id].body(v3, true))
 	}
 	if v3 {
-		answer(w, http.StatusOK, map[string]any{"component_ids": ids})
+		writeJSON(w, http.StatusOK, map[string]any{"component_ids": ids})
 		return
 	}
-	answer(w, http.StatusOK, changed)
+	writeJSON(w, http.StatusOK, changed)
 }
 
-// filtered finds what a patch with filters is for. A filter that is empty, or that CFS does not know,
-// is none.
-func (s *Server) filtered(body map[string]any, v3 bool) map[string]map[string]any {
+// patchesByFilter returns a patch with filters as one patch for each component that matches. Empty and unknown filters
+// are ignored, as CFS does.
+func (s *Server) patchesByFilter(body map[string]any, v3 bool) map[string]map[string]any {
 	patch, _ := body["patch"].(map[string]any)
 	filters, _ := body["filters"].(map[string]any)
 	config := "configName"
@@ -166,10 +162,10 @@ func (s *Server) filtered(body map[string]any, v3 bool) map[string]map[string]an
 	if len(query) == 0 {
 		s.danger = append(s.danger, "PATCH of every CFS component")
 	}
-	keep := componentFilter(query, v3)
+	matches := componentFilter(query, v3)
 	patches := map[string]map[string]any{}
 	for id, component := range s.components {
-		if keep(component) {
+		if matches(component) {
 			patches[id] = patch
 		}
 	}

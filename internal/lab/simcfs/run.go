@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Made is a CFS session that somebody made while the system lived, deleted or not.
+// Made is a CFS session that was created while the system ran. It may have been deleted since.
 type Made struct {
 	Name, Configuration string
 	At                  time.Time
 	Nodes               []string
 	Tags                map[string]string
-	// Owners are the sessions that had set the configurations the batcher acted on, sorted; an empty
-	// one is somebody else. There is none for a CFS session that the batcher did not make.
+	// Owners are the sessions that had set the configurations which the batcher acted on, sorted. An empty one stands for
+	// anybody else. A CFS session that the batcher did not create has none.
 	Owners []string
 }
 
-// Pace says how CFS sessions get on.
+// Pace is how long CFS sessions take, and which fail.
 type Pace struct {
 	Pending, Run time.Duration
-	// Fails says whether the configuration of a node fails in a CFS session; nil is never.
+	// Fails reports whether the configuration of a node fails in a CFS session; nil: never.
 	Fails func(session Session, node string) bool
 }
 
-// Run makes a CFS session that runs, as anybody may; its state and times are set here.
+// Run creates a CFS session, as anybody may. It sets the state and times.
 func (s *Server) Run(session Session, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +38,7 @@ func (s *Server) run(session Session, now time.Time, owners []string) {
 	session.Status, session.Succeeded = "pending", "none"
 	session.Start, session.Completion = now.UTC().Format(timeForm), nil
 	s.sessions[session.Name] = session
-	s.alive[session.Name] = now
+	s.active[session.Name] = now
 	s.made = append(s.made, Made{
 		Name: session.Name, Configuration: session.Configuration, At: now,
 		Nodes: strings.Split(session.Limit, ","), Tags: session.Tags, Owners: owners,
@@ -47,31 +47,30 @@ func (s *Server) run(session Session, now time.Time, owners []string) {
 
 const timeForm = "2006-01-02T15:04:05"
 
-// Work lets the CFS sessions that run get on: one is pending, then running, then complete, and then its
-// components have the layer. One whose record is gone stops where it is. Sessions that were put into
-// the database by Add stay as they are.
-func (s *Server) Work(now time.Time, pace Pace) {
+// Tick advances the active CFS sessions: pending, then running, then complete, and then their components have the
+// layer. A session whose record is gone stops where it is. Sessions that were stored with Add stay as they are.
+func (s *Server) Tick(now time.Time, pace Pace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.alive)) {
+	for _, name := range slices.Sorted(maps.Keys(s.active)) {
 		session, ok := s.sessions[name]
 		if !ok {
-			delete(s.alive, name)
+			delete(s.active, name)
 			continue
 		}
-		since := s.alive[name]
+		since := s.active[name]
 		switch {
 		case session.Status == "pending" && now.Sub(since) >= pace.Pending:
 			session.Status = "running"
-			s.sessions[name], s.alive[name] = session, now
+			s.sessions[name], s.active[name] = session, now
 		case session.Status == "running" && now.Sub(since) >= pace.Run:
 			s.complete(session, now, pace)
-			delete(s.alive, name)
+			delete(s.active, name)
 		}
 	}
 }
 
-// complete writes the layer into the state of each component, and whether it failed there.
+// complete completes a session: it writes the layer into each component's state, and whether it failed there.
 func (s *Server) complete(session Session, now time.Time, pace Pace) {
 	session.Status, session.Succeeded = "complete", "true"
 	session.Completion = now.UTC().Format(timeForm)
@@ -89,19 +88,20 @@ func (s *Server) complete(session Session, now time.Time, pace Pace) {
 			Commit: commitOf(session.Configuration), LastUpdated: now.UTC().Format(timeForm) + "Z",
 			SessionName: session.Name, Failed: failed,
 		}}
-		component.Status = component.status(s.options.Batcher.RetryPolicy)
+		component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
 		s.components[id] = component
 	}
 	s.sessions[session.Name] = session
 }
 
-// commitOf is the commit that a configuration names: one that differs from any other's.
+// commitOf returns the commit that a configuration names, which is different for each configuration.
 func commitOf(configuration string) string {
 	return fmt.Sprintf("%x", sha1.Sum([]byte(configuration)))
 }
 
-// status is what CFS makes of a component's state. The layer of another configuration is none.
-func (c Component) status(retryPolicy int) string {
+// computeStatus returns the status that CFS derives from a component's state. Layers of other configurations do not
+// count.
+func (c Component) computeStatus(retryPolicy int) string {
 	switch {
 	case c.DesiredConfig == "" && len(c.Layers) > 0:
 		return "configured"
@@ -119,13 +119,13 @@ func (c Component) hasLayer() bool {
 	return len(c.Layers) == 1 && c.Layers[0].Commit == commitOf(c.DesiredConfig)
 }
 
-func (c Component) failed() bool { return c.hasLayer() && c.Layers[0].Failed }
+func (c Component) layerFailed() bool { return c.hasLayer() && c.Layers[0].Failed }
 
-// Alive says whether any CFS session runs, or any component waits for one.
-func (s *Server) Alive() bool {
+// Active reports whether a CFS session is pending or running, or a component waits for one.
+func (s *Server) Active() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.alive) > 0 {
+	if len(s.active) > 0 {
 		return true
 	}
 	for _, component := range s.components {

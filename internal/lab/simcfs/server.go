@@ -1,5 +1,5 @@
-// Package simcfs plays the Configuration Framework Service of one CSM release: sessions,
-// components and options, in v2 and (from CSM 1.5) v3.
+// Package simcfs simulates the Configuration Framework Service of one CSM release: sessions, components and options, in
+// v2 and (from CSM 1.5) v3.
 package simcfs
 
 import (
@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// Session is one CFS session. Start and Completion are texts as the API gives them, or
-// nil; NoStart leaves the field out altogether, as records made through v1 have it.
+// Session is a CFS session. Start and Completion are texts as in the API, or nil. NoStart leaves the field out, as in
+// records that were created through v1.
 type Session struct {
 	Name, Configuration string
-	Limit               string // ansible limit; empty is null
+	Limit               string // Ansible limit; empty: null
 	Definition          string // dynamic, image, repo, spec
 	Groups              []string
 	Status, Succeeded   string
@@ -35,10 +35,10 @@ type Component struct {
 	Enabled                   bool
 	Tags                      map[string]string
 
-	setBy string // the session whose BOA set the desired configuration
+	setBy string // session whose BOA set the desired configuration
 }
 
-// Layer is one configuration layer that was applied to a component.
+// Layer is a configuration layer that was applied to a component.
 type Layer struct {
 	CloneURL, Playbook, Commit, LastUpdated, SessionName string
 
@@ -47,15 +47,12 @@ type Layer struct {
 
 // Options are the ways in which one release of CFS differs from another.
 type Options struct {
-	V3 bool
-	// V2PageLimit: a list of v2 that is longer than the page size is a 400.
-	V2PageLimit bool
-	PageSize    int // option default_page_size
-	FilterPatch bool
-	// TagsStick: a patch that takes a tag away is a 500, and changes nothing.
-	TagsStick bool
-	// RebuildCrashes: a batcher that cannot rebuild is dead for ever; else it tries for ever.
-	RebuildCrashes bool
+	V3             bool // serves v3
+	V2PageLimit    bool // a list of v2 that is longer than PageSize is a 400
+	PageSize       int  // option default_page_size; 0: 1000
+	FilterPatch    bool // accepts a patch with filters
+	TagsStick      bool // a patch that removes a tag is a 500, and changes nothing
+	RebuildCrashes bool // a batcher that cannot rebuild is dead; otherwise it tries for ever
 	Batcher        BatcherOptions
 }
 
@@ -68,39 +65,39 @@ type Server struct {
 	components map[string]Component
 	danger     []string
 
-	alive        map[string]time.Time // sessions that run, since they changed last
+	active       map[string]time.Time // pending and running sessions, with the time of their last change
 	made         []Made
 	killed       []string
 	killsAllowed bool
 }
 
-// New makes a CFS without anything in it.
+// New returns an empty CFS.
 func New(options Options) *Server {
 	if options.PageSize <= 0 {
 		options.PageSize = 1000
 	}
-	options.Batcher = options.Batcher.filled()
+	options.Batcher = options.Batcher.withDefaults()
 	return &Server{
 		options: options, sessions: map[string]Session{}, components: map[string]Component{},
-		alive: map[string]time.Time{},
+		active: map[string]time.Time{},
 	}
 }
 
-// Add puts a session into the database.
+// Add stores a session without going through the API.
 func (s *Server) Add(session Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions[session.Name] = session
 }
 
-// Remove takes a session out of the database, behind the back of the API.
+// Remove removes a session without going through the API.
 func (s *Server) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, name)
 }
 
-// AddComponent puts a component into the database.
+// AddComponent stores a component without going through the API.
 func (s *Server) AddComponent(component Component) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +111,7 @@ func (s *Server) Names() []string {
 	return slices.Sorted(maps.Keys(s.sessions))
 }
 
-// Component returns one component.
+// Component returns a component. It returns false if there is none with this ID.
 func (s *Server) Component(id string) (Component, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,21 +119,20 @@ func (s *Server) Component(id string) (Component, bool) {
 	return component, ok
 }
 
-// Danger lists the requests that no careful client makes, such as a bulk DELETE, each with
-// what it did.
+// Danger returns the requests that no careful client sends, such as a bulk DELETE, each with what it did.
 func (s *Server) Danger() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.danger)
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-func problem(w http.ResponseWriter, status int, title, detail string) {
+func writeProblem(w http.ResponseWriter, status int, title, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
@@ -144,13 +140,13 @@ func problem(w http.ResponseWriter, status int, title, detail string) {
 	})
 }
 
-func noRoute(w http.ResponseWriter) {
-	problem(w, http.StatusNotFound, "Not Found", "The requested URL was not found on the server. "+
+func writeNoRoute(w http.ResponseWriter) {
+	writeProblem(w, http.StatusNotFound, "Not Found", "The requested URL was not found on the server. "+
 		"If you entered the URL manually please check your spelling and try again.")
 }
 
-func notAllowed(w http.ResponseWriter) {
-	problem(w, http.StatusMethodNotAllowed, "Method Not Allowed", "The method is not allowed for the requested URL.")
+func writeNotAllowed(w http.ResponseWriter) {
+	writeProblem(w, http.StatusMethodNotAllowed, "Method Not Allowed", "The method is not allowed for the requested URL.")
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -158,7 +154,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v3 := parts[0] == "v3"
 	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") ||
 		parts[0] != "v2" && (!v3 || !s.options.V3) {
-		noRoute(w)
+		writeNoRoute(w)
 		return
 	}
 	switch {
@@ -173,13 +169,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case parts[1] == "components":
 		s.serveComponent(w, r, parts[2], v3)
 	default:
-		noRoute(w)
+		writeNoRoute(w)
 	}
 }
 
-// tooLarge is what v2 says of a list over the page size (docs/csm.md, "CFS page size").
-func (s *Server) tooLarge(w http.ResponseWriter) {
-	problem(w, http.StatusBadRequest, "The response size is too large",
+// writeTooLarge answers as v2 does if a list is longer than a page (docs/csm.md, "CFS page size").
+func (s *Server) writeTooLarge(w http.ResponseWriter) {
+	writeProblem(w, http.StatusBadRequest, "The response size is too large",
 		fmt.Sprintf("The response size exceeds the default_page_size of %d. "+
 			"Use the v3 API with paging, or raise the default_page_size option.", s.options.PageSize))
 }

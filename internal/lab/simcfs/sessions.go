@@ -59,10 +59,9 @@ func orEmpty(tags map[string]string) map[string]string {
 	return tags
 }
 
-// filter is what the query of a list or a bulk DELETE asks for. Age filters compare start
-// times as texts of one form, so a record without one cannot be filtered by age: that
-// panics, as it does in CFS, into a 500.
-func (s *Server) filter(query url.Values) func(Session) bool {
+// sessionFilter returns the filter in the query of a list or a bulk DELETE. It panics for an age filter and a record
+// without a start time: in CFS that is a 500.
+func (s *Server) sessionFilter(query url.Values) func(Session) bool {
 	minAge, maxAge := query.Get("min_age"), query.Get("max_age")
 	if minAge == "" {
 		minAge = query.Get("age")
@@ -77,10 +76,10 @@ func (s *Server) filter(query url.Values) func(Session) bool {
 		if !strings.Contains(c.Name, query.Get("name_contains")) {
 			return false
 		}
-		if minAge != "" && started(c).After(time.Now().Add(-age(minAge))) {
+		if minAge != "" && startTime(c).After(time.Now().Add(-parseAge(minAge))) {
 			return false
 		}
-		if maxAge != "" && started(c).Before(time.Now().Add(-age(maxAge))) {
+		if maxAge != "" && startTime(c).Before(time.Now().Add(-parseAge(maxAge))) {
 			return false
 		}
 		if v := query.Get("tags"); v != "" {
@@ -95,7 +94,7 @@ func (s *Server) filter(query url.Values) func(Session) bool {
 	}
 }
 
-func started(c Session) time.Time {
+func startTime(c Session) time.Time {
 	text, ok := c.Start.(string)
 	if !ok || c.NoStart {
 		panic(fmt.Sprintf("session %s has no start time", c.Name))
@@ -107,10 +106,10 @@ func started(c Session) time.Time {
 	return t
 }
 
-// age reads 7d, 12h and the like; anything it does not understand is no age at all, which
-// then matches everything, as in CFS.
-func age(text string) time.Duration {
-	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
+// parseAge parses an age such as 7d or 12h. Anything else is an age of zero, which matches every session, as in CFS.
+func parseAge(text string) time.Duration {
+	const day = 24 * time.Hour
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': day, 'w': 7 * day}
 	if text == "" {
 		return 0
 	}
@@ -121,16 +120,16 @@ func age(text string) time.Duration {
 	return time.Duration(n) * units[text[len(text)-1]]
 }
 
-// matching returns the sessions that a query asks for, by name.
-func (s *Server) matching(query url.Values) (found []Session, err error) {
+// matchingSessions returns the sessions that a query asks for, by name.
+func (s *Server) matchingSessions(query url.Values) (found []Session, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("%v", cause)
 		}
 	}()
-	keep := s.filter(query)
+	matches := s.sessionFilter(query)
 	for _, name := range slices.Sorted(maps.Keys(s.sessions)) {
-		if keep(s.sessions[name]) {
+		if matches(s.sessions[name]) {
 			found = append(found, s.sessions[name])
 		}
 	}
@@ -139,7 +138,7 @@ func (s *Server) matching(query url.Values) (found []Session, err error) {
 
 func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request, v3 bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
-		notAllowed(w)
+		writeNotAllowed(w)
 		return
 	}
 	s.mu.Lock()
@@ -149,26 +148,26 @@ func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request, v3 bool) 
 		s.bulkDelete(w, query, v3)
 		return
 	}
-	found, err := s.matching(query)
+	found, err := s.matchingSessions(query)
 	if err != nil {
-		problem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
+		writeProblem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
 		return
 	}
 	if v3 {
 		page, next := pageOf(found, query, s.options.PageSize, func(c Session) string { return c.Name })
-		answer(w, http.StatusOK, map[string]any{"sessions": bodies(page, func(c Session) any { return c.body(true) }), "next": next})
+		list := bodies(page, func(c Session) any { return c.body(true) })
+		writeJSON(w, http.StatusOK, map[string]any{"sessions": list, "next": next})
 		return
 	}
 	if s.options.V2PageLimit && len(found) > s.options.PageSize {
-		s.tooLarge(w)
+		s.writeTooLarge(w)
 		return
 	}
-	answer(w, http.StatusOK, bodies(found, func(c Session) any { return c.body(false) }))
+	writeJSON(w, http.StatusOK, bodies(found, func(c Session) any { return c.body(false) }))
 }
 
-// pageOf cuts one page out of a list: limit and after_id. The next page's parameters repeat
-// the filters; there is none (null) after the last one. The record that after_id names
-// need not exist any more.
+// pageOf returns the page of a list that limit and after_id ask for, and the parameters of the next page, with the same
+// filters; they are null after the last one. The record that after_id names need not exist any more.
 func pageOf[T any](all []T, query url.Values, pageSize int, key func(T) string) (page []T, next any) {
 	limit := pageSize
 	if n, err := strconv.Atoi(query.Get("limit")); err == nil && n > 0 {
@@ -200,15 +199,15 @@ func bodies[T any](items []T, body func(T) any) []any {
 	return list
 }
 
-// bulkDelete does what the real one does: with nothing asked, it removes every complete
-// session there is; with an empty status, every one whatever it is doing.
+// bulkDelete does what CFS does: without a filter it removes every complete session, and with an empty status every
+// session, whatever its state.
 func (s *Server) bulkDelete(w http.ResponseWriter, query url.Values, v3 bool) {
 	if !query.Has("status") {
 		query.Set("status", "complete")
 	}
-	found, err := s.matching(query)
+	found, err := s.matchingSessions(query)
 	if err != nil {
-		problem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
+		writeProblem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
 		return
 	}
 	if !v3 && s.options.V3 && len(found) > s.options.PageSize {
@@ -224,7 +223,7 @@ func (s *Server) bulkDelete(w http.ResponseWriter, query url.Values, v3 bool) {
 	}
 	s.danger = append(s.danger, fmt.Sprintf("bulk DELETE of CFS sessions ?%s removed %d", query.Encode(), len(names)))
 	if v3 {
-		answer(w, http.StatusOK, map[string]any{"session_ids": names})
+		writeJSON(w, http.StatusOK, map[string]any{"session_ids": names})
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -232,21 +231,21 @@ func (s *Server) bulkDelete(w http.ResponseWriter, query url.Values, v3 bool) {
 
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, name string, v3 bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
-		notAllowed(w)
+		writeNotAllowed(w)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	session, ok := s.sessions[name]
 	if !ok {
-		problem(w, http.StatusNotFound, "Session not found.", "Session "+name+" could not be found")
+		writeProblem(w, http.StatusNotFound, "Session not found.", "Session "+name+" could not be found")
 		return
 	}
 	if r.Method == http.MethodGet {
-		answer(w, http.StatusOK, session.body(v3))
+		writeJSON(w, http.StatusOK, session.body(v3))
 		return
 	}
-	s.kill(session)
+	s.noteKill(session)
 	delete(s.sessions, name)
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -5,13 +5,12 @@ import (
 	"slices"
 )
 
-// What follows is how the rest of a living system reaches CFS, and what a test may know of it. None of
-// it is a request of a client.
+// The functions in this file are how the rest of a running system changes CFS, and what a test may know of it. None is
+// a request of a client.
 
-// Claim is BOA's PATCH of the nodes of a session: their desired configuration, the session as their tag,
-// and whether they are configured at once. It is all or nothing, as the list PATCH that it is: there is
-// false, and nothing done, if CFS does not know one of the nodes.
-func (s *Server) Claim(nodes []string, configuration, session string, enable bool) bool {
+// SetBySession sets the desired configuration of nodes, and a session as their tag, as BOA's PATCH does; with enable
+// they are configured at once. If CFS does not know one of the nodes it changes none, and returns false.
+func (s *Server) SetBySession(nodes []string, configuration, session string, enable bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range nodes {
@@ -25,14 +24,13 @@ func (s *Server) Claim(nodes []string, configuration, session string, enable boo
 		component.Tags = maps.Clone(orEmpty(component.Tags))
 		component.Tags["bos_session"] = session
 		component.setBy = session
-		component.Status = component.status(s.options.Batcher.RetryPolicy)
+		component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
 		s.components[id] = component
 	}
 	return true
 }
 
-// SetByHand is a person who sets the desired configuration of a node, and takes the tag off it or does
-// not think of it.
+// SetByHand sets the desired configuration of a node, as a person does who removes the tag or forgets to.
 func (s *Server) SetByHand(node, configuration string, untag bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,12 +44,12 @@ func (s *Server) SetByHand(node, configuration string, untag bool) {
 		component.Tags = maps.Clone(orEmpty(component.Tags))
 		delete(component.Tags, "bos_session")
 	}
-	component.Status = component.status(s.options.Batcher.RetryPolicy)
+	component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
 	s.components[node] = component
 }
 
-// Booted is the state reporter of a node that has booted: it has no configuration any more, and wants
-// the one that is desired.
+// Booted reports that a node has booted, as its state reporter does: it has lost its configuration, and needs the
+// desired one.
 func (s *Server) Booted(node string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,19 +58,19 @@ func (s *Server) Booted(node string) {
 		return
 	}
 	component.Layers, component.ErrorCount, component.Enabled = nil, 0, true
-	component.Status = component.status(s.options.Batcher.RetryPolicy)
+	component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
 	s.components[node] = component
 }
 
-// Setter is the session whose BOA set the desired configuration of a node last; empty if it was
-// somebody else. Unsetting the configuration does not change it.
+// Setter returns the session whose BOA last set the desired configuration of a node; empty if anybody else did.
+// Unsetting the configuration does not change it.
 func (s *Server) Setter(node string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.components[node].setBy
 }
 
-// Made lists every CFS session that was made while the system lived, oldest first.
+// Made returns every CFS session that was created while the system ran, oldest first.
 func (s *Server) Made() []Made {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,31 +99,31 @@ func (s *Server) Components() []Component {
 	return all
 }
 
-// RemoveComponent takes a component out of the database, as a node that has left the machine.
+// RemoveComponent removes a component, as if the node had left the machine.
 func (s *Server) RemoveComponent(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.components, id)
 }
 
-// KilledAnsible names the CFS sessions that a client deleted before they were complete, each of which
-// ended its Ansible in the midst of its work.
+// KilledAnsible returns the CFS sessions that a client deleted before they were complete. Each such DELETE ends Ansible
+// in the middle of its work.
 func (s *Server) KilledAnsible() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.killed)
 }
 
-// AllowKills says whether a client may delete CFS sessions that are not complete: one that cancels does
-// so by order, and then only KilledAnsible has them, and Danger has not.
+// AllowKills sets whether a client may delete CFS sessions that are not complete, as one that cancels a session does.
+// If so, such a DELETE is in KilledAnsible but not in Danger.
 func (s *Server) AllowKills(allowed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.killsAllowed = allowed
 }
 
-// kill notes the end of a session that is deleted.
-func (s *Server) kill(session Session) {
+// noteKill notes the DELETE of a session that is not complete.
+func (s *Server) noteKill(session Session) {
 	if session.Status == "complete" {
 		return
 	}

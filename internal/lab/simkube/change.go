@@ -2,13 +2,13 @@ package simkube
 
 import "maps"
 
-// Annotate sets an annotation behind the back of the API; an empty value removes it. It is a change
-// like any other: the object gets another resource version. There is false without such an object.
+// Annotate sets an annotation without going through the API; an empty value removes it. The object gets a new resource
+// version, as with any change. It returns false if there is no such object.
 func (s *Server) Annotate(resource, namespace, name, annotation, value string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := key{resource, namespace, name}
-	o, ok := s.find(at)
+	k := key{resource, namespace, name}
+	o, ok := s.find(k)
 	if !ok {
 		return false
 	}
@@ -25,26 +25,26 @@ func (s *Server) Annotate(resource, namespace, name, annotation, value string) b
 	if len(annotations) > 0 {
 		all = annotations
 	}
-	s.put(at, o.with(map[string]any{"annotations": all}))
+	s.put(k, o.withMetadata(map[string]any{"annotations": all}))
 	return true
 }
 
-// Renew puts another object of the same name and content in the place of one, as a delete and a create
-// do. There is false without such an object.
-func (s *Server) Renew(resource, namespace, name string) bool {
+// Recreate replaces an object by one with the same name and content, and another UID and creation time, as a delete and
+// a create do. It returns false if there is no such object.
+func (s *Server) Recreate(resource, namespace, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := key{resource, namespace, name}
-	o, ok := s.find(at)
+	k := key{resource, namespace, name}
+	o, ok := s.find(k)
 	if !ok {
 		return false
 	}
-	s.drop(at)
-	s.put(at, o.with(map[string]any{"uid": nil, "creationTimestamp": nil}))
+	s.remove(k)
+	s.put(k, o.withMetadata(map[string]any{"uid": nil, "creationTimestamp": nil}))
 	return true
 }
 
-// Writes counts the changes so far.
+// Writes returns a number that grows with each change.
 func (s *Server) Writes() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,67 +5,66 @@ import (
 	"time"
 )
 
-// ControllerOptions say how a cluster lives.
+// ControllerOptions are the timing of the controllers, and what they control.
 type ControllerOptions struct {
-	Sync    time.Duration // how often the controllers look
+	Sync    time.Duration // between two rounds of the controllers
 	Start   time.Duration // from a Pod's creation until it runs
-	Grace   time.Duration // from a Pod's deletion until it has gone
-	Backoff time.Duration // from a Job's first failed Pod until the next one; doubled each time, six minutes at most
-	// Deployments names those whose Pods exist; others follow their spec at once, and have none.
+	Grace   time.Duration // from a Pod's deletion until it is gone
+	Backoff time.Duration // from a Job's first failed Pod until the next one; doubled each time, at most longestBackoff
+	// Deployments names those that have Pods. The status of any other follows its spec at once.
 	Deployments []string
 	Namespace   string
 }
 
-// Controllers are what makes a cluster live: the controllers of Jobs and Deployments, and the kubelet.
-// They move by Tick only.
+// Controllers play the controllers of Jobs and Deployments, and the kubelet. Time passes for them in Tick alone.
 type Controllers struct {
 	kube    *Server
 	options ControllerOptions
 
-	now    time.Time
-	next   time.Time
-	jobs   map[string]*jobRecord // that get Pods, by UID
-	starts map[key]time.Time     // Pods that are to run
-	ends   map[key]time.Time     // Pods that are to go
-	last   map[key]bool          // objects that go with their last dependent
+	now        time.Time
+	nextSync   time.Time
+	jobs       map[string]*jobRecord // those that get Pods, by UID
+	podStarts  map[key]time.Time     // when pending Pods may run
+	podEnds    map[key]time.Time     // when terminating Pods are gone
+	foreground map[key]bool          // objects that are removed with their last dependent
 }
 
-// Control makes the cluster live. Pods that exist stay as they are until somebody deletes them.
-func (s *Server) Control(options ControllerOptions, now time.Time) *Controllers {
+// StartControllers starts the controllers. Pods that exist stay as they are until they are deleted.
+func (s *Server) StartControllers(options ControllerOptions, now time.Time) *Controllers {
 	c := &Controllers{
 		kube: s, options: options, now: now, jobs: map[string]*jobRecord{},
-		starts: map[key]time.Time{}, ends: map[key]time.Time{}, last: map[key]bool{},
+		podStarts: map[key]time.Time{}, podEnds: map[key]time.Time{}, foreground: map[key]bool{},
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live = c
+	s.controllers = c
 	for _, name := range options.Deployments {
-		c.deployment(name, true)
+		c.syncDeployment(name, true)
 	}
 	return c
 }
 
-// Tick lets the cluster do what is due.
+// Tick does what is due by now.
 func (c *Controllers) Tick(now time.Time) {
 	c.kube.mu.Lock()
 	defer c.kube.mu.Unlock()
 	c.now = now
 	c.endPods()
 	c.startPods()
-	if now.Before(c.next) {
+	if now.Before(c.nextSync) {
 		return
 	}
-	c.next = now.Add(c.options.Sync)
-	for _, k := range c.kube.keys("jobs") {
-		c.job(k)
+	c.nextSync = now.Add(c.options.Sync)
+	for _, k := range c.kube.keysOf("jobs") {
+		c.syncJob(k)
 	}
 	for _, name := range c.options.Deployments {
-		c.deployment(name, false)
+		c.syncDeployment(name, false)
 	}
 }
 
-// keys returns the keys of all objects of one resource, in order.
-func (s *Server) keys(resource string) []key {
+// keysOf returns the keys of all objects of one resource, in order.
+func (s *Server) keysOf(resource string) []key {
 	var keys []key
 	for k := range s.objects {
 		if k.resource == resource {
@@ -76,8 +75,8 @@ func (s *Server) keys(resource string) []key {
 	return keys
 }
 
-// at finds what lies in an object under a path of names; nil if there is nothing.
-func (o object) at(path ...string) any {
+// lookup returns the value at a path of field names; nil if there is none.
+func (o object) lookup(path ...string) any {
 	var value any = map[string]any(o)
 	for _, name := range path {
 		fields, _ := value.(map[string]any)
@@ -86,29 +85,29 @@ func (o object) at(path ...string) any {
 	return value
 }
 
-func (o object) number(path ...string) int {
-	n, _ := o.at(path...).(float64)
+func (o object) intAt(path ...string) int {
+	n, _ := o.lookup(path...).(float64)
 	return int(n)
 }
 
-func (o object) text(path ...string) string {
-	text, _ := o.at(path...).(string)
+func (o object) textAt(path ...string) string {
+	text, _ := o.lookup(path...).(string)
 	return text
 }
 
-func (o object) terminating() bool { return o.meta("deletionTimestamp") != "" }
+func (o object) terminating() bool { return o.metaText("deletionTimestamp") != "" }
 
-// withField returns a copy with one field set.
+// withField returns a copy with a field set.
 func (o object) withField(name string, value any) object {
-	changed := o.with(nil)
+	changed := o.withMetadata(nil)
 	changed[name] = value
 	return changed
 }
 
-// withStatus returns a copy with some of its status set.
+// withStatus returns a copy with some fields of its status set. A nil value removes the field.
 func (o object) withStatus(fields map[string]any) object {
-	merged, _ := merge(o.at("status"), fields).(map[string]any)
+	merged, _ := mergePatch(o.lookup("status"), fields).(map[string]any)
 	return o.withField("status", merged)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

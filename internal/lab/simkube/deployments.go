@@ -7,24 +7,24 @@ import (
 	"reflect"
 )
 
-func same(a, b any) bool { return reflect.DeepEqual(a, b) }
+func deepEqual(a, b any) bool { return reflect.DeepEqual(a, b) }
 
-// deployment does for one Deployment what its controller and its ReplicaSet's do. A change of its
-// template first makes a Pod of the new form, and ends one of the old for each that runs: for a while
-// there are both. ready makes its Pods run at once, as those of a system that has been up for long.
-func (c *Controllers) deployment(name string, ready bool) {
+// syncDeployment does for one Deployment what its controller and its ReplicaSet's do. After a change of the template it
+// first creates Pods of the new form, and ends an old one for each new one that runs: for a while there are both. With
+// ready, Pods run at once, as on a system that has been up for long.
+func (c *Controllers) syncDeployment(name string, ready bool) {
 	k := key{"deployments", c.options.Namespace, name}
 	o, ok := c.kube.objects[k]
 	if !ok || o.terminating() {
 		return
 	}
 	replicas := 1
-	if o.at("spec", "replicas") != nil {
-		replicas = o.number("spec", "replicas")
+	if o.lookup("spec", "replicas") != nil {
+		replicas = o.intAt("spec", "replicas")
 	}
 	hash := templateHash(o)
 	var old, current, running []key
-	for _, pod := range c.podsOf(o) {
+	for _, pod := range c.podsOfDeployment(o) {
 		p := c.kube.objects[pod]
 		switch {
 		case p.terminating():
@@ -32,19 +32,21 @@ func (c *Controllers) deployment(name string, ready bool) {
 			old = append(old, pod)
 		default:
 			current = append(current, pod)
-			if p.text("status", "phase") == "Running" {
+			if p.textAt("status", "phase") == "Running" {
 				running = append(running, pod)
 			}
 		}
 	}
 	for len(current) < replicas {
-		pod := c.createPod(name+"-"+hash, k.namespace, template(o), map[string]any{
-			"labels":          labelsOf(o, hash),
-			"ownerReferences": []any{map[string]any{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name + "-" + hash, "uid": hash, "controller": true}},
+		pod := c.createPod(name+"-"+hash, k.namespace, podTemplate(o), map[string]any{
+			"labels": podLabels(o, hash),
+			"ownerReferences": []any{map[string]any{
+				"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name + "-" + hash, "uid": hash, "controller": true,
+			}},
 		})
 		current = append(current, pod)
 		if ready {
-			delete(c.starts, pod)
+			delete(c.podStarts, pod)
 			c.runPod(pod)
 			running = append(running, pod)
 		}
@@ -60,17 +62,17 @@ func (c *Controllers) deployment(name string, ready bool) {
 	}
 	available := len(running) + len(old)
 	c.setStatus(k, map[string]any{
-		"observedGeneration": o.metadata()["generation"], "replicas": count(len(current) + len(old)),
-		"updatedReplicas": count(len(current)), "readyReplicas": count(available), "availableReplicas": count(available),
-		"unavailableReplicas": count(max(0, replicas-available)),
+		"observedGeneration": o.metadata()["generation"], "replicas": orNil(len(current) + len(old)),
+		"updatedReplicas": orNil(len(current)), "readyReplicas": orNil(available), "availableReplicas": orNil(available),
+		"unavailableReplicas": orNil(max(0, replicas-available)),
 	})
 }
 
-// podsOf finds a Deployment's Pods by its labels.
-func (c *Controllers) podsOf(deployment object) []key {
+// podsOfDeployment finds Pods by the Deployment's selector.
+func (c *Controllers) podsOfDeployment(deployment object) []key {
 	var pods []key
-	wanted, _ := deployment.at("spec", "selector", "matchLabels").(map[string]any)
-	for _, k := range c.kube.keys("pods") {
+	wanted, _ := deployment.lookup("spec", "selector", "matchLabels").(map[string]any)
+	for _, k := range c.kube.keysOf("pods") {
 		if k.namespace != c.options.Namespace {
 			continue
 		}
@@ -86,15 +88,15 @@ func (c *Controllers) podsOf(deployment object) []key {
 }
 
 func templateHash(deployment object) string {
-	text, _ := json.Marshal(deployment.at("spec", "template"))
+	text, _ := json.Marshal(deployment.lookup("spec", "template"))
 	hash := fnv.New32a()
 	_, _ = hash.Write(text)
 	return fmt.Sprintf("%08x", hash.Sum32())
 }
 
-func labelsOf(deployment object, hash string) map[string]any {
+func podLabels(deployment object, hash string) map[string]any {
 	labels := map[string]any{"pod-template-hash": hash}
-	given, _ := deployment.at("spec", "template", "metadata", "labels").(map[string]any)
+	given, _ := deployment.lookup("spec", "template", "metadata", "labels").(map[string]any)
 	for name, value := range given {
 		labels[name] = value
 	}

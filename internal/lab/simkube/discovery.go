@@ -12,11 +12,11 @@ import (
 
 var namespaces = schema.GroupResource{Resource: "namespaces"}
 
-// resource is one kind of object that is served.
+// resource is a kind of object that is served.
 type resource struct {
 	group, plural, kind string
 	short               []string
-	versions            []string // the preferred one first
+	versions            []string // preferred version first
 	namespaced          bool
 	columns             []column
 }
@@ -45,8 +45,8 @@ func resources(cronJobV1 bool) []resource {
 	}
 }
 
-// discovery answers what clients ask before they ask for objects.
-func (s *Server) discovery(w http.ResponseWriter, r *http.Request) bool {
+// serveDiscovery answers requests for versions, groups and resources. It returns false for any other.
+func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) bool {
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	switch {
@@ -55,29 +55,29 @@ func (s *Server) discovery(w http.ResponseWriter, r *http.Request) bool {
 	case path == "/healthz", path == "/livez", path == "/readyz":
 		_, _ = w.Write([]byte("ok"))
 	case path == "/version":
-		write(w, http.StatusOK, s.versionInfo())
+		writeJSON(w, http.StatusOK, s.versionInfo())
 	case path == "/api":
-		write(w, http.StatusOK, metav1.APIVersions{
+		send(w, r, http.StatusOK, &metav1.APIVersions{
 			TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"},
 			ServerAddressByClientCIDRs: []metav1.ServerAddressByClientCIDR{{ClientCIDR: "0.0.0.0/0", ServerAddress: r.Host}},
 		})
 	case path == "/apis":
-		write(w, http.StatusOK, metav1.APIGroupList{
+		send(w, r, http.StatusOK, &metav1.APIGroupList{
 			TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: s.groups(),
 		})
 	case len(parts) == 2 && parts[0] == "api":
-		return s.resourceList(w, schema.GroupVersion{Version: parts[1]})
+		return s.serveResourceList(w, r, schema.GroupVersion{Version: parts[1]})
 	case len(parts) == 2 && parts[0] == "apis":
 		for _, group := range s.groups() {
 			if group.Name == parts[1] {
 				group.TypeMeta = metav1.TypeMeta{Kind: "APIGroup", APIVersion: "v1"}
-				write(w, http.StatusOK, group)
+				send(w, r, http.StatusOK, &group)
 				return true
 			}
 		}
 		return false
 	case len(parts) == 3 && parts[0] == "apis":
-		return s.resourceList(w, schema.GroupVersion{Group: parts[1], Version: parts[2]})
+		return s.serveResourceList(w, r, schema.GroupVersion{Group: parts[1], Version: parts[2]})
 	default:
 		return false
 	}
@@ -99,7 +99,8 @@ func (s *Server) groups() []metav1.APIGroup {
 		for _, v := range []string{"v1", "v1beta1"} {
 			gv := schema.GroupVersion{Group: name, Version: v}
 			if slices.ContainsFunc(s.resources, func(r resource) bool { return r.served(gv) }) {
-				group.Versions = append(group.Versions, metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: v})
+				served := metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: v}
+				group.Versions = append(group.Versions, served)
 			}
 		}
 		group.PreferredVersion = group.Versions[0]
@@ -108,22 +109,22 @@ func (s *Server) groups() []metav1.APIGroup {
 	return groups
 }
 
-func (s *Server) resourceList(w http.ResponseWriter, gv schema.GroupVersion) bool {
+func (s *Server) serveResourceList(w http.ResponseWriter, r *http.Request, gv schema.GroupVersion) bool {
 	list := metav1.APIResourceList{
 		TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: gv.String(),
 	}
-	for _, r := range s.resources {
-		if r.served(gv) {
+	for _, served := range s.resources {
+		if served.served(gv) {
 			list.APIResources = append(list.APIResources, metav1.APIResource{
-				Name: r.plural, SingularName: strings.ToLower(r.kind), Kind: r.kind, ShortNames: r.short,
-				Namespaced: r.namespaced,
-				Verbs:      metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update"},
+				Name: served.plural, SingularName: strings.ToLower(served.kind), Kind: served.kind,
+				ShortNames: served.short, Namespaced: served.namespaced,
+				Verbs: metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update"},
 			})
 		}
 	}
 	if len(list.APIResources) == 0 {
 		return false
 	}
-	write(w, http.StatusOK, list)
+	send(w, r, http.StatusOK, &list)
 	return true
 }

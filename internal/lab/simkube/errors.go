@@ -10,15 +10,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// fail writes an error as the Status object that every Kubernetes client understands.
-func fail(w http.ResponseWriter, err error) {
+// sendError writes an error as a Status; one that is not an API error as a 500.
+func sendError(w http.ResponseWriter, r *http.Request, err error) {
 	var known apierrors.APIStatus
 	if !errors.As(err, &known) {
 		known = apierrors.NewInternalError(err)
 	}
 	status := known.Status()
 	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-	write(w, int(status.Code), status)
+	send(w, r, int(status.Code), &status)
 }
 
 func errUnauthorized() error { return apierrors.NewUnauthorized("Unauthorized") }
@@ -44,7 +44,7 @@ func errModified(q request) error {
 		"please apply your changes to the latest version and try again"))
 }
 
-// checkPreconditions compares what a client says it saw with what there is.
+// checkPreconditions returns a conflict if an object is not the one that the client saw.
 func checkPreconditions(q request, given *metav1.Preconditions, o object) error {
 	if given == nil {
 		return nil
@@ -53,11 +53,11 @@ func checkPreconditions(q request, given *metav1.Preconditions, o object) error 
 		return apierrors.NewConflict(q.group(), q.name, fmt.Errorf("the %s in the precondition (%s) does not match "+
 			"the %s in record (%s). The object might have been deleted and then recreated", what, want, what, have))
 	}
-	if given.UID != nil && *given.UID != types.UID(o.meta("uid")) {
-		return differs("UID", string(*given.UID), o.meta("uid"))
+	if given.UID != nil && *given.UID != types.UID(o.metaText("uid")) {
+		return differs("UID", string(*given.UID), o.metaText("uid"))
 	}
-	if given.ResourceVersion != nil && *given.ResourceVersion != o.meta("resourceVersion") {
-		return differs("ResourceVersion", *given.ResourceVersion, o.meta("resourceVersion"))
+	if given.ResourceVersion != nil && *given.ResourceVersion != o.metaText("resourceVersion") {
+		return differs("ResourceVersion", *given.ResourceVersion, o.metaText("resourceVersion"))
 	}
 	return nil
 }

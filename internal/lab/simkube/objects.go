@@ -12,15 +12,15 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// key is where an object lies. Versions of one resource share their objects.
+// key identifies an object. Versions of a resource share their objects.
 type key struct{ resource, namespace, name string }
 
 func (k key) compare(other key) int {
 	return cmp.Or(cmp.Compare(k.namespace, other.namespace), cmp.Compare(k.name, other.name))
 }
 
-// object is one object as JSON, without apiVersion and kind. It is never changed once it is
-// in the store: a change puts another one in its place, so that lists may go on in peace.
+// object is an object as JSON, without apiVersion and kind. It is never changed once it is in the store: a change
+// replaces it, so that pages of a list can be written without the lock.
 type object map[string]any
 
 func (o object) metadata() map[string]any {
@@ -28,7 +28,7 @@ func (o object) metadata() map[string]any {
 	return m
 }
 
-func (o object) meta(field string) string {
+func (o object) metaText(field string) string {
 	text, _ := o.metadata()[field].(string)
 	return text
 }
@@ -42,8 +42,8 @@ func (o object) labels() map[string]string {
 	return labels
 }
 
-// with returns a copy with some metadata set; a nil value removes the field.
-func (o object) with(fields map[string]any) object {
+// withMetadata returns a copy with some fields of its metadata set. A nil value removes the field.
+func (o object) withMetadata(fields map[string]any) object {
 	changed := maps.Clone(o)
 	metadata := maps.Clone(o.metadata())
 	if metadata == nil {
@@ -60,12 +60,12 @@ func (o object) with(fields map[string]any) object {
 	return changed
 }
 
-// Add puts an object built from the API's Go types into the store, as resource says, such
-// as "pods". Name, namespace, creation time and UID are taken as they are.
+// Add puts an object of the API's Go types into the store of a resource such as "pods". It keeps the name, namespace,
+// creation time and UID that the object has.
 func (s *Server) Add(resource string, o runtime.Object) {
 	text, err := json.Marshal(o)
 	if err != nil {
-		panic(err) // a Go type of the API that is no JSON: a mistake in the caller's code
+		panic(err) // a type of the API that cannot be JSON: a mistake of the caller
 	}
 	var content object
 	if err := json.Unmarshal(text, &content); err != nil {
@@ -75,29 +75,29 @@ func (s *Server) Add(resource string, o runtime.Object) {
 	delete(content, "apiVersion")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.put(key{resource, content.meta("namespace"), content.meta("name")}, content)
+	s.put(key{resource, content.metaText("namespace"), content.metaText("name")}, content)
 }
 
-// Remove takes an object out of the store, behind the back of the API.
+// Remove removes an object without going through the API.
 func (s *Server) Remove(resource, namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(key{resource, namespace, name})
+	s.remove(key{resource, namespace, name})
 }
 
-// Has says whether an object exists.
+// Has reports whether an object exists.
 func (s *Server) Has(resource, namespace, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.item(key{resource, namespace, name})
+	_, ok := s.findItem(key{resource, namespace, name})
 	return ok
 }
 
-// Label gives the value of an object's label; empty if it has none.
+// Label returns the value of an object's label; empty if it has none.
 func (s *Server) Label(resource, namespace, name, label string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, ok := s.item(key{resource, namespace, name})
+	i, ok := s.findItem(key{resource, namespace, name})
 	if !ok {
 		return ""
 	}
@@ -109,28 +109,28 @@ func (s *Server) Names(resource, namespace string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for _, i := range s.items(resource, namespace) {
+	for _, i := range s.itemsOf(resource, namespace) {
 		names = append(names, i.name())
 	}
 	return names
 }
 
-// put stores an object under the next resource version and returns what it stored.
+// put stores an object with the next resource version, and returns what it stored.
 func (s *Server) put(k key, o object) object {
 	s.version++
 	fields := map[string]any{"resourceVersion": strconv.FormatInt(s.version, 10), "name": k.name}
 	if k.namespace != "" {
 		fields["namespace"] = k.namespace
 	}
-	if o.meta("uid") == "" {
+	if o.metaText("uid") == "" {
 		fields["uid"] = uuid.NewString()
 	}
-	if o.meta("creationTimestamp") == "" {
+	if o.metaText("creationTimestamp") == "" {
 		fields["creationTimestamp"] = s.options.Now().UTC().Format(time.RFC3339)
 	}
-	o = o.with(fields)
-	s.disown(k)
-	s.stock.leave(k)
+	o = o.withMetadata(fields)
+	s.unindexOwners(k)
+	s.bulk.remove(k)
 	s.objects[k] = o
 	for _, uid := range ownerUIDs(o) {
 		if s.owned[uid] == nil {
@@ -141,26 +141,26 @@ func (s *Server) put(k key, o object) object {
 	return o
 }
 
-func (s *Server) drop(k key) {
-	if s.stock.leave(k) {
+func (s *Server) remove(k key) {
+	if s.bulk.remove(k) {
 		s.version++
 	} else if _, ok := s.objects[k]; ok {
 		s.version++
-		s.disown(k)
+		s.unindexOwners(k)
 		delete(s.objects, k)
 	}
 }
 
-// disown takes an object out of the index by owner.
-func (s *Server) disown(k key) {
+// unindexOwners removes an object from the index by owner.
+func (s *Server) unindexOwners(k key) {
 	for _, uid := range ownerUIDs(s.objects[k]) {
 		delete(s.owned[uid], k)
 	}
 }
 
-// dependents returns the keys of all objects that name an owner by this UID.
+// dependents returns the keys of all objects with an owner of this UID, in order.
 func (s *Server) dependents(uid string) []key {
-	keys := slices.AppendSeq(s.stock.dependents(uid), maps.Keys(s.owned[uid]))
+	keys := slices.AppendSeq(s.bulk.dependents(uid), maps.Keys(s.owned[uid]))
 	slices.SortFunc(keys, key.compare)
 	return keys
 }
@@ -180,7 +180,7 @@ func owners(o object) []any {
 	return list
 }
 
-func ownersBut(o object, uid string) []any {
+func ownersExcept(o object, uid string) []any {
 	var rest []any
 	for _, owner := range owners(o) {
 		if reference, _ := owner.(map[string]any); reference["uid"] != uid {

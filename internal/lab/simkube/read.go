@@ -4,11 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,39 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Forms in which a client can ask for an object.
-const (
-	formWhole   = ""
-	formPartial = "PartialObjectMetadata"
-	formList    = "PartialObjectMetadataList"
-	formTable   = "Table"
-
-	metaVersion = "meta.k8s.io/v1"
-)
-
-// form is the first form of the Accept header that this server speaks.
-func (q request) form() (string, error) {
-	accept := q.Header.Get("Accept")
-	if accept == "" {
-		return formWhole, nil
-	}
-	for part := range strings.SplitSeq(accept, ",") {
-		kind, parameters, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil || kind != "application/json" && kind != "*/*" && kind != "application/*" {
-			continue
-		}
-		as := parameters["as"]
-		if as == "" || parameters["g"] == metav1.GroupName && slices.Contains([]string{formPartial, formList, formTable}, as) {
-			return as, nil
-		}
-	}
-	return "", &apierrors.StatusError{ErrStatus: metav1.Status{
-		Status: metav1.StatusFailure, Code: http.StatusNotAcceptable, Reason: metav1.StatusReasonNotAcceptable,
-		Message: "only the following media types are accepted: application/json",
-	}}
-}
-
-func (q request) typed(o object) map[string]any {
+func (q request) withKind(o object) map[string]any {
 	whole := map[string]any{"kind": q.resource.kind, "apiVersion": q.version.String()}
 	for field, value := range o {
 		whole[field] = value
@@ -57,41 +23,46 @@ func (q request) typed(o object) map[string]any {
 	return whole
 }
 
-func partial(o object) map[string]any {
-	return map[string]any{"kind": formPartial, "apiVersion": metaVersion, "metadata": o.metadata()}
+func partialObject(o object) map[string]any {
+	return map[string]any{"kind": asPartial, "apiVersion": metaVersion, "metadata": o.metadata()}
 }
 
-// reply gives one object in the form that was asked for.
-func (s *Server) reply(q request, status int, o object) error {
-	form, err := q.form()
+// reply sends an object in the form that the client asks for.
+func (s *Server) reply(q request, status int, i item) error {
+	f, err := q.form()
 	if err != nil {
 		return err
 	}
-	switch form {
-	case formPartial:
-		write(q.w, status, partial(o))
-	case formTable:
-		write(q.w, status, q.table([]object{o}, metav1.ListMeta{ResourceVersion: o.meta("resourceVersion")}))
+	switch {
+	case f.protobuf():
+		o, err := q.typed(i, f)
+		if err != nil {
+			return err
+		}
+		writeProtobuf(q.w, status, o)
+	case f.as == asTable:
+		o := i.whole(false)
+		writeJSON(q.w, status, q.table([]object{o}, metav1.ListMeta{ResourceVersion: o.metaText("resourceVersion")}))
+	case i.bulk != nil:
+		q.writeText(i.appendTo(nil, q.kindFields(f), f.metadataOnly()))
+	case f.metadataOnly():
+		writeJSON(q.w, status, partialObject(i.object))
 	default:
-		write(q.w, status, q.typed(o))
+		writeJSON(q.w, status, q.withKind(i.object))
 	}
 	return nil
 }
 
 func (s *Server) get(q request) error {
-	i, ok := s.item(q.key())
+	i, ok := s.findItem(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
-	if form, err := q.form(); i.shelved != nil && err == nil && form != formTable {
-		q.writeText(i.appendTo(nil, q.head(form), form != formWhole))
-		return nil
-	}
-	return s.reply(q, http.StatusOK, i.whole(false))
+	return s.reply(q, http.StatusOK, i)
 }
 
-// selected returns the objects that the path and the selectors ask for, in order.
-func (s *Server) selected(q request) ([]item, error) {
+// selectItems returns the objects that the path and the selectors ask for, in order.
+func (s *Server) selectItems(q request) ([]item, error) {
 	query := q.URL.Query()
 	labelled, err := labels.Parse(query.Get("labelSelector"))
 	if err != nil {
@@ -106,21 +77,24 @@ func (s *Server) selected(q request) ([]item, error) {
 			return nil, apierrors.NewBadRequest("field label not supported: " + requirement.Field)
 		}
 	}
-	all := s.items(q.resource.plural, q.namespace)
+	all := s.itemsOf(q.resource.plural, q.namespace)
 	if labelled.Empty() && fielded.Empty() {
 		return all, nil
 	}
 	return slices.DeleteFunc(all, func(i item) bool {
-		return !labelled.Matches(labels.Set(i.labels())) || !fielded.Empty() && !fielded.Matches(i.fields())
+		return !labelled.Matches(labels.Set(i.labels())) || !fielded.Empty() && !fielded.Matches(i.fieldSet())
 	}), nil
 }
 
-func (i item) fields() fields.Set {
+func (i item) fieldSet() fields.Set {
 	o := i.whole(false)
-	return fields.Set{"metadata.name": o.meta("name"), "metadata.namespace": o.meta("namespace"), "status.phase": o.text("status", "phase")}
+	return fields.Set{
+		"metadata.name": o.metaText("name"), "metadata.namespace": o.metaText("namespace"),
+		"status.phase": o.textAt("status", "phase"),
+	}
 }
 
-// token is what a continue token holds: the list that was begun, and how far it got.
+// token is the content of a continue token.
 type token struct {
 	Version int64 `json:"rv"`
 	Start   int   `json:"start"`
@@ -131,12 +105,11 @@ func (t token) String() string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// tokenLife is how long a list can be continued, as long as etcd keeps old revisions.
+// tokenLife is how long a list can be continued: etcd compacts old revisions after five minutes.
 const tokenLife = 5 * time.Minute
 
-// resume finds the list that a token continues: pages of one list all show the state at
-// its first page.
-func (s *Server) resume(text string) (token, []item, error) {
+// continueList returns the items of the list that a token continues. All pages of a list show the state at its first.
+func (s *Server) continueList(text string) (token, []item, error) {
 	var t token
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || json.Unmarshal(raw, &t) != nil {
@@ -146,8 +119,8 @@ func (s *Server) resume(text string) (token, []item, error) {
 	if !ok || time.Since(begun.taken) > tokenLife || t.Start > len(begun.items) {
 		return t, nil, errExpired()
 	}
-	if s.expire.Load() > 0 {
-		s.expire.Add(-1)
+	if s.expiring.Load() > 0 {
+		s.expiring.Add(-1)
 		return t, nil, errExpired()
 	}
 	return t, begun.items, nil
@@ -158,17 +131,17 @@ func (s *Server) list(q request) error {
 	if query.Get("watch") == "true" {
 		return errMethod(q)
 	}
-	form, err := q.form()
+	f, err := q.form()
 	if err != nil {
 		return err
 	}
 	var items []item
 	var at token
 	if text := query.Get("continue"); text != "" {
-		at, items, err = s.resume(text)
+		at, items, err = s.continueList(text)
 	} else {
 		at.Version = s.version
-		items, err = s.selected(q)
+		items, err = s.selectItems(q)
 	}
 	if err != nil {
 		return err
@@ -180,19 +153,19 @@ func (s *Server) list(q request) error {
 	}
 	if err == nil && limit > 0 && limit < len(page) {
 		page = page[:limit]
-		meta.Continue = s.keep(at, limit, items).String()
+		meta.Continue = s.rememberList(at, limit, items).String()
 		if query.Get("labelSelector") == "" && query.Get("fieldSelector") == "" {
 			left := int64(len(items) - at.Start - limit)
 			meta.RemainingItemCount = &left
 		}
 	}
-	*q.later = func() { q.writePage(form, page, meta) }
+	*q.afterUnlock = func() { q.writePage(f, page, meta) }
 	return nil
 }
 
-// keep remembers a list for its next page. Lists get version numbers of their own, so that
-// two lists begun at the same moment are not mixed up.
-func (s *Server) keep(at token, limit int, items []item) token {
+// rememberList stores a list for its next page. Each list gets a version number of its own, so that two lists begun at
+// the same moment are not mixed up.
+func (s *Server) rememberList(at token, limit int, items []item) token {
 	if at.Start == 0 {
 		s.version++
 		at.Version = s.version
@@ -206,24 +179,36 @@ func (s *Server) keep(at token, limit int, items []item) token {
 	return token{at.Version, at.Start + limit}
 }
 
-// writePage sends a page bit by bit: it may be larger than all memory.
-func (q request) writePage(form string, page []item, meta metav1.ListMeta) {
-	if form == formTable {
+// writePage sends a page. JSON is written piece by piece: a list without a limit may be larger than memory.
+func (q request) writePage(f form, page []item, meta metav1.ListMeta) {
+	switch {
+	case f.protobuf():
+		list, err := q.typedList(page, f, meta)
+		if err != nil {
+			sendError(q.w, q.Request, err)
+			return
+		}
+		writeProtobuf(q.w, http.StatusOK, list)
+	case f.as == asTable:
 		objects := make([]object, 0, len(page))
 		for _, i := range page {
 			objects = append(objects, i.whole(false))
 		}
-		write(q.w, http.StatusOK, q.table(objects, meta))
-		return
+		writeJSON(q.w, http.StatusOK, q.table(objects, meta))
+	default:
+		q.writeJSONPage(f, page, meta)
 	}
-	head := map[string]any{"kind": q.resource.kind + "List", "apiVersion": q.version.String(), "metadata": meta}
-	metaOnly, each := form != formWhole, ""
-	if metaOnly {
-		head["kind"], head["apiVersion"], each = formList, metaVersion, q.head(form)
+}
+
+func (q request) writeJSONPage(f form, page []item, meta metav1.ListMeta) {
+	kind, version, each := q.resource.kind+"List", q.version.String(), ""
+	if f.metadataOnly() {
+		kind, version, each = asPartialList, metaVersion, q.kindFields(f)
 	}
+	head := map[string]any{"kind": kind, "apiVersion": version, "metadata": meta}
 	text, err := json.Marshal(head)
 	if err != nil {
-		panic(err) // texts and numbers only
+		panic(err) // only texts and numbers
 	}
 	q.w.Header().Set("Content-Type", "application/json")
 	text = append(text[:len(text)-1], `,"items":[`...)
@@ -231,7 +216,7 @@ func (q request) writePage(form string, page []item, meta metav1.ListMeta) {
 		if n > 0 {
 			text = append(text, ',')
 		}
-		if text = i.appendTo(text, each, metaOnly); len(text) > 1<<16 {
+		if text = i.appendTo(text, each, f.metadataOnly()); len(text) > 1<<16 {
 			if _, err := q.w.Write(text); err != nil {
 				return
 			}
@@ -241,12 +226,12 @@ func (q request) writePage(form string, page []item, meta metav1.ListMeta) {
 	_, _ = q.w.Write(append(text, "]}\n"...))
 }
 
-// head are the fields that say what an object is.
-func (q request) head(form string) string {
-	if form == formWhole {
-		return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, q.resource.kind, q.version)
+// kindFields returns the JSON of an object's kind and version, to write before its other fields.
+func (q request) kindFields(f form) string {
+	if f.metadataOnly() {
+		return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, asPartial, metaVersion)
 	}
-	return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, formPartial, metaVersion)
+	return fmt.Sprintf(`"kind":%q,"apiVersion":%q,`, q.resource.kind, q.version)
 }
 
 func (q request) writeText(text []byte) {

@@ -1,12 +1,10 @@
-// Package simkube plays as much of a Kubernetes API server as a program needs that reads,
-// writes and deletes a few kinds of object: client-go's typed and metadata clients and
-// kubectl work against it. There are no controllers behind it but the garbage collection
-// of a Job's Pods; nothing starts, runs or ends by itself, unless Control makes the cluster live.
+// Package simkube simulates as much of a Kubernetes API server as a program needs that reads, writes and deletes a few
+// kinds of object: client-go's typed and metadata clients and kubectl work against it. The only controller behind it is
+// the garbage collector; nothing starts, runs or ends by itself until StartControllers is called.
 package simkube
 
 import (
 	"crypto/subtle"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,32 +15,32 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Options are what differs from one cluster to another.
+// Options are the ways in which one cluster differs from another.
 type Options struct {
 	GitVersion string // such as 1.21.12
 	CronJobV1  bool   // batch/v1 has CronJobs: from Kubernetes 1.21
-	Token      string // the bearer token that is let in
+	Token      string // the only bearer token that is accepted
 	Namespaces []string
-	Born       time.Time        // when the namespaces were made
-	Now        func() time.Time // time.Now if it is nil
-	PageLimit  int              // objects in one page of a list at most, whatever is asked for; 0 is no limit
+	Born       time.Time        // creation time of the namespaces
+	Now        func() time.Time // nil: time.Now
+	PageLimit  int              // most objects in a page of a list, whatever the client asks for; 0: no limit
 }
 
 // Server is a running API server, to be served by net/http.
 type Server struct {
 	options   Options
 	resources []resource
-	expire    atomic.Int64 // continue tokens to call expired
+	expiring  atomic.Int64 // how many continue tokens to refuse as expired
 
-	mu        sync.Mutex
-	objects   map[key]object
-	stock     stock                   // more of them
-	owned     map[string]map[key]bool // by the UID of the owner
-	version   int64
-	snapshots map[int64]snapshot
-	danger    []string
-	denied    map[string]bool // "verb resource", for access reviews
-	live      *Controllers    // nil where nothing happens by itself
+	mu          sync.Mutex
+	objects     map[key]object
+	bulk        bulkView                // more objects
+	owned       map[string]map[key]bool // dependents by the UID of their owner
+	version     int64
+	snapshots   map[int64]snapshot
+	danger      []string
+	denied      map[string]bool // "verb resource", for access reviews
+	controllers *Controllers    // nil: nothing happens by itself
 }
 
 type snapshot struct {
@@ -50,7 +48,7 @@ type snapshot struct {
 	taken time.Time
 }
 
-// New makes an API server that has nothing but namespaces.
+// New returns an API server that has nothing but namespaces.
 func New(options Options) *Server {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -66,26 +64,28 @@ func New(options Options) *Server {
 	}
 	for _, name := range options.Namespaces {
 		s.put(key{resource: "namespaces", name: name}, object{
-			"metadata": map[string]any{"name": name, "creationTimestamp": options.Born.UTC().Format(time.RFC3339), "labels": map[string]any{"kubernetes.io/metadata.name": name}},
-			"spec":     map[string]any{"finalizers": []any{"kubernetes"}},
-			"status":   map[string]any{"phase": "Active"},
+			"metadata": map[string]any{
+				"name": name, "creationTimestamp": options.Born.UTC().Format(time.RFC3339),
+				"labels": map[string]any{"kubernetes.io/metadata.name": name},
+			},
+			"spec":   map[string]any{"finalizers": []any{"kubernetes"}},
+			"status": map[string]any{"phase": "Active"},
 		})
 	}
 	return s
 }
 
-// ExpireContinue makes the next n lists that are continued fail with 410 Expired.
-func (s *Server) ExpireContinue(n int) { s.expire.Store(int64(n)) }
+// ExpireContinue makes the next n requests with a continue token fail with 410 Expired.
+func (s *Server) ExpireContinue(n int) { s.expiring.Store(int64(n)) }
 
-// Danger lists the requests that no careful client makes, such as a DELETE of a whole
-// collection, each with what it did.
+// Danger returns the requests that no careful client sends, such as a DELETE of a collection, each with what it did.
 func (s *Server) Danger() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string(nil), s.danger...)
 }
 
-// request is one API request, taken apart.
+// request is a parsed API request.
 type request struct {
 	*http.Request
 
@@ -96,39 +96,40 @@ type request struct {
 	name        string
 	subresource string
 
-	later *func() // what is still to be written when others may go on
+	afterUnlock *func() // writes the rest of the answer once the lock is free
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if subtle.ConstantTimeCompare([]byte(token), []byte(s.options.Token)) != 1 {
-		fail(w, errUnauthorized())
+		sendError(w, r, errUnauthorized())
 		return
 	}
-	if s.discovery(w, r) || s.access(w, r) {
+	if s.serveDiscovery(w, r) || s.serveAccessReview(w, r) {
 		return
 	}
 	q, ok := s.parse(w, r)
 	if !ok {
-		fail(w, errNoResource())
+		sendError(w, r, errNoResource())
 		return
 	}
-	var later func()
-	q.later = &later
-	if err := s.locked(q); err != nil {
-		fail(w, err)
-	} else if later != nil {
-		later()
+	var afterUnlock func()
+	q.afterUnlock = &afterUnlock
+	if err := s.serveLocked(q); err != nil {
+		sendError(w, r, err)
+	} else if afterUnlock != nil {
+		afterUnlock()
 	}
 }
 
-func (s *Server) locked(q request) error {
+func (s *Server) serveLocked(q request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.serve(q)
 }
 
-// parse takes a path apart: group and version, namespace, resource, name, subresource.
+// parse splits a path into group and version, namespace, resource, name and subresource. It returns false if no such
+// resource is served.
 func (s *Server) parse(w http.ResponseWriter, r *http.Request) (request, bool) {
 	q := request{Request: r, w: w}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
@@ -184,12 +185,6 @@ func (s *Server) serve(q request) error {
 		return s.delete(q)
 	}
 	return errMethod(q)
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }
 
 func (q request) group() schema.GroupResource {

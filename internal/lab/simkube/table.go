@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
-// column is one column of what kubectl prints.
+// column is a column of the table that kubectl prints.
 type column struct {
 	name string
 	cell func(o object) any
@@ -20,11 +20,13 @@ var (
 	configMapColumns  = []column{{"Data", dataKeys}, {"Age", age}}
 	podColumns        = []column{{"Ready", readyContainers}, {"Status", podStatus}, {"Restarts", zero}, {"Age", age}}
 	jobColumns        = []column{{"Completions", completions}, {"Duration", jobDuration}, {"Age", age}}
-	cronJobColumns    = []column{{"Schedule", field("spec", "schedule")}, {"Suspend", field("spec", "suspend")}, {"Age", age}}
 	deploymentColumns = []column{{"Available", field("status", "availableReplicas")}, {"Age", age}}
+	cronJobColumns    = []column{
+		{"Schedule", field("spec", "schedule")}, {"Suspend", field("spec", "suspend")}, {"Age", age},
+	}
 )
 
-// table gives objects the way kubectl prints them.
+// table returns objects as a Table, which is what kubectl prints.
 func (q request) table(items []object, meta metav1.ListMeta) any {
 	columns := []map[string]any{{
 		"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0,
@@ -40,7 +42,7 @@ func (q request) table(items []object, meta metav1.ListMeta) any {
 	}
 	rows := make([]any, 0, len(items))
 	for _, o := range items {
-		cells := []any{o.meta("name")}
+		cells := []any{o.metaText("name")}
 		for _, c := range shown {
 			cells = append(cells, c.cell(o))
 		}
@@ -48,14 +50,14 @@ func (q request) table(items []object, meta metav1.ListMeta) any {
 		switch q.URL.Query().Get("includeObject") {
 		case "None":
 		case "Object":
-			whole = q.typed(o)
+			whole = q.withKind(o)
 		default:
-			whole = partial(o)
+			whole = partialObject(o)
 		}
 		rows = append(rows, map[string]any{"cells": cells, "object": whole})
 	}
 	return map[string]any{
-		"kind": formTable, "apiVersion": "meta.k8s.io/v1", "metadata": meta,
+		"kind": asTable, "apiVersion": "meta.k8s.io/v1", "metadata": meta,
 		"columnDefinitions": columns, "rows": rows,
 	}
 }
@@ -84,7 +86,7 @@ func since(text string) time.Duration {
 	return time.Since(t)
 }
 
-func age(o object) any { return duration.HumanDuration(since(o.meta("creationTimestamp"))) }
+func age(o object) any { return duration.HumanDuration(since(o.metaText("creationTimestamp"))) }
 
 func dataKeys(o object) any {
 	data, _ := o["data"].(map[string]any)
@@ -92,7 +94,7 @@ func dataKeys(o object) any {
 	return fmt.Sprint(len(data) + len(binary))
 }
 
-func containers(o object) []map[string]any {
+func containerStatuses(o object) []map[string]any {
 	status, _ := o["status"].(map[string]any)
 	list, _ := status["containerStatuses"].([]any)
 	var found []map[string]any
@@ -105,7 +107,7 @@ func containers(o object) []map[string]any {
 
 func readyContainers(o object) any {
 	ready := 0
-	for _, container := range containers(o) {
+	for _, container := range containerStatuses(o) {
 		if container["ready"] == true {
 			ready++
 		}
@@ -115,14 +117,15 @@ func readyContainers(o object) any {
 	return fmt.Sprintf("%d/%d", ready, len(all))
 }
 
-// podStatus is the short word that kubectl has for a Pod's state.
+// podStatus returns kubectl's word for a Pod's state.
 func podStatus(o object) any {
 	phase := field("status", "phase")(o)
 	names := map[any]string{"Succeeded": "Completed", "Failed": "Error"}
 	if name, ok := names[phase]; ok {
 		return name
 	}
-	if ready := readyContainers(o).(string); phase == "Running" && !strings.HasPrefix(ready, ready[strings.Index(ready, "/")+1:]) {
+	ready, all, _ := strings.Cut(readyContainers(o).(string), "/")
+	if phase == "Running" && ready != all {
 		return "NotReady"
 	}
 	return phase

@@ -15,11 +15,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// content reads a body as JSON. client-go's typed clients send protobuf if they may.
-func (q request) content() ([]byte, error) {
+// jsonBody returns a body as JSON, whichever encoding it has.
+func (q request) jsonBody() ([]byte, error) {
 	text, err := io.ReadAll(q.Body)
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
@@ -32,7 +31,7 @@ func (q request) content() ([]byte, error) {
 		if len(text) == 0 {
 			return nil, nil
 		}
-		o, _, err := scheme.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+		o, _, err := protobufSerializer.Decode(text, nil, nil)
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
@@ -41,8 +40,8 @@ func (q request) content() ([]byte, error) {
 	return nil, unsupported(kind)
 }
 
-func (q request) body() (object, error) {
-	text, err := q.content()
+func (q request) objectBody() (object, error) {
+	text, err := q.jsonBody()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +66,7 @@ func unsupported(kind string) error {
 }
 
 func (s *Server) create(q request) error {
-	o, err := q.body()
+	o, err := q.objectBody()
 	if err != nil {
 		return err
 	}
@@ -76,63 +75,63 @@ func (s *Server) create(q request) error {
 			return apierrors.NewNotFound(namespaces, q.namespace)
 		}
 	}
-	q.name = o.meta("name")
-	if q.name == "" && o.meta("generateName") != "" {
-		q.name = o.meta("generateName") + uuid.NewString()[:5]
+	q.name = o.metaText("name")
+	if q.name == "" && o.metaText("generateName") != "" {
+		q.name = o.metaText("generateName") + uuid.NewString()[:5]
 	}
 	if q.name == "" {
 		return apierrors.NewBadRequest("name or generateName is required")
 	}
-	if _, ok := s.item(q.key()); ok {
+	if _, ok := s.findItem(q.key()); ok {
 		return apierrors.NewAlreadyExists(q.group(), q.name)
 	}
-	o = o.with(map[string]any{"uid": nil, "creationTimestamp": nil, "resourceVersion": nil})
-	return s.reply(q, http.StatusCreated, s.store(q, o))
+	o = o.withMetadata(map[string]any{"uid": nil, "creationTimestamp": nil, "resourceVersion": nil})
+	return s.reply(q, http.StatusCreated, item{object: s.storeUnlessDryRun(q, o)})
 }
 
-// store puts an object, unless the request is only a try.
-func (s *Server) store(q request, o object) object {
+// storeUnlessDryRun stores an object; for a dry run it only returns what it would store.
+func (s *Server) storeUnlessDryRun(q request, o object) object {
 	if q.dryRun() {
-		return o.with(map[string]any{"name": q.name, "uid": uuid.NewString()})
+		return o.withMetadata(map[string]any{"name": q.name, "uid": uuid.NewString()})
 	}
 	return s.put(q.key(), o)
 }
 
 func (s *Server) update(q request) error {
-	o, err := q.body()
+	o, err := q.objectBody()
 	if err != nil {
 		return err
 	}
 	return s.replace(q, o)
 }
 
-// replace puts a new form of an existing object, if it was made from its current one.
+// replace stores a new version of an object. A resource version or UID in it must be those of the current one.
 func (s *Server) replace(q request, o object) error {
 	old, ok := s.find(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
-	if version := o.meta("resourceVersion"); version != "" && version != old.meta("resourceVersion") {
+	if version := o.metaText("resourceVersion"); version != "" && version != old.metaText("resourceVersion") {
 		return errModified(q)
 	}
-	if uid := o.meta("uid"); uid != "" && uid != old.meta("uid") {
+	if uid := o.metaText("uid"); uid != "" && uid != old.metaText("uid") {
 		return checkPreconditions(q, &metav1.Preconditions{UID: (*types.UID)(&uid)}, old)
 	}
-	o = o.with(map[string]any{"uid": old.meta("uid"), "creationTimestamp": old.meta("creationTimestamp")})
+	o = o.withMetadata(map[string]any{"uid": old.metaText("uid"), "creationTimestamp": old.metaText("creationTimestamp")})
 	if q.resource.plural == "deployments" && !reflect.DeepEqual(old["spec"], o["spec"]) {
-		o = s.rolledOut(q, old, o)
+		o = s.withRollout(q, old, o)
 	}
-	return s.reply(q, http.StatusOK, s.store(q, o))
+	return s.reply(q, http.StatusOK, item{object: s.storeUnlessDryRun(q, o)})
 }
 
-// rolledOut plays the Deployment controller, at once: the status follows the new spec. Where the
-// cluster lives the controller does it, in its time.
-func (s *Server) rolledOut(q request, old, o object) object {
+// withRollout plays the Deployment controller: the status follows the new spec at once. Where Controllers control the
+// Deployment, they set the status in their time.
+func (s *Server) withRollout(q request, old, o object) object {
 	generation, _ := old.metadata()["generation"].(float64)
 	spec, _ := o["spec"].(map[string]any)
 	replicas := spec["replicas"]
-	o = o.with(map[string]any{"generation": generation + 1})
-	if s.live != nil && slices.Contains(s.live.options.Deployments, q.name) {
+	o = o.withMetadata(map[string]any{"generation": generation + 1})
+	if s.controllers != nil && slices.Contains(s.controllers.options.Deployments, q.name) {
 		return o
 	}
 	o["status"] = map[string]any{
@@ -155,14 +154,14 @@ func (s *Server) patch(q request) error {
 	if !ok {
 		return errNotFound(q)
 	}
-	merged, _ := merge(map[string]any(old), patch).(map[string]any)
+	merged, _ := mergePatch(map[string]any(old), patch).(map[string]any)
 	delete(merged, "kind")
 	delete(merged, "apiVersion")
 	return s.replace(q, object(merged))
 }
 
-// merge is RFC 7386. It copies what it changes.
-func merge(target, patch any) any {
+// mergePatch applies a JSON merge patch (RFC 7386). It copies what it changes.
+func mergePatch(target, patch any) any {
 	changes, ok := patch.(map[string]any)
 	if !ok {
 		return patch
@@ -177,7 +176,7 @@ func merge(target, patch any) any {
 		if value == nil {
 			delete(merged, name)
 		} else {
-			merged[name] = merge(merged[name], value)
+			merged[name] = mergePatch(merged[name], value)
 		}
 	}
 	return merged
@@ -185,7 +184,7 @@ func merge(target, patch any) any {
 
 func (q request) deleteOptions() (metav1.DeleteOptions, error) {
 	var options metav1.DeleteOptions
-	text, err := q.content()
+	text, err := q.jsonBody()
 	if err != nil {
 		return options, err
 	}
@@ -207,9 +206,9 @@ func (q request) deleteOptions() (metav1.DeleteOptions, error) {
 	return options, nil
 }
 
-// policy is how dependents are treated. The default for a Job of batch/v1 is to leave its
-// Pods behind (docs/csm.md, "Deleting a Job").
-func (q request) policy(options metav1.DeleteOptions) metav1.DeletionPropagation {
+// propagationPolicy returns how dependents are treated. The default for a Job of batch/v1 leaves its Pods behind
+// (docs/csm.md, "Deleting a Job").
+func (q request) propagationPolicy(options metav1.DeleteOptions) metav1.DeletionPropagation {
 	switch {
 	case options.PropagationPolicy != nil:
 		return *options.PropagationPolicy
@@ -219,14 +218,14 @@ func (q request) policy(options metav1.DeleteOptions) metav1.DeletionPropagation
 	return metav1.DeletePropagationBackground
 }
 
-// delete removes at once what a real cluster may take a moment for: a Pod's grace period
-// and the garbage collector's work are over when it answers, unless the cluster lives.
+// delete deletes an object. Without controllers, Pods' grace periods and the garbage collector's work are over when it
+// answers; a real cluster may take a moment.
 func (s *Server) delete(q request) error {
 	options, err := q.deleteOptions()
 	if err != nil {
 		return err
 	}
-	o, ok := s.head(q.key())
+	o, ok := s.findMetadata(q.key())
 	if !ok {
 		return errNotFound(q)
 	}
@@ -234,33 +233,34 @@ func (s *Server) delete(q request) error {
 		return err
 	}
 	if len(options.DryRun) == 0 {
-		s.end(q.key(), q.policy(options), options.GracePeriodSeconds)
+		s.deleteObject(q.key(), q.propagationPolicy(options), options.GracePeriodSeconds)
 	}
-	write(q.w, http.StatusOK, metav1.Status{
+	send(q.w, q.Request, http.StatusOK, &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,
 		Details: &metav1.StatusDetails{
-			Name: q.name, Group: q.version.Group, Kind: q.resource.plural, UID: types.UID(o.meta("uid")),
+			Name: q.name, Group: q.version.Group, Kind: q.resource.plural, UID: types.UID(o.metaText("uid")),
 		},
 	})
 	return nil
 }
 
-// deleteCollection exists for real: it is what a DELETE with an empty name becomes.
+// deleteCollection is what a DELETE with an empty name becomes, on a real API server too.
 func (s *Server) deleteCollection(q request) error {
 	options, err := q.deleteOptions()
 	if err != nil {
 		return err
 	}
-	items, err := s.selected(q)
+	items, err := s.selectItems(q)
 	if err != nil {
 		return err
 	}
 	for _, i := range items {
 		o := i.whole(true)
-		s.end(key{q.resource.plural, o.meta("namespace"), o.meta("name")}, q.policy(options), options.GracePeriodSeconds)
+		k := key{q.resource.plural, o.metaText("namespace"), o.metaText("name")}
+		s.deleteObject(k, q.propagationPolicy(options), options.GracePeriodSeconds)
 	}
 	s.danger = append(s.danger, fmt.Sprintf("DELETE of the collection %s removed %d", q.URL.Path, len(items)))
-	write(q.w, http.StatusOK, metav1.Status{
+	send(q.w, q.Request, http.StatusOK, &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,
 	})
 	return nil

@@ -1,4 +1,4 @@
-// Command bosgc-lab runs a simulated CSM system on loopback until it is told to stop.
+// Command bosgc-lab runs a simulated CSM system on loopback until it is interrupted.
 package main
 
 import (
@@ -24,10 +24,10 @@ type options struct {
 	env, truth   string
 	serviceTimes map[string]string
 	faults       []string
-	only         []string
+	stories      []string
 	listStories  bool
 	live         bool
-	bulk         int // how many of hundred go, in a world of nothing odd; -1: a world of stories
+	bulk         int // percent of expired sessions in a world without oddities; -1: a world of stories
 	foreign      int
 }
 
@@ -49,28 +49,34 @@ func parse(args []string) (options, error) {
 	flags.Uint64Var(&o.world.Seed, "seed", 1, "seed of the world")
 	flags.IntVar(&o.world.Sessions, "sessions", 100, "how many sessions")
 	flags.IntVar(&o.world.Nodes, "nodes", 64, "how many compute nodes")
-	flags.IntVar(&o.world.ListBytes, "list-bytes", 0, "what BOS's session list weighs; above 4194304 it hangs (default: what the sessions come to, below that; -1: what they come to)")
-	flags.StringVar(&o.server.BOSEtcd, "bos-etcd", "", "URL of an etcd for BOS to keep its sessions in, such as http://127.0.0.1:2379")
-	flags.StringSliceVar(&o.only, "only", nil, "tell these stories only")
-	flags.BoolVar(&o.listStories, "stories", false, "name the stories of the release and exit")
-	flags.StringVar(&o.env, "env", "", "write the environment for bosgc here, as KEY=value lines, once everything listens")
-	flags.StringVar(&o.truth, "truth", "", "write what a first plan must say here, as JSON")
-	flags.StringArrayVar(&o.faults, "fault", nil, "a fault, such as bos-down or status=503,system=cfs,count=2 (may be repeated); switches: "+strings.Join(lab.Switches, ", "))
-	flags.IntVar(&o.bulk, "bulk", -1, "a world of nothing odd, quickly made and as large as wanted, of which so many of hundred sessions go")
-	flags.IntVar(&o.foreign, "foreign", 0, "how many ConfigMaps of 1 KiB of other services there are beside --bulk")
-	flags.BoolVar(&o.live, "live", false, "let the world live: a session reboots half of the nodes, CFS's batcher configures them, Jobs and Deployments do what they are told, all in minutes")
+	flags.IntVar(&o.world.ListBytes, "list-bytes", 0, "size of BOS's session list; above 4194304 it hangs "+
+		"(default: the size of the sessions, but below that; -1: the size of the sessions)")
+	flags.StringVar(&o.server.BOSEtcd, "bos-etcd", "", "URL of an etcd in which BOS stores its sessions, such as "+
+		"http://127.0.0.1:2379")
+	flags.StringSliceVar(&o.stories, "only", nil, "tell these stories only")
+	flags.BoolVar(&o.listStories, "stories", false, "list the stories of the release and exit")
+	flags.StringVar(&o.env, "env", "", "file for the environment of bosgc, as KEY=value lines, once everything listens")
+	flags.StringVar(&o.truth, "truth", "", "file for what a first plan must say, as JSON")
+	flags.StringArrayVar(&o.faults, "fault", nil, "a fault, such as bos-down or status=503,system=cfs,count=2 "+
+		"(may be repeated); switches: "+strings.Join(lab.Switches, ", "))
+	flags.IntVar(&o.bulk, "bulk", -1, "a world without oddities, as large as wanted, in which this percentage of the "+
+		"sessions has expired")
+	flags.IntVar(&o.foreign, "foreign", 0, "with --bulk, how many ConfigMaps of 1 KiB other services have")
+	flags.BoolVar(&o.live, "live", false, "make the world live: a session reboots half of the nodes, CFS's batcher "+
+		"configures them, and Jobs and Deployments have controllers")
 	flags.BoolVar(&o.server.Gateway, "gateway", false, "reach BOS and CFS through an API gateway with TLS and tokens")
 	flags.StringVar(&o.server.Login, "login", "redirect", "what the gateway does without a token: redirect, html, 401")
 	flags.DurationVar(&o.server.TokenLife, "token-life", time.Hour, "how long a token is good")
 	flags.IntVar(&o.server.PageSize, "page-size", 1000, "CFS's default_page_size")
-	flags.StringToStringVar(&o.serviceTimes, "service-time", nil, "how long requests take at least, such as bos=20ms,cfs=5ms,kube=2ms")
+	flags.StringToStringVar(&o.serviceTimes, "service-time", nil, "how long requests take at least, such as "+
+		"bos=20ms,cfs=5ms,kube=2ms")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	o.world.Only = o.only
+	o.world.Only = o.stories
 	if o.live {
 		o.server.Batcher = simcfs.BatcherOptions{BatchWindow: 10, CheckInterval: 2}
 	}
@@ -105,7 +111,7 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(strings.Join(names, "\n"))
 		return err
 	}
-	world, err := o.make()
+	world, err := o.newWorld()
 	if err != nil {
 		return err
 	}
@@ -113,37 +119,38 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := write(o.truth, world.TruthDocument()); err != nil {
+	if err := writeFile(o.truth, world.TruthDocument()); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	session := ""
 	if o.live {
-		session = live(server)
+		session = startLife(server)
 	}
 	env := strings.Join(server.Env(), "\n") + "\n"
-	if err := write(o.env, []byte(env)); err != nil {
+	if err := writeFile(o.env, []byte(env)); err != nil {
 		return errors.Join(err, server.Close())
 	}
-	greet(world, server, o.env, session)
+	printAddresses(world, server, o.env, session)
 	<-ctx.Done()
 	return server.Close()
 }
 
-func (o options) make() (*lab.World, error) {
+func (o options) newWorld() (*lab.World, error) {
 	if o.bulk < 0 {
 		return lab.NewWorld(o.world)
 	}
 	return lab.NewBulk(lab.BulkOptions{
-		CSM: o.world.CSM, Seed: o.world.Seed, Sessions: o.world.Sessions, Garbage: o.bulk, Nodes: o.world.Nodes, Foreign: o.foreign, ForeignBytes: 1 << 10,
+		CSM: o.world.CSM, Seed: o.world.Seed, Sessions: o.world.Sessions, Garbage: o.bulk, Nodes: o.world.Nodes,
+		Foreign: o.foreign, ForeignBytes: 1 << 10,
 	})
 }
 
-// live lets the world live, and starts a session that takes long enough to cancel it. There is none
-// without BOS v1.
-func live(server *lab.Server) (session string) {
+// startLife makes the world live, and starts a session that takes long enough to cancel it. Without BOS v1 it starts
+// none.
+func startLife(server *lab.Server) (session string) {
 	options := lab.Quick()
-	options.Shutdown, options.Boot, options.Configure, options.Terminate = 30*time.Second, time.Minute, 2*time.Minute, 10*time.Second
-	options.BootWait, options.ConfigureWait = 10*time.Minute, 30*time.Minute
+	options.Shutdown, options.Boot, options.Configure = 30*time.Second, time.Minute, 2*time.Minute
+	options.BootWait, options.ConfigureWait, options.Terminate = 10*time.Minute, 30*time.Minute, 10*time.Second
 	life := server.Live(options)
 	if !server.World.Profile.BOSv1 {
 		return ""
@@ -154,7 +161,7 @@ func live(server *lab.Server) (session string) {
 	})
 }
 
-func greet(world *lab.World, server *lab.Server, env, session string) {
+func printAddresses(world *lab.World, server *lab.Server, env, session string) {
 	p := world.Profile
 	fmt.Fprintf(os.Stderr, "CSM %s (BOS %s, Kubernetes %s), seed %d: %d objects to judge\n",
 		p.CSM, p.BOS, p.Kubernetes, world.Options.Seed, len(world.Truth()))
@@ -173,8 +180,8 @@ func greet(world *lab.World, server *lab.Server, env, session string) {
 	fmt.Fprintln(os.Stderr, "Running until interrupted.")
 }
 
-// write puts a file in place whole: who waits for it never sees half of one.
-func write(path string, text []byte) error {
+// writeFile writes a file atomically: a reader that waits for it never sees half of it.
+func writeFile(path string, text []byte) error {
 	if path == "" {
 		return nil
 	}

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// TestRun: the files are there, whole, once everything listens; and nothing is left after
-// the program was told to stop.
+// The files exist, whole, once everything listens, and nothing is left after the program ends.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	env, truth := filepath.Join(dir, "env"), filepath.Join(dir, "truth")
@@ -19,7 +18,10 @@ func TestRun(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"--csm", "1.2", "--seed", "3", "--sessions", "10", "--env", env, "--truth", truth, "--service-time", "bos=1ms", "--live"})
+		ended <- run(ctx, []string{
+			"--csm", "1.2", "--seed", "3", "--sessions", "10", "--env", env, "--truth", truth,
+			"--service-time", "bos=1ms", "--live",
+		})
 	}()
 	var text []byte
 	for range 500 {
@@ -59,7 +61,12 @@ func TestRun(t *testing.T) {
 
 func TestBadUsage(t *testing.T) {
 	for _, args := range [][]string{
-		{"--csm", "9"}, {"--fault", "nonsense"}, {"--service-time", "bos=soon"}, {"--only", "nonsense"}, {"more"}, {"--nonsense"},
+		{"--csm", "9"},
+		{"--fault", "nonsense"},
+		{"--service-time", "bos=soon"},
+		{"--only", "nonsense"},
+		{"more"},
+		{"--nonsense"},
 	} {
 		if err := run(t.Context(), args); err == nil {
 			t.Errorf("%v was taken", args)

@@ -11,19 +11,19 @@ import (
 // Deletion is a delete that a system has carried out.
 type Deletion struct {
 	System  string
-	Kind    string // one of those that are judged, or the resource of Kubernetes
+	Kind    string // KindJob and so on, or else the resource of Kubernetes
 	Name    string
-	Content []byte // the object as its API gave it directly before; what was said instead if it gave none
-	Given   bool   // whether it gave one
+	Content []byte // the answer of its API to a GET directly before
+	Found   bool   // the GET returned the object
 }
 
-// changes keeps apart, in each system, a delete and what a test changes at the same time: else nobody
-// could say what it was that went.
-type changes struct {
+// changeLocks separate, in each system, a delete from what a test changes at the same time. Otherwise the object could
+// change between the look at it and the delete.
+type changeLocks struct {
 	kube, cfs, bos sync.Mutex
 }
 
-func (c *changes) of(system string) *sync.Mutex {
+func (c *changeLocks) of(system string) *sync.Mutex {
 	switch system {
 	case "kube":
 		return &c.kube
@@ -33,27 +33,28 @@ func (c *changes) of(system string) *sync.Mutex {
 	return &c.bos
 }
 
-// witnessed tells of each delete that was carried out, and of what it took.
-func (s *Server) witnessed(system string, serve http.Handler) http.Handler {
+// reportDeletes returns a handler that reports each delete that was carried out, and what it deleted.
+func (s *Server) reportDeletes(system string, serve http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodDelete {
 			serve.ServeHTTP(w, r)
 			return
 		}
-		change := s.changes.of(system)
+		change := s.locks.of(system)
 		change.Lock()
 		defer change.Unlock()
-		look := r.Clone(r.Context())
-		look.Method, look.Body, look.ContentLength = http.MethodGet, http.NoBody, 0
-		look.Header.Del("Content-Type")
-		before, after := &kept{header: http.Header{}}, &kept{header: http.Header{}}
-		serve.ServeHTTP(before, look)
+		lookup := r.Clone(r.Context())
+		lookup.Method, lookup.Body, lookup.ContentLength = http.MethodGet, http.NoBody, 0
+		lookup.Header.Del("Content-Type")
+		lookup.Header.Set("Accept", "application/json")
+		before, after := &bufferedAnswer{header: http.Header{}}, &bufferedAnswer{header: http.Header{}}
+		serve.ServeHTTP(before, lookup)
 		serve.ServeHTTP(after, r)
 		if after.status/100 == 2 {
-			kind, name := deleted(system, r.URL.Path)
+			kind, name := deletedObject(system, r.URL.Path)
 			s.options.OnDelete(Deletion{
 				System: system, Kind: kind, Name: name,
-				Content: slices.Clone(before.body.Bytes()), Given: before.status == http.StatusOK,
+				Content: slices.Clone(before.body.Bytes()), Found: before.status == http.StatusOK,
 			})
 		}
 		maps.Copy(w.Header(), after.header)
@@ -64,7 +65,7 @@ func (s *Server) witnessed(system string, serve http.Handler) http.Handler {
 	})
 }
 
-func deleted(system, path string) (kind, name string) {
+func deletedObject(system, path string) (kind, name string) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	name = parts[len(parts)-1]
 	switch {
