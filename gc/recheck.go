@@ -143,7 +143,7 @@ func (r *rechecker) join(jobs, pods, crons kube.Listing) map[string]*inventory.G
 		// A ConfigMap that another session's Job mounts by now is that session's. It is not forgotten: the next list
 		// may return it, and what is noted on it protects its session.
 		if before != nil {
-			g.Record, g.V2 = before.Record, before.V2
+			g = g.WithRecord(before.Record).WithV2(before.V2)
 		}
 		groups[g.ID] = g
 	}

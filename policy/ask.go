@@ -11,7 +11,7 @@ import (
 // NeedsRecord says whether BOS must be asked for a session's record before it can be
 // judged. It need not where Kubernetes decides, whatever the record says: BOS is fragile,
 // and each request counts (docs/csm.md, "BOS under load"). Those that are too young to go may matter to others all the
-// same, see Contenders and Witnesses.
+// same, see KeepLastRivals and GhostSample.
 func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	if !inventory.IsSessionID(g.ID) {
 		return false
@@ -49,8 +49,8 @@ func (j *Judge) depends(g *inventory.Group) bool {
 	return false
 }
 
-// Spared are the sessions that BOS was not asked for because they are too young to go, the newest first.
-func Spared(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
+// UnaskedYoung are the sessions that BOS was not asked for because they are too young to go, the newest first.
+func UnaskedYoung(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := &Judge{settings: settings, now: now}
 	var all []*inventory.Group
 	made := map[*inventory.Group]time.Time{}
@@ -66,10 +66,10 @@ func Spared(s *inventory.Snapshot, settings Settings, now time.Time) []*inventor
 	return all
 }
 
-// Contenders are those spared that may be newer than a session that is kept as the newest of its template, and so let
+// KeepLastRivals are those spared that may be newer than a session that is kept as the newest of its template, and so let
 // that one go. There are none if nothing is kept for that reason alone. Ask for some, and then again: with all of them asked
 // for there are none left.
-func Contenders(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
+func KeepLastRivals(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := NewJudge(s, settings, now, Memory{})
 	kept := slices.ContainsFunc(s.Groups, func(g *inventory.Group) bool {
 		return g.Listed == inventory.Present && j.session(j.facts(g)).Reason == KeptLast
@@ -77,12 +77,12 @@ func Contenders(s *inventory.Snapshot, settings Settings, now time.Time) []*inve
 	if !kept {
 		return nil
 	}
-	return Spared(s, settings, now)
+	return UnaskedYoung(s, settings, now)
 }
 
-// Witnesses are those spared, if so many of the other sessions are ghosts that BOS may have lost its records: whether the
+// GhostSample are those spared, if so many of the other sessions are ghosts that BOS may have lost its records: whether the
 // guard is to refuse hangs on the share of all of them, and most sessions are young. Ask for some, and then again.
-func Witnesses(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
+func GhostSample(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := &Judge{settings: settings, now: now}
 	listed, ghosts := 0, 0
 	for _, g := range s.Groups {
@@ -93,7 +93,7 @@ func Witnesses(s *inventory.Snapshot, settings Settings, now time.Time) []*inven
 			ghosts++
 		}
 	}
-	spared := Spared(s, settings, now)
+	spared := UnaskedYoung(s, settings, now)
 	if listed < guardFloor || ghosts*100 <= settings.MaxOrphanPercent*(listed-len(spared)) {
 		return nil
 	}

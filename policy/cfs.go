@@ -26,7 +26,7 @@ var (
 	// cfsOwnerRules judge a CFS session by a session that it belongs to. BOS is not asked for a session on account of
 	// a CFS session that is kept anyway.
 	cfsOwnerRules = []rule{
-		{name: "owner", evaluate: (*Judge).cfsOwner, final: true},
+		{name: "owner", evaluate: (*Judge).cfsOwner},
 		{name: "tag", evaluate: (*Judge).foreignTag, undecided: true},
 		{name: "gone", evaluate: (*Judge).ownerUnsure, undecided: true},
 		{name: "read", evaluate: (*Judge).clusterUnread, undecided: true},
@@ -172,7 +172,5 @@ func (j *Judge) NeedsV2(g *inventory.Group) bool {
 	if (len(g.CFS) == 0 || g.Listed == inventory.Present) && j.memory.Requested[g.ID] == NotRequested {
 		return false
 	}
-	here, gone := *g, *g
-	here.V2, gone.V2 = inventory.Present, inventory.Absent
-	return !slices.Equal(j.Group(&here), j.Group(&gone))
+	return !slices.Equal(j.Group(g.WithV2(inventory.Present)), j.Group(g.WithV2(inventory.Absent)))
 }

@@ -98,7 +98,7 @@ func TestContenders(t *testing.T) {
 	one := with(defaults, func(s *Settings) { s.KeepLast = 1 })
 	w := newWorld(s1, s2, s3).record(s1, "compute", 81*day, 80*day).configMap(s2, 5*day, nil).configMap(s3, 2*day, nil)
 	asked := func(s Settings) (ids []string) {
-		for _, g := range Contenders(w.snapshot(), s, now) {
+		for _, g := range KeepLastRivals(w.snapshot(), s, now) {
 			ids = append(ids, g.ID)
 		}
 		return ids

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bosgc/internal/inventory"
 )
 
 // What is explained is what is done: the rules that are asked one by one say first what was decided, in every
@@ -43,8 +45,8 @@ func TestAnExplanationSaysWhatWasDecided(t *testing.T) {
 	}
 }
 
-func rulesOf(said []Finding) (names []string) {
-	for _, s := range said {
+func rulesOf(findings []Finding) (names []string) {
+	for _, s := range findings {
 		names = append(names, s.Rule)
 	}
 	return names
@@ -72,6 +74,85 @@ func TestEveryRuleThatKeepsASessionIsNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A rule whose evidence means nothing for an object, or was not collected for it, would only confuse.
+func TestExplainSkipsRulesThatDoNotMatter(t *testing.T) {
+	never := inventory.ParseStamp("never")
+	for _, tt := range []struct {
+		name     string
+		world    *world
+		settings Settings
+		kind     Kind
+		object   string
+		want     []string
+	}{
+		{
+			"a Job whose session stays: nothing about sessions that are gone",
+			newWorld(s1).record(s1, "compute", 9*day, day).job(s1, ended(80*day, false)), defaults,
+			Job, "boa-" + s1, []string{"owner"},
+		},
+		{
+			"a ConfigMap whose session stays: the same",
+			newWorld(s1).record(s1, "compute", 9*day, day).configMap(s1, time.Hour, nil), defaults, ConfigMap, s1, []string{"owner"},
+		},
+		{
+			"a CFS session whose session stays: the same",
+			newWorld(s1).record(s1, "compute", 9*day, day).cfs(s1, time.Hour, nil), defaults, CFSSession, "batcher-" + id(9000), []string{"owner"},
+		},
+		{
+			"a CFS session that runs: nobody was asked for its session",
+			newWorld().cfs(s1, time.Hour, func(c *inventory.CFSSession) { c.Status = "running" }), defaults,
+			CFSSession, "batcher-" + id(9000), []string{"batcher"},
+		},
+		{
+			"a CFS session without a tag where those are kept: its age does not matter",
+			newWorld().cfs("", time.Hour, nil), with(defaults, func(s *Settings) { s.CFS = CFSLinked }),
+			CFSSession, "batcher-" + id(9000), []string{"untagged"},
+		},
+		{
+			"a session with a garbled start: its end does not matter",
+			newWorld(s1).with(s1, inventory.Record{Presence: inventory.Present, Template: "compute", Start: never, Stop: ago(day)}),
+			defaults, Session, s1, []string{"times"},
+		},
+		{
+			"a Job that ended at no known time is no orphan",
+			newWorld().job(s1, func(j *inventory.Job) { j.Terminal, j.Finished = true, never }), defaults, Job, "boa-" + s1, []string{"times"},
+		},
+		{
+			"what runs is no ghost",
+			newWorld(s1).with(s1, inventory.Record{Presence: inventory.Absent}).configMap(s1, time.Hour, nil).pod(s1, nil), defaults,
+			Session, s1, []string{"running", "configmap-age"},
+		},
+		{
+			"a content that nobody has read matters only for what would be deleted",
+			newWorld(s1).record(s1, "compute", 9*day, day).configMap(s1, time.Hour, func(c *inventory.ConfigMap) { c.Body = inventory.BodyUnread }),
+			defaults, ConfigMap, s1, []string{"owner"},
+		},
+		{
+			"a content that is not BOS's keeps what would be deleted",
+			newWorld(s1).record(s1, "compute", 90*day, 80*day).configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyOther }),
+			defaults, ConfigMap, s1, []string{"content"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := tt.world.snapshot()
+			_, findings, found := NewJudge(s, tt.settings, now, tt.world.memory).Explain(s, tt.kind, tt.object)
+			if got := rulesOf(findings); !found || !slices.Equal(got, tt.want) {
+				t.Errorf("%v, want %v: %+v", got, tt.want, findings)
+			}
+		})
+	}
+	t.Run("a CFS session that is linked: its age does not matter", func(t *testing.T) {
+		w, link := shared(newWorld(s1, s2).record(s1, "compute", 9*day, 8*day).record(s2, "compute", 2*day, day), nil)
+		s := w.snapshot()
+		j := NewJudge(s, inferred, now, w.memory)
+		j.Link(s, []inventory.Link{link})
+		_, findings, _ := j.Explain(s, CFSSession, w.CFS[0].Name)
+		if got := rulesOf(findings); !slices.Equal(got, []string{"link"}) {
+			t.Errorf("%+v", findings)
+		}
+	})
 }
 
 func TestAnExplanationNamesTheSettingThatApplies(t *testing.T) {

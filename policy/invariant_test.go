@@ -284,16 +284,15 @@ func TestRecordsThatAreNotNeededChangeNothing(t *testing.T) {
 		all := w.snapshot()
 		some := w.snapshot()
 		withheld := map[string]inventory.Record{}
-		for _, g := range some.Groups {
-			unasked := *g
-			unasked.Record = inventory.Record{}
-			if g.Listed == inventory.Present && !NeedsRecord(&unasked, settings, now) {
-				withheld[g.ID], g.Record = g.Record, inventory.Record{}
+		for i, g := range some.Groups {
+			unasked := g.WithRecord(inventory.Record{})
+			if g.Listed == inventory.Present && !NeedsRecord(unasked, settings, now) {
+				withheld[g.ID], some.Groups[i] = g.Record, unasked
 			}
 		}
-		for next := Contenders(some, settings, now); len(next) > 0; next = Contenders(some, settings, now) {
-			g := next[0]
-			g.Record = withheld[g.ID]
+		for next := KeepLastRivals(some, settings, now); len(next) > 0; next = KeepLastRivals(some, settings, now) {
+			g := next[0].WithRecord(withheld[next[0].ID])
+			some.Replace(g)
 			delete(withheld, g.ID)
 			if ranked++; g.Record.Presence == inventory.Unknown && g.Record.Err == "" {
 				t.Fatalf("%s is asked for again and again", g.ID)

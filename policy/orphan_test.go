@@ -192,8 +192,8 @@ func TestTheGuardLooksAtYoungGhosts(t *testing.T) {
 			}
 		}
 		s, asked := w.snapshot(), 0
-		for next := Witnesses(s, defaults, now); len(next) > 0; next = Witnesses(s, defaults, now) {
-			next[0].Record = ask[next[0].ID]
+		for next := GhostSample(s, defaults, now); len(next) > 0; next = GhostSample(s, defaults, now) {
+			s.Replace(next[0].WithRecord(ask[next[0].ID]))
 			asked++
 		}
 		j := NewJudge(s, defaults, now, Memory{})

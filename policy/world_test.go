@@ -59,6 +59,12 @@ func (w *world) record(id, template string, started, stopped time.Duration) *wor
 	return w
 }
 
+// with says what BOS answers for a session, in full.
+func (w *world) with(id string, record inventory.Record) *world {
+	w.records[id] = record
+	return w
+}
+
 func (w *world) job(session string, change func(*inventory.Job)) *world {
 	job := inventory.Job{
 		Name: "boa-" + session, UID: "uid-job-" + session, ResourceVersion: "1", Session: session,
@@ -115,11 +121,12 @@ func (w *world) cfs(tag string, age time.Duration, change func(*inventory.CFSSes
 
 func (w *world) snapshot() *inventory.Snapshot {
 	s := inventory.Join(w.Seen)
-	for _, g := range s.Groups {
-		g.Record, g.V2 = w.records[g.ID], w.v2[g.ID]
-		if _, said := w.records[g.ID]; !said && g.Listed == inventory.Absent && w.V1 == inventory.Present {
-			g.Record.Presence = inventory.Absent // it is asked for each such ID
+	for i, g := range s.Groups {
+		record, said := w.records[g.ID]
+		if !said && g.Listed == inventory.Absent && w.V1 == inventory.Present {
+			record.Presence = inventory.Absent // it is asked for each such ID
 		}
+		s.Groups[i] = g.WithRecord(record).WithV2(w.v2[g.ID])
 	}
 	return s
 }

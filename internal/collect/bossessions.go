@@ -243,9 +243,9 @@ func (f *sessionFinder) distrustEtcd(w *World) {
 		f.markIncomplete(inventory.SourceSessions, fmt.Sprintf("BOS has a record of session %s, and the etcd at "+
 			"BOSGC_BOS_ETCD_ENDPOINTS has no key of it; is it the etcd of this BOS?", g.ID))
 		w.Seen.Unlisted = inventory.Unknown
-		for _, other := range w.Snapshot.Groups {
+		for i, other := range w.Snapshot.Groups {
 			if other.Listed == inventory.Absent {
-				other.Listed = inventory.Unknown
+				w.Snapshot.Groups[i] = other.WithListed(inventory.Unknown)
 			}
 		}
 		return

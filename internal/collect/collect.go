@@ -119,9 +119,7 @@ func (c *collector) askV2(ctx context.Context, w *World) {
 			if err != nil {
 				c.markIncomplete(inventory.SourceSessions, err.Error())
 			}
-			fresh := *g
-			fresh.V2 = presence
-			w.Snapshot.Groups[i] = &fresh
+			w.Snapshot.Groups[i] = g.WithV2(presence)
 			return nil
 		})
 	}

@@ -34,16 +34,16 @@ func (r *recordReader) readNeeded(ctx context.Context, s *inventory.Snapshot) {
 		record, known := r.known[g.ID]
 		// What BOS did not answer is asked again: that it is not known has to be reported.
 		if known = known && (record.Err == "" || record.Broken); known {
-			g.Record = record
+			s.Replace(g.WithRecord(record))
 		}
 		return known || !r.needsRecord(g)
 	})
-	broken, read := r.ask(ctx, groups)
+	broken, read := r.ask(ctx, s, groups)
 	if broken > 1 && read == 0 {
 		// One record that cannot be read is that record's fault; if none can be read, it is BOS's. All that were
 		// asked for may have been broken for long, so some others are asked for.
-		others := policy.Spared(s, r.settings, r.now)
-		if _, read = r.ask(ctx, others[:min(4, len(others))]); read == 0 {
+		others := policy.UnaskedYoung(s, r.settings, r.now)
+		if _, read = r.ask(ctx, s, others[:min(4, len(others))]); read == 0 {
 			r.markIncomplete(inventory.SourceSessions, "BOS could not read the record of a single session")
 		}
 	}
@@ -55,24 +55,24 @@ func (r *recordReader) readNeeded(ctx context.Context, s *inventory.Snapshot) {
 // asked for.
 func (r *recordReader) readYoung(ctx context.Context, s *inventory.Snapshot) {
 	if r.askEvery {
-		r.ask(ctx, policy.Spared(s, r.settings, r.now))
+		r.ask(ctx, s, policy.UnaskedYoung(s, r.settings, r.now))
 		return
 	}
 	for _, selectNext := range []func(*inventory.Snapshot, policy.Settings, time.Time) []*inventory.Group{
-		policy.Contenders, policy.Witnesses,
+		policy.KeepLastRivals, policy.GhostSample,
 	} {
 		for n := 4 * r.clients.BOSConcurrency; ctx.Err() == nil; n *= 2 {
 			next := selectNext(s, r.settings, r.now)
 			if len(next) == 0 {
 				break
 			}
-			r.ask(ctx, next[:min(n, len(next))])
+			r.ask(ctx, s, next[:min(n, len(next))])
 		}
 	}
 }
 
 // ask asks BOS for the records of some sessions. It returns how many BOS could not read, and how many it could.
-func (r *recordReader) ask(ctx context.Context, groups []*inventory.Group) (broken, read int32) {
+func (r *recordReader) ask(ctx context.Context, s *inventory.Snapshot, groups []*inventory.Group) (broken, read int32) {
 	var all errgroup.Group
 	all.SetLimit(r.clients.BOSConcurrency)
 	var failures, answers atomic.Int32
@@ -91,7 +91,10 @@ func (r *recordReader) ask(ctx context.Context, groups []*inventory.Group) (brok
 			default:
 				answers.Add(1)
 			}
-			g.Record = record
+			g = g.WithRecord(record)
+			r.mu.Lock()
+			s.Replace(g)
+			r.mu.Unlock()
 			if record.Err == "" { // otherwise it may be asked for again
 				r.configMaps.enqueue(g)
 			}

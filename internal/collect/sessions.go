@@ -68,7 +68,7 @@ func (c *collector) askForV1(ctx context.Context) {
 func (c *collector) readNamed(ctx context.Context, s *inventory.Snapshot) {
 	var all errgroup.Group
 	all.SetLimit(c.clients.BOSConcurrency)
-	for _, g := range s.Groups {
+	for i, g := range s.Groups {
 		all.Go(func() error {
 			if c.hasBOSv1 {
 				record, err := c.clients.BOS.Get(ctx, g.ID)
@@ -76,15 +76,16 @@ func (c *collector) readNamed(ctx context.Context, s *inventory.Snapshot) {
 					record = inventory.Record{Err: err.Error()}
 					c.markIncomplete(inventory.SourceSessions, err.Error())
 				}
-				g.Record = record
+				g = g.WithRecord(record)
 			}
 			if g.Record.Presence != inventory.Present {
 				presence, err := c.clients.BOS.V2Session(ctx, g.ID)
 				if err != nil {
 					c.markIncomplete(inventory.SourceSessions, err.Error())
 				}
-				g.V2 = presence
+				g = g.WithV2(presence)
 			}
+			s.Groups[i] = g
 			return nil
 		})
 	}

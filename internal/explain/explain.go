@@ -288,6 +288,6 @@ func askForRecord(ctx context.Context, clients collect.Clients, w *collect.World
 		return
 	}
 	if record, err := clients.BOS.Get(ctx, id); err == nil && !record.Broken {
-		g.Record = record
+		w.Snapshot.Replace(g.WithRecord(record))
 	}
 }

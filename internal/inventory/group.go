@@ -1,5 +1,10 @@
 package inventory
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Evidence says which lists of the namespace were read completely. It travels with
 // whatever is concluded from them.
 type Evidence struct {
@@ -9,7 +14,7 @@ type Evidence struct {
 	CronJobs   bool
 }
 
-// Complete says whether everything was read that could hold on to a session.
+// Complete reports whether everything was read that could hold on to a session.
 func (e Evidence) Complete() bool { return e.Jobs && e.Pods && e.ConfigMaps && e.CronJobs }
 
 // Missing names the lists that were not read completely.
@@ -28,6 +33,11 @@ func (e Evidence) Missing() []string {
 
 // Group is everything known about one session ID, whoever mentioned it: BOS's list, a Job,
 // a Pod, a ConfigMap or the tag of a CFS session.
+//
+// A Group is never changed, and neither are the slices that it holds. What is learnt later
+// goes into a copy, which a method With... returns, and the copy takes the Group's place in
+// the snapshot (Replace). So whoever has judged a Group, or still reads it, can rely on what
+// it said.
 type Group struct {
 	ID     string
 	Record Record // BOS v1's answer for this ID alone; Presence Unknown if it was not asked
@@ -42,13 +52,13 @@ type Group struct {
 	configMaps []ConfigMap
 }
 
-// Jobs gives the Jobs seen, and whether there can be no others.
+// Jobs returns the Jobs seen, and whether there can be no others.
 func (g *Group) Jobs() (seen []Job, complete bool) { return g.jobs, g.evidence.Jobs }
 
-// Pods gives the Pods seen, and whether there can be no others.
+// Pods returns the Pods seen, and whether there can be no others.
 func (g *Group) Pods() (seen []Pod, complete bool) { return g.pods, g.evidence.Pods }
 
-// ConfigMaps gives the ConfigMaps seen, and whether there can be no others.
+// ConfigMaps returns the ConfigMaps seen, and whether there can be no others.
 func (g *Group) ConfigMaps() (seen []ConfigMap, complete bool) {
 	return g.configMaps, g.evidence.ConfigMaps
 }
@@ -56,8 +66,36 @@ func (g *Group) ConfigMaps() (seen []ConfigMap, complete bool) {
 // Evidence says how completely Kubernetes was read.
 func (g *Group) Evidence() Evidence { return g.evidence }
 
+// WithRecord returns a copy of the group with BOS v1's answer for its ID.
+func (g *Group) WithRecord(record Record) *Group {
+	fresh := *g
+	fresh.Record = record
+	return &fresh
+}
+
+// WithListed returns a copy of the group with another answer of BOS v1's list.
+func (g *Group) WithListed(listed Presence) *Group {
+	fresh := *g
+	fresh.Listed = listed
+	return &fresh
+}
+
+// WithV2 returns a copy of the group with BOS v2's answer for its ID.
+func (g *Group) WithV2(presence Presence) *Group {
+	fresh := *g
+	fresh.V2 = presence
+	return &fresh
+}
+
+// WithCFS returns a copy of the group with other CFS sessions.
+func (g *Group) WithCFS(sessions []CFSSession) *Group {
+	fresh := *g
+	fresh.CFS = sessions
+	return &fresh
+}
+
 // WithConfigMaps returns a copy of the group in which the ConfigMaps are the given ones:
-// the same, with their bodies looked at.
+// the same, with their bodies read.
 func (g *Group) WithConfigMaps(cms []ConfigMap) *Group {
 	fresh := *g
 	fresh.configMaps = cms
@@ -71,4 +109,13 @@ func (g *Group) WithLive(jobs []Job, pods []Pod, record Record) *Group {
 	fresh := *g
 	fresh.jobs, fresh.pods, fresh.Record = jobs, pods, record
 	return &fresh
+}
+
+// Replace puts a group in the place of the one with the same ID. It does nothing if the
+// snapshot has none.
+func (s *Snapshot) Replace(g *Group) {
+	i, found := slices.BinarySearchFunc(s.Groups, g.ID, func(g *Group, id string) int { return cmp.Compare(g.ID, id) })
+	if found {
+		s.Groups[i] = g
+	}
 }

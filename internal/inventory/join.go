@@ -20,7 +20,8 @@ type Seen struct {
 	Evidence   Evidence
 }
 
-// Snapshot is what one run saw, joined.
+// Snapshot is what one run saw, joined. Until everything has answered, its groups are replaced by ones of which more is
+// known.
 type Snapshot struct {
 	Groups []*Group     // by ID
 	Jobs   []Job        // Jobs that name no session

@@ -7,7 +7,6 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/cleanup"
-	"bosgc/internal/journal"
 	"bosgc/internal/kube"
 )
 
@@ -27,7 +26,7 @@ func (r *Run) PlanCleanup(ctx context.Context, request cleanup.Request) (*cleanu
 }
 
 func (r *Run) readCleanup(ctx context.Context, request cleanup.Request) (*cleanup.Plan, error) {
-	plan, err := cleanup.MakePlan(ctx, r.clients, r.gcRun(nil), request)
+	plan, err := cleanup.MakePlan(ctx, r.clients, r.gcRun(), request)
 	if err != nil {
 		return nil, failed("stopped while reading; nothing was done: %w", err)
 	}
@@ -62,9 +61,12 @@ func (r *Run) Cleanup(ctx context.Context, request cleanup.Request) (gc.Document
 	if err != nil {
 		return gc.Document{}, err
 	}
-	report, err := r.withJournal(ctx, func(j *journal.Journal) (*gc.Report, error) {
-		return plan.Execute(ctx, r.limits(math.MaxInt32, j))
-	})
+	j, err := r.openJournal(ctx)
+	if err != nil {
+		return gc.Document{}, failed("nothing was done: %w", err)
+	}
+	report, err := plan.Execute(ctx, r.limits(math.MaxInt32, j))
+	r.endJournal(ctx, j, report, err)
 	if err != nil {
 		return gc.Document{}, failed("nothing was done: %w", err)
 	}

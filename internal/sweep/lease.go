@@ -47,28 +47,24 @@ func (r *Run) releaseLease(ctx context.Context) {
 	r.lease.Release(ctx)
 }
 
-// withJournal opens the journal of the run for do, and removes it again if certainly nothing was deleted.
-func (r *Run) withJournal(ctx context.Context, do func(*journal.Journal) (*gc.Report, error)) (*gc.Report, error) {
+// openJournal opens the journal of the run, without which nothing may be deleted. The caller closes it by endJournal.
+func (r *Run) openJournal(ctx context.Context) (*journal.Journal, error) {
 	j, err := journal.Open(ctx, journal.Options{
 		Store: r.own, Name: r.Settings.StateName, Run: r.ID, Dir: r.Settings.JournalDir, Runs: r.Settings.JournalRuns,
 	})
 	if err != nil {
-		return nil, &journalError{err}
+		return nil, fmt.Errorf("the journal cannot be written: %w", err)
 	}
-	defer j.Close()
-	report, err := do(j)
+	return j, nil
+}
+
+// endJournal closes the journal, and removes it again if certainly nothing was deleted.
+func (r *Run) endJournal(ctx context.Context, j *journal.Journal, report *gc.Report, err error) {
 	if err == nil && report.Harmless() && ctx.Err() == nil {
 		r.warn("the journal of a run that deleted nothing was not removed", "BOSGC_JOURNAL_RUNS", j.Discard(ctx))
 	}
-	return report, err
+	j.Close()
 }
-
-// journalError means that the journal could not be opened, so that nothing may be deleted.
-type journalError struct{ err error }
-
-func (e *journalError) Error() string { return "the journal cannot be written: " + e.err.Error() }
-
-func (e *journalError) Unwrap() error { return e.err }
 
 // limits returns the bounds of an execution. The grace is cut to what the lease leaves: what is still under way when it
 // is lost must have ended before others begin.

@@ -108,8 +108,8 @@ func (r *Run) WithDeadline(ctx context.Context) (context.Context, context.Cancel
 }
 
 // gcRun returns what package gc needs to know of a run.
-func (r *Run) gcRun(ctx context.Context) gc.Run {
-	run := gc.Run{
+func (r *Run) gcRun() gc.Run {
+	return gc.Run{
 		ID: r.ID, SettingsByName: r.Settings.PolicyByName(), Cluster: r.cluster, Namespace: r.Settings.Namespace,
 		Batcher: r.Settings.Batcher,
 		Options: collect.Options{
@@ -117,10 +117,6 @@ func (r *Run) gcRun(ctx context.Context) gc.Run {
 			RecordHang: r.recordHang, AskEverySession: r.options.AskEverySession,
 		},
 	}
-	if ctx != nil {
-		run.Sightings, run.List = r.readMemory(ctx)
-	}
-	return run
 }
 
 // readMemory reads how often earlier sweeps have seen what looks orphaned, and how BOS's list did. If that is not known,

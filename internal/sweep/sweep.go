@@ -63,7 +63,8 @@ func (r *Run) planAndExecute(ctx context.Context, saved *planfile.Plan) (gc.Docu
 	if err != nil {
 		return gc.Document{}, err
 	}
-	run := r.gcRun(ctx)
+	run := r.gcRun()
+	run.Sightings, run.List = r.readMemory(ctx)
 	r.clients.Timings.Add("taking the lock, reading the state", begun, 1)
 	plan, err := gc.MakePlan(ctx, r.clients, run)
 	if err != nil {
@@ -106,25 +107,20 @@ func (r *Run) logEnd(what string, report *gc.Report) {
 // nothing may be deleted.
 func (r *Run) execute(ctx context.Context, run gc.Run, plan *gc.Plan, missing error) (*gc.Report, error) {
 	requested := plan.World().Requested
-	carryOut := func(j *journal.Journal) (*gc.Report, error) {
-		limits := r.limits(r.Settings.MaxDeletes, j)
-		report := gc.NewReport(plan.Document)
-		cleanup.Resume(ctx, r.clients, run, requested, limits, report)
-		return report, plan.Execute(ctx, limits, report)
+	report := gc.NewReport(plan.Document)
+	var j *journal.Journal
+	if missing == nil && (plan.Summary.Delete > 0 || len(requested) > 0) {
+		j, missing = r.openJournal(ctx)
 	}
-	var report *gc.Report
-	err := missing
-	switch {
-	case err != nil:
-	case plan.Summary.Delete == 0 && len(requested) == 0:
-		return carryOut(nil)
-	default:
-		report, err = r.withJournal(ctx, carryOut)
+	if missing != nil {
+		r.Log.Error("nothing is deleted", "error", missing.Error())
+		return gc.Postpone(plan.Document, missing), nil
 	}
-	var unopened *journalError
-	if missing != nil || errors.As(err, &unopened) {
-		r.Log.Error("nothing is deleted", "error", err.Error())
-		return gc.Postpone(plan.Document, err), nil
+	limits := r.limits(r.Settings.MaxDeletes, j)
+	cleanup.Resume(ctx, r.clients, run, requested, limits, report)
+	err := plan.Execute(ctx, limits, report)
+	if j != nil {
+		r.endJournal(ctx, j, report, err)
 	}
 	return report, err
 }
@@ -138,7 +134,9 @@ func (r *Run) Explain(ctx context.Context, kind policy.Kind, name string) (*expl
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
-	e, err := explain.Explain(ctx, r.clients, r.gcRun(ctx), kind, name)
+	run := r.gcRun()
+	run.Sightings, run.List = r.readMemory(ctx)
+	e, err := explain.Explain(ctx, r.clients, run, kind, name)
 	var unknown *explain.NotFoundError
 	switch {
 	case errors.As(err, &unknown):
