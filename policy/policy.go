@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/margin"
 )
 
 // Settings are what an administrator can tune (see package config for defaults).
@@ -57,11 +58,6 @@ const (
 	LinkExact    CFSLink = "exact"    // the tag
 	LinkInferred CFSLink = "inferred" // and strong inferred ones
 )
-
-// futureTolerance is how far ahead of now a time may lie and still count as now. Servers of
-// one CSM system are kept together by chrony to milliseconds, and CFS rounds to seconds; a
-// minute covers both and hides no broken clock that could make something young look old.
-const futureTolerance = time.Minute
 
 // Kind is a kind of object, as documents, metrics and the journal name it.
 type Kind string
@@ -240,4 +236,4 @@ func (r *ruling) leadsToDelete() bool {
 }
 
 // inFuture reports whether a time lies so far ahead of now that some clock must be wrong.
-func (j *Judge) inFuture(t time.Time) bool { return t.Sub(j.now) > futureTolerance }
+func (j *Judge) inFuture(t time.Time) bool { return t.Sub(j.now) > margin.MaxClockSkew }

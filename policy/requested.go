@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/margin"
 )
 
 // Request is what a person asks for a session by its ID.
@@ -16,10 +17,6 @@ const (
 	Cancel       Request = "cancel"  // the same, after its Jobs were stopped
 	Unclear      Request = "unclear" // what was asked for cannot be read
 )
-
-// creationGrace is how long BOS may take to make a session: first the ConfigMap, then the Job, then its own record. With
-// a slow etcd that takes minutes (docs/csm.md, "What BOS v1 makes").
-const creationGrace = time.Hour
 
 // requested goes before all rules about age: whoever names a session means it. What runs, what is protected
 // and what cannot be judged is kept all the same.
@@ -63,5 +60,5 @@ func (j *Judge) beingMade(f *facts) *ruling {
 	if f.group.Record.Presence == inventory.Present || f.activity.exactJobs > 0 || f.group.V1 == inventory.Absent {
 		return nil
 	}
-	return j.youngestConfigMap(f, creationGrace, "BOS may still be making it: its ConfigMap was created")
+	return j.youngestConfigMap(f, margin.JustMade, "BOS may still be making it: its ConfigMap was created")
 }

@@ -12,6 +12,7 @@ import (
 
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
+	"bosgc/internal/margin"
 )
 
 // annotation holds the number of replicas that the batcher is to have. It is written before the
@@ -20,13 +21,8 @@ import (
 const annotation = "bosgc/batcher"
 
 const (
-	// podTimeout bounds the wait for Pods to end or to become ready. A Pod has 30 seconds to end, and
-	// the batcher uses all of them (docs/csm.md, "The batcher"); a node and a registry may be slow.
-	podTimeout = 5 * time.Minute
 	// pollInterval is the time between two looks at the Deployment or its Pods.
 	pollInterval = 500 * time.Millisecond
-	// scaleUpTimeout bounds the attempts to scale up again, also after a run was told to stop.
-	scaleUpTimeout = 20 * time.Second
 	// maxConflicts is how often a change is tried again after something else has changed the
 	// Deployment, such as its status.
 	maxConflicts = 10
@@ -197,7 +193,7 @@ func (b Batcher) abandon(ctx context.Context, d kube.Deployment) error {
 // scaleUp scales the batcher to what the annotation says, and removes the annotation in the same
 // step. It does so also after the run was told to stop.
 func (b Batcher) scaleUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scaleUpTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin.BatcherScaleUp)
 	defer cancel()
 	var last error
 	for ctx.Err() == nil {
@@ -239,7 +235,7 @@ func (b Batcher) tryScaleUp(ctx context.Context) error {
 // waitFor polls until done returns true. An error of done does not end the wait: an API server that
 // restarts is no reason to give up in the middle of a restart.
 func (b Batcher) waitFor(ctx context.Context, what string, done func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, podTimeout, fmt.Errorf("waited %s for %s", podTimeout, what))
+	ctx, cancel := context.WithTimeoutCause(ctx, margin.PodsEnd, fmt.Errorf("waited %s for %s", margin.PodsEnd, what))
 	defer cancel()
 	var last error
 	for {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/margin"
 	"bosgc/internal/transport"
 )
 
@@ -232,8 +233,8 @@ func TestListHung(t *testing.T) {
 		{nil, time.Minute, false},
 		{transport.ErrTimeout, time.Millisecond, true},
 		{&transport.StatusError{Status: 504}, time.Millisecond, true},
-		{lost, hangsAfter, true},
-		{lost, hangsAfter - 1, false},
+		{lost, margin.ListHangs, true},
+		{lost, margin.ListHangs - 1, false},
 		{&transport.StatusError{Status: 502}, 30 * time.Second, true},
 		{&transport.StatusError{Status: 503}, time.Second, false},
 		{&transport.StatusError{Status: 500}, time.Minute, false},

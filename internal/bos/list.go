@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"bosgc/internal/margin"
 	"bosgc/internal/transport"
 )
 
@@ -20,10 +21,6 @@ const MaxList = 4 << 20
 const (
 	listLimit = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and the IDs are a part of that
 
-	// hangsAfter is the age from which a list whose connection breaks counts as one that hung. Late releases of BOS
-	// end a worker that hangs after 30 seconds. A BOS that is being restarted, or a proxy without a BOS behind it,
-	// breaks the connection at once.
-	hangsAfter = 10 * time.Second
 )
 
 // List returns the IDs of all sessions, sorted and without duplicates. It returns them exactly as BOS does, also IDs of
@@ -63,7 +60,7 @@ func listHung(err error, took time.Duration) bool {
 	case errors.Is(err, transport.ErrTimeout), status == http.StatusGatewayTimeout:
 		return true
 	case errors.Is(err, transport.ErrLost), status == http.StatusBadGateway, status == http.StatusServiceUnavailable:
-		return took >= hangsAfter
+		return took >= margin.ListHangs
 	}
 	return false
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bosgc/internal/margin"
 )
 
 // Owner is a session as far as it tells which CFS sessions can be of it.
@@ -32,10 +34,6 @@ type Link struct {
 	Evidence []string `json:"evidence"` // for a person
 	Veto     string   `json:"veto"`     // why it must not be acted on; empty if nothing speaks against it
 }
-
-// stagedWithin is how long after its start a session has set its configuration, unless it never does: BOA does
-// it first of all, and starts in a Pod of its own.
-const stagedWithin = 5 * time.Minute
 
 // strongScore is what configuration, nodes and time give together. One of them missing is never made
 // up for by the rest.
@@ -281,7 +279,7 @@ func (a *attribution) component(id string, component Component, there bool, sett
 		a.veto("component %s: %s", id, component.Fault)
 	case component.Tag == last.ID:
 		// Nobody has set it since, and somebody else before only if that session had just begun.
-		if len(setters) > 1 && a.c.Start.At().Before(last.From.Add(stagedWithin)) {
+		if len(setters) > 1 && a.c.Start.At().Before(last.From.Add(margin.StagingDelay)) {
 			several()
 			break
 		}
@@ -315,7 +313,7 @@ func (a *attribution) unproven(id, tag string, setter candidate) string {
 		return "was set again since, and nothing shows that session " + setter.ID + " ever set anything"
 	case setter.Until.IsZero():
 		return "was set again since, and it is not known when session " + setter.ID + " ended"
-	case a.c.Start.At().Before(setter.From.Add(stagedWithin)):
+	case a.c.Start.At().Before(setter.From.Add(margin.StagingDelay)):
 		return "was set again since, and session " + setter.ID + " had just begun"
 	}
 	for _, o := range a.all {

@@ -5,12 +5,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
-)
 
-// maxSkew is how far this machine's clock may differ from the API server's. chrony keeps the servers of
-// a CSM system together to milliseconds; beyond a minute one of the two is wrong, and nobody knows
-// which.
-const maxSkew = time.Minute
+	"bosgc/internal/margin"
+)
 
 // clock compares this machine's clock with the Date of the API server's answers. Each answer
 // gives a bound: the server wrote its Date, truncated to seconds, after the request was sent and
@@ -55,9 +52,9 @@ func (c *Client) ClockDoubt() string {
 	switch {
 	case !known:
 		return "the API server has not said what time it is"
-	case skew > maxSkew:
+	case skew > margin.MaxClockSkew:
 		return fmt.Sprintf("this machine's clock is at least %s ahead of the API server's", skew.Round(time.Second))
-	case skew < -maxSkew:
+	case skew < -margin.MaxClockSkew:
 		return fmt.Sprintf("this machine's clock is at least %s behind the API server's", (-skew).Round(time.Second))
 	}
 	return ""

@@ -43,7 +43,9 @@ const (
 	// itself is deleted in no other version than was read.
 	RecheckLife = 500 * time.Millisecond
 	// MaxClockSkew is how far two clocks may differ before no age counts: this machine's and the API
-	// server's, before and after reading, or at the time when a saved plan was made.
+	// server's, before and after reading, or at the time when a saved plan was made. chrony keeps the servers
+	// of a CSM system together to milliseconds, and CFS rounds to seconds; beyond a minute one of the two
+	// clocks is wrong, and nobody knows which.
 	MaxClockSkew = time.Minute
 	// JustMade is the age under which an object is no evidence against anything: BOS creates a ConfigMap,
 	// the Job and its record one after the other, and a POST can hang for minutes in between.
@@ -55,8 +57,15 @@ const (
 	// ListPatience is how long BOS's list may take without counting as one that hangs: a list of 4 MiB takes
 	// less than a second.
 	ListPatience = 5 * time.Second
+	// ListHangs is the age from which a list whose connection breaks counts as one that hung. Late releases of
+	// BOS end a worker that hangs after 30 seconds. A BOS that is being restarted, or a proxy without a BOS
+	// behind it, breaks the connection at once.
+	ListHangs = 10 * time.Second
 	// HangMemory is how long a list that hung is believed to hang again. Each such request costs BOS a worker.
 	HangMemory = 24 * time.Hour
+	// StagingDelay is how long after its start a session has set its configuration, unless it never does: BOA
+	// does it first of all, and starts in a Pod of its own.
+	StagingDelay = 5 * time.Minute
 	// CFSStartDelay is how long after the end of a session the batcher may still start a CFS session for it.
 	// BOA waits 1800 s for the nodes to be configured and then gives up; a node that comes up later is still
 	// configured. The batcher looks every 10 s and collects for 60 s (docs/csm.md, "The batcher").
@@ -64,9 +73,16 @@ const (
 	// BatcherSlack is added to the time in which the batcher may still start what it had collected, for the
 	// difference between its clock and ours.
 	BatcherSlack = 2 * time.Second
-	// PodsEnd bounds the wait for the Pods of a Job that was stopped: Kubernetes gives each 30 seconds, and
-	// a kubelet may be slow to report their end.
+	// PodsEnd bounds the wait for the Pods of a Job that was stopped, or of the batcher, to end or to become
+	// ready: Kubernetes gives each 30 seconds, the batcher uses all of them, and a kubelet, a node or a
+	// registry may be slow.
 	PodsEnd = 5 * time.Minute
+	// BatcherScaleUp bounds the attempts to scale the batcher up again, also after a run was told to stop:
+	// while it is down, no node of the machine is configured.
+	BatcherScaleUp = 20 * time.Second
+	// LoginRefusal is how long a refused login is not tried again. A sweep asks for thousands of objects, and
+	// as many failed logins lock the account that other tools use too.
+	LoginRefusal = time.Minute
 )
 
 // The end of a run. They follow StopGrace one after the other and fit into what Kubernetes gives a Pod.

@@ -11,15 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bosgc/internal/margin"
+
 	"github.com/hashicorp/go-retryablehttp"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 	"golang.org/x/sync/semaphore"
 )
-
-// refusalLifetime is how long a refused login is not tried again. A sweep sends thousands of requests, and as many
-// failed logins would lock an account that other tools use too.
-const refusalLifetime = time.Minute
 
 // tokenSource fetches the token of an API gateway and reuses it until it expires or is rejected.
 type tokenSource struct {
@@ -128,11 +126,11 @@ func (t *tokenSource) loginError(err error) error {
 	return err
 }
 
-// recentRefusal returns the error of the last login if it was refused less than refusalLifetime ago.
+// recentRefusal returns the error of the last login if it was refused less than margin.LoginRefusal ago.
 func (t *tokenSource) recentRefusal() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.refused == nil || time.Since(t.refusedAt) > refusalLifetime {
+	if t.refused == nil || time.Since(t.refusedAt) > margin.LoginRefusal {
 		return nil
 	}
 	return t.refused
