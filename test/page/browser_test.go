@@ -1,10 +1,11 @@
-// Package page opens the HTML report in a real browser (Debian: chromium): what a script, a stylesheet
-// or a content policy really does cannot be imitated. Its screenshots are for people: they are in
-// bin/screenshots, or where BOSGC_SCREENSHOTS says.
+// Package page opens the HTML page of a plan in a real browser (Debian: chromium fonts-dejavu-core): what a script, a
+// style sheet or a content policy really does cannot be imitated. Its screenshots are for people to look at. They are
+// written to bin/screenshots, or to the folder in BOSGC_SCREENSHOTS.
 package page
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"image/png"
@@ -23,11 +24,10 @@ import (
 	"bosgc/test/plane"
 )
 
-// patience is how long a browser may take on a busy machine. Times that are checked are measured by
-// the page.
-const patience = 2 * time.Minute
+// openTimeout is for a browser on a busy machine. How fast the page opens is measured by the page itself.
+const openTimeout = 2 * time.Minute
 
-func browser(t testing.TB) string {
+func findBrowser(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -38,40 +38,41 @@ func browser(t testing.TB) string {
 	return ""
 }
 
-// open makes the browser open an address, with further arguments, and returns what it printed.
-func open(t testing.TB, url string, args ...string) string {
+// openURL opens an address in the browser with more arguments, and returns what the browser printed.
+func openURL(t testing.TB, url string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), openTimeout)
 	defer cancel()
 	profile := t.TempDir()
 	flags := []string{
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-		"--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--enable-logging=stderr", "--user-data-dir=" + profile,
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+		"--hide-scrollbars", "--enable-logging=stderr", "--user-data-dir=" + profile,
 	}
-	var out, problem bytes.Buffer
-	cmd := exec.CommandContext(ctx, browser(t), append(append(flags, args...), url)...)
-	cmd.Stdout, cmd.Stderr = &out, &problem
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, findBrowser(t), append(append(flags, args...), url)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Env = append(os.Environ(), "HOME="+profile)
 	cmd.WaitDelay = 10 * time.Second // its child processes may hold the pipes for a while
 	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		t.Fatalf("the browser: %v\n%s", err, problem.String())
+		t.Fatalf("the browser: %v\n%s", err, stderr.String())
 	}
-	for line := range strings.Lines(problem.String()) {
+	for line := range strings.Lines(stderr.String()) {
 		if strings.Contains(line, "CONSOLE") && !strings.Contains(line, "sandboxed") {
 			t.Errorf("the page complains: %s", line)
 		}
 	}
-	return out.String()
+	return stdout.String()
 }
 
-// dom returns the page after its script has run.
-func dom(t testing.TB, page, hash string, args ...string) string {
+// renderDOM returns the page as it is after its script has run.
+func renderDOM(t testing.TB, page, hash string, args ...string) string {
 	t.Helper()
-	return open(t, "file://"+page+hash, append([]string{"--dump-dom"}, args...)...)
+	return openURL(t, "file://"+page+hash, append([]string{"--dump-dom"}, args...)...)
 }
 
-// mark returns a number that the script has noted on the page; -1 if there is none.
-func mark(dom, name string) int {
+// pageCount returns a number that the script has noted on the page; -1 if there is none.
+func pageCount(dom, name string) int {
 	found := regexp.MustCompile(`<html[^>]* data-` + name + `="(\d+)"`).FindStringSubmatch(dom)
 	if found == nil {
 		return -1
@@ -80,8 +81,8 @@ func mark(dom, name string) int {
 	return n
 }
 
-// rows returns the names of the objects that are listed.
-func rows(dom string) []string {
+// listedNames returns the names of the objects that are listed.
+func listedNames(dom string) []string {
 	_, body, _ := strings.Cut(dom, `id="objects"`)
 	body, _, _ = strings.Cut(body, "</table>")
 	var names []string
@@ -91,26 +92,23 @@ func rows(dom string) []string {
 	return names
 }
 
-// pictures returns the folder for screenshots.
-func pictures(t testing.TB) string {
+func screenshotFolder(t testing.TB) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	folder := filepath.Join(filepath.Dir(here), "..", "..", "bin", "screenshots")
-	if named := os.Getenv("BOSGC_SCREENSHOTS"); named != "" {
-		folder = named
-	}
+	_, thisFile, _, _ := runtime.Caller(0)
+	folder := filepath.Join(filepath.Dir(thisFile), "..", "..", "bin", "screenshots")
+	folder = cmp.Or(os.Getenv("BOSGC_SCREENSHOTS"), folder)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return folder
 }
 
-// photograph takes a screenshot and returns how bright it is, from 0 to 1.
-func photograph(t testing.TB, url, name, size string, args ...string) float64 {
+// takeScreenshot returns how bright the screenshot is, from 0 to 1.
+func takeScreenshot(t testing.TB, url, name, size string, args ...string) float64 {
 	t.Helper()
-	path := filepath.Join(pictures(t), name)
+	path := filepath.Join(screenshotFolder(t), name)
 	_ = os.Remove(path)
-	open(t, url, append([]string{"--screenshot=" + path, "--window-size=" + size}, args...)...)
+	openURL(t, url, append([]string{"--screenshot=" + path, "--window-size=" + size}, args...)...)
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -129,13 +127,13 @@ func photograph(t testing.TB, url, name, size string, args ...string) float64 {
 		}
 	}
 	if len(colours) < 20 {
-		t.Errorf("%s has %d colours: there is nothing on it", name, len(colours))
+		t.Errorf("%s has %d colours: the page is empty", name, len(colours))
 	}
 	return sum / n
 }
 
-// planned returns the page that "bosgc plan --html" writes for a simulated system.
-func planned(t testing.TB, options lab.Options, environ ...string) string {
+// planPage returns the page that "bosgc plan --html" writes for a simulated system.
+func planPage(t testing.TB, options lab.Options, environ ...string) string {
 	t.Helper()
 	world, err := lab.NewWorld(options)
 	if err != nil {
@@ -147,11 +145,12 @@ func planned(t testing.TB, options lab.Options, environ ...string) string {
 	}
 	defer server.Close()
 	page := filepath.Join(t.TempDir(), "page.html")
-	var out, problem bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	environ = append(append(server.Env(), "BOSGC_LOG_LEVEL=error", "BOSGC_CFS_LINK=inferred"), environ...)
-	code := cli.Run(t.Context(), []string{"plan", "--html", page, "--kubeconfig", server.Kubeconfig()}, environ, &out, &problem)
-	if code != 0 && code != 6 { // 6: a list of so many sessions is not requested
-		t.Fatalf("exit code %d: %s", code, problem.String())
+	args := []string{"plan", "--html", page, "--kubeconfig", server.Kubeconfig()}
+	code := cli.Run(t.Context(), args, environ, &stdout, &stderr)
+	if code != 0 && code != 6 { // 6: BOS is not asked for a list of so many sessions
+		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	return page
 }
