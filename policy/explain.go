@@ -30,14 +30,14 @@ func (j *Judge) Explain(s *inventory.Snapshot, kind Kind, name string) (d Decisi
 			return all[i], j.findings(all[i], rules, f), true
 		}
 	}
-	for _, c := range s.Loose {
+	for _, c := range s.UntaggedCFS {
 		if kind == CFSSession && c.Name == name {
 			f := &facts{cfs: &c, linked: j.linkedGroups(s)}
 			d = j.untaggedCFS(f)
 			return d, j.findings(d, untaggedCFSRules, f), true
 		}
 	}
-	for _, job := range s.Jobs {
+	for _, job := range s.StrayJobs {
 		if kind == Job && job.Name == name {
 			d = j.strayJob(job)
 			return d, j.findings(d, jobRules, &facts{job: &job}), true

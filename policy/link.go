@@ -18,7 +18,7 @@ type strongLink struct {
 // links are acted on, so that nothing is asked for them.
 func (j *Judge) Linkable(s *inventory.Snapshot) []inventory.CFSSession {
 	var linkable []inventory.CFSSession
-	for _, c := range s.Loose {
+	for _, c := range s.UntaggedCFS {
 		if j.settings.CFSLink == LinkInferred && c.Start.Known() && j.cfsFault(c) == nil {
 			linkable = append(linkable, c)
 		}

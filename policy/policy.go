@@ -140,12 +140,12 @@ type unit struct {
 
 // inOrder returns everything in a snapshot, the oldest first.
 func (j *Judge) inOrder(s *inventory.Snapshot) []unit {
-	units := make([]unit, 0, len(s.Groups)+len(s.Loose)+len(s.Jobs))
+	units := make([]unit, 0, len(s.Groups)+len(s.UntaggedCFS)+len(s.StrayJobs))
 	for _, g := range s.Groups {
 		units = append(units, unit{j.facts(g).age(), func() []Decision { return j.Group(g) }})
 	}
 	linked := j.linkedGroups(s)
-	for _, c := range s.Loose {
+	for _, c := range s.UntaggedCFS {
 		f := &facts{cfs: &c, linked: linked}
 		age := cmp.Or(c.Completion.At(), c.Start.At())
 		if j.links[c.Name] != nil && j.untaggedCFS(f).Verdict == Delete {
@@ -153,7 +153,7 @@ func (j *Judge) inOrder(s *inventory.Snapshot) []unit {
 		}
 		units = append(units, unit{age, func() []Decision { return []Decision{j.untaggedCFS(f)} }})
 	}
-	for _, job := range s.Jobs {
+	for _, job := range s.StrayJobs {
 		units = append(units, unit{job.Created.At(), func() []Decision { return []Decision{j.strayJob(job)} }})
 	}
 	// Stable, so that equal ages keep the order of the IDs and a plan reads the same twice.

@@ -70,8 +70,8 @@ func TestJoin(t *testing.T) {
 	if pods, _ := b.Pods(); len(pods) != 1 || pods[0].Name != "p2" {
 		t.Errorf("Pods of B: %v", pods)
 	}
-	if len(s.Jobs) != 1 || s.Jobs[0].Name != "boa-test" || len(s.Loose) != 1 || s.Loose[0].Name != "c2" {
-		t.Errorf("without a session: %v, %v", s.Jobs, s.Loose)
+	if len(s.StrayJobs) != 1 || s.StrayJobs[0].Name != "boa-test" || len(s.UntaggedCFS) != 1 || s.UntaggedCFS[0].Name != "c2" {
+		t.Errorf("without a session: %v, %v", s.StrayJobs, s.UntaggedCFS)
 	}
 }
 

@@ -243,7 +243,7 @@ func TestOnlyWhatMayBeLinkedIsLookedUp(t *testing.T) {
 		for _, o := range m.owners {
 			owners = append(owners, *o)
 		}
-		return Undecided([]CFSSession{m.c}, owners)
+		return UndecidedComponents([]CFSSession{m.c}, owners)
 	}
 	if got := ask(); !slices.Equal(got, []string{"n1", "n2", "n3"}) {
 		t.Errorf("components %q", got)
