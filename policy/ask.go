@@ -8,10 +8,10 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// NeedsRecord says whether BOS must be asked for a session's record before it can be
+// NeedsRecord reports whether BOS must be asked for a session's record before the session can be
 // judged. It need not where Kubernetes decides, whatever the record says: BOS is fragile,
-// and each request counts (docs/csm.md, "BOS under load"). Those that are too young to go may matter to others all the
-// same, see KeepLastRivals and GhostSample.
+// and each request counts (docs/csm.md, "BOS under load"). Sessions that are too young to be
+// deleted may still matter to others; see KeepLastRivals and GhostSample.
 func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	if !inventory.IsSessionID(g.ID) {
 		return false
@@ -19,56 +19,53 @@ func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	j := &Judge{settings: settings, now: now}
 	f := j.facts(g)
 	switch {
-	case f.activity.running != "" || !j.depends(g):
+	case f.activity.running != "" || !j.matters(g):
 		return false
 	case settings.CFSLink != LinkInferred && g.Listed == inventory.Present && j.configMapYoung(f) != nil:
-		return false // an inferred link hangs on when all sessions were at work, those that stay included
+		return false // an inferred link depends on when every session was at work, also those that are kept
 	}
 	if f.template == "" || g.Listed != inventory.Present {
-		return true // that it is not listed proves nothing: only the answer for it alone does
+		return true // that it is not listed proves nothing: only BOS's answer for this session does
 	}
 	if settings.KeepLast == 0 && j.keptByRule(f) != nil {
-		return false // else its end still counts for its place among the newest
+		return false // with keep-last its end still counts for its place among the newest
 	}
 	return j.jobsEndedRecently(f) == nil && j.clusterUnread(f) == nil
 }
 
-// depends says whether any verdict hangs on the session: of one that only CFS sessions name, those
-// may all stay for reasons of their own.
-func (j *Judge) depends(g *inventory.Group) bool {
+// matters reports whether any verdict depends on the session. If only CFS sessions name it, they may all be kept
+// for reasons of their own.
+func (j *Judge) matters(g *inventory.Group) bool {
 	jobs, _ := g.Jobs()
 	cms, _ := g.ConfigMaps()
 	if g.Listed == inventory.Present || len(jobs)+len(cms) > 0 {
 		return true
 	}
-	for _, c := range g.CFS {
-		if j.cfsFault(c) == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.CFS, func(c inventory.CFSSession) bool { return j.cfsFault(c) == nil })
 }
 
-// UnaskedYoung are the sessions that BOS was not asked for because they are too young to go, the newest first.
+// UnaskedYoung returns the sessions that BOS was not asked for because they are too young to be deleted, the newest
+// first.
 func UnaskedYoung(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := &Judge{settings: settings, now: now}
-	var all []*inventory.Group
+	var young []*inventory.Group
 	made := map[*inventory.Group]time.Time{}
 	for _, g := range s.Groups {
-		if g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || g.Record.Presence != inventory.Unknown || g.Record.Err != "" {
+		unasked := g.Record.Presence == inventory.Unknown && g.Record.Err == ""
+		if g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || !unasked {
 			continue
 		}
 		if f := j.facts(g); f.activity.running == "" && j.configMapYoung(f) != nil {
-			all, made[g] = append(all, g), f.made
+			young, made[g] = append(young, g), f.made
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *inventory.Group) int { return made[b].Compare(made[a]) })
-	return all
+	slices.SortStableFunc(young, func(a, b *inventory.Group) int { return made[b].Compare(made[a]) })
+	return young
 }
 
-// KeepLastRivals are those spared that may be newer than a session that is kept as the newest of its template, and so let
-// that one go. There are none if nothing is kept for that reason alone. Ask for some, and then again: with all of them asked
-// for there are none left.
+// KeepLastRivals returns those of UnaskedYoung that may be newer than a session that is kept as the newest of its
+// template, and so allow its deletion. There are none if no session is kept for that reason alone. Ask BOS for some of
+// them and call it again, until it returns none.
 func KeepLastRivals(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := NewJudge(s, settings, now, Memory{})
 	kept := slices.ContainsFunc(s.Groups, func(g *inventory.Group) bool {
@@ -80,8 +77,9 @@ func KeepLastRivals(s *inventory.Snapshot, settings Settings, now time.Time) []*
 	return UnaskedYoung(s, settings, now)
 }
 
-// GhostSample are those spared, if so many of the other sessions are ghosts that BOS may have lost its records: whether the
-// guard is to refuse hangs on the share of all of them, and most sessions are young. Ask for some, and then again.
+// GhostSample returns UnaskedYoung, if so many of the other sessions are ghosts that BOS may have lost its records:
+// whether the guard refuses depends on the share of all sessions, and most sessions are young. Ask BOS for some of them
+// and call it again, until it returns none.
 func GhostSample(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := &Judge{settings: settings, now: now}
 	listed, ghosts := 0, 0
@@ -93,18 +91,19 @@ func GhostSample(s *inventory.Snapshot, settings Settings, now time.Time) []*inv
 			ghosts++
 		}
 	}
-	spared := UnaskedYoung(s, settings, now)
-	if listed < guardFloor || ghosts*100 <= settings.MaxOrphanPercent*(listed-len(spared)) {
+	young := UnaskedYoung(s, settings, now)
+	if listed < guardFloor || ghosts*100 <= settings.MaxOrphanPercent*(listed-len(young)) {
 		return nil
 	}
-	// Whose records are lost may depend on their age; this is by their IDs, which are chance.
-	slices.SortFunc(spared, func(a, b *inventory.Group) int { return strings.Compare(a.ID, b.ID) })
-	return spared
+	// Which records are lost may depend on their age; IDs are random.
+	slices.SortFunc(young, func(a, b *inventory.Group) int { return strings.Compare(a.ID, b.ID) })
+	return young
 }
 
-// isGhost says whether a session would be one were it old enough to be judged by its record.
+// isGhost reports whether a session would be a ghost if it were old enough to be judged by its record.
 func (j *Judge) isGhost(f *facts) bool {
-	if f.group.Listed != inventory.Present || f.activity.running != "" || f.protected != nil || j.clusterUnread(f) != nil {
+	kept := f.activity.running != "" || f.protected != nil || j.clusterUnread(f) != nil
+	if kept || f.group.Listed != inventory.Present {
 		return false
 	}
 	r := j.ghost(f)

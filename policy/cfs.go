@@ -66,7 +66,7 @@ func (j *Judge) untaggedCFS(f *facts) Decision {
 }
 
 // completeBatch keeps everything but complete CFS sessions that the batcher made for nodes. To cancel a session is to
-// end what it has started, so that what runs does not keep it then.
+// end what it has started: then a CFS session that runs is not kept either.
 func (j *Judge) completeBatch(f *facts) *ruling {
 	r := j.cfsFault(*f.cfs)
 	if r != nil && r.reason == Running && f.sessionFacts != nil && j.memory.Requested[f.group.ID] == Cancel {
@@ -75,7 +75,7 @@ func (j *Judge) completeBatch(f *facts) *ruling {
 	return r
 }
 
-// cfsFault says what a CFS session is, if it is not a complete one that the batcher made for nodes.
+// cfsFault says why a CFS session is not a complete one that the batcher made for nodes; nil if it is one.
 func (j *Judge) cfsFault(c inventory.CFSSession) *ruling {
 	if c.Fault != "" {
 		return unknown(BadData, c.Fault)
@@ -109,8 +109,8 @@ func (j *Judge) foreignTag(f *facts) *ruling {
 	return keep(Foreign, "its tag is no ID of BOS v1; BOS v2 lets people choose names")
 }
 
-// ownedByV2 keeps what is not known to be gone from BOS v2 as well, which writes the same tag: what BOS v1 does not
-// know is not gone (docs/csm.md, "Tags").
+// ownedByV2 keeps a CFS session whose session is not known to be gone from BOS v2 as well: both write the same tag,
+// so that unknown to BOS v1 is not gone (docs/csm.md, "Tags").
 func (j *Judge) ownedByV2(f *facts) *ruling {
 	switch f.group.V2 {
 	case inventory.Present:
@@ -126,8 +126,7 @@ func (j *Judge) ownerlessAge(f *facts) *ruling {
 	return j.cfsAge(*f.cfs, j.settings.OrphanGrace, OwnerCollected)
 }
 
-// cfsLink judges a CFS session without a tag by the sessions that it is linked to, if it is. It is deleted only if it
-// would be by all of them.
+// cfsLink judges a CFS session without a tag by the sessions that it is linked to.
 func (j *Judge) cfsLink(f *facts) *ruling {
 	if j.links[f.cfs.Name] == nil {
 		return nil

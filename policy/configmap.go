@@ -3,9 +3,9 @@ package policy
 import "bosgc/internal/inventory"
 
 // configMapRules are those of docs/policy.md, "ConfigMap". What comes after the owner is about a ConfigMap that
-// seems to belong to nobody. BOS makes the ConfigMap first, then the Job, then its own entry, and can take minutes over
-// it when etcd is slow: the grace keeps what is merely being made. The content is read last, and only of what would be
-// deleted.
+// seems to belong to nobody. BOS makes the ConfigMap first, then the Job, then its own entry, and can take minutes
+// over it when etcd is slow: the grace keeps what is merely being made. The content is read last, and only of what
+// would be deleted.
 var configMapRules = []rule{
 	{name: "shape", evaluate: (*Judge).configMapShape},
 	{name: "annotation", evaluate: (*Judge).annotated},
@@ -19,7 +19,7 @@ var configMapRules = []rule{
 	{name: "content", evaluate: (*Judge).content, veto: true},
 }
 
-// configMaps judges the ConfigMaps of a session that has been judged, and so have its Jobs.
+// configMaps judges the ConfigMaps of a session that has been judged together with its Jobs.
 func (j *Judge) configMaps(f *facts) []Decision {
 	cms, _ := f.group.ConfigMaps()
 	decisions := make([]Decision, 0, len(cms))
@@ -48,8 +48,7 @@ func (j *Judge) inUse(f *facts) *ruling {
 	return keep(InUse, f.configMap.User+" refers to it and is not of its session")
 }
 
-// ownerListed reports whether everything of a session depends on the verdict on it: BOS lists it, or a person has
-// named it.
+// ownerListed reports whether everything of a session shares its verdict: BOS lists it, or a person has named it.
 func (j *Judge) ownerListed(f *facts) bool {
 	return f.group.Listed == inventory.Present || j.memory.Requested[f.group.ID] != NotRequested
 }

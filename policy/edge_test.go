@@ -26,7 +26,9 @@ func TestEdges(t *testing.T) {
 	unanswered.records[s1] = inventory.Record{Err: "timeout"}
 	noJobs := newWorld().configMap(s1, 90*day, nil)
 	noJobs.Evidence.Jobs = false
-	protected := newWorld().cfs(s2, 80*day, nil).configMap(s2, 90*day, func(c *inventory.ConfigMap) { c.Keep.Keep = new("true") })
+	protected := newWorld().cfs(s2, 80*day, nil).configMap(
+		s2, 90*day, func(c *inventory.ConfigMap) { c.Keep.Keep = new("true") },
+	)
 	protected.v2[s2] = inventory.Absent
 
 	tests := []struct {
@@ -34,19 +36,68 @@ func TestEdges(t *testing.T) {
 		world *world
 		want  []string
 	}{
-		{"only the proxy runs, boa failed and one try is left", old().job(s1, func(j *inventory.Job) { j.FailedPods = 3 }).pod(s1, held(80*day, 1)), []string{session(s1, "keep running"), job(s1, "keep running")}},
-		{"a copied Job that only the proxy keeps: what it is made for is not known", old().job(s1, copied(0)).pod(s1, func(p *inventory.Pod) { held(80*day, 0)(p); p.Job = "again" }), []string{session(s1, "keep running"), "Job again: keep not-ours"}},
-		{"of two Jobs the one that ended last counts", newWorld(s1).record(s1, "compute", 90*day, 0).job(s1, ended(5*day, false)).job(s1, func(j *inventory.Job) { ended(80*day, true)(j); j.Name += "-again" }), []string{session(s1, "keep too-young"), job(s1, "keep owner-kept"), job(s1+"-again", "keep owner-kept")}},
-		{"the latest evidence of a start counts", newWorld(s1).record(s1, "compute", 20*day, 0).configMap(s1, 13*day, nil), []string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")}},
-		{"no times in the record, its ConfigMap from the future", newWorld(s1).record(s1, "compute", 0, 0).configMap(s1, -time.Hour, nil), []string{session(s1, "unknown clock-skew"), cm(s1, "keep owner-kept")}},
-		{"a ghost that a copied Job names", ghost, []string{session(s1, "unknown evidence-incomplete"), "Job again: keep not-ours"}},
-		{"a Job not listed in BOS, which did not answer for it", unanswered, []string{job(s1, "unknown evidence-incomplete")}},
-		{"of two Jobs one stays, and so does what both use", newWorld().configMap(s1, 90*day, nil).job(s1, copied(80*day)).job(s1, ended(80*day, false)), []string{cm(s1, "keep owner-kept"), job(s1, "delete completed-expired"), "Job again: keep not-ours"}},
+		{
+			"only the proxy runs, boa failed and one try is left",
+			old().job(s1, func(j *inventory.Job) { j.FailedPods = 3 }).pod(s1, held(80*day, 1)),
+			[]string{session(s1, "keep running"), job(s1, "keep running")},
+		},
+		{
+			"a copied Job that only the proxy keeps: what it is made for is not known",
+			old().job(s1, copied(0)).pod(s1, func(p *inventory.Pod) { held(80*day, 0)(p); p.Job = "again" }),
+			[]string{session(s1, "keep running"), "Job again: keep not-ours"},
+		},
+		{
+			"of two Jobs the one that ended last counts",
+			newWorld(s1).record(s1, "compute", 90*day, 0).job(s1, ended(5*day, false)).job(
+				s1, func(j *inventory.Job) { ended(80*day, true)(j); j.Name += "-again" },
+			),
+			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept"), job(s1+"-again", "keep owner-kept")},
+		},
+		{
+			"the latest evidence of a start counts",
+			newWorld(s1).record(s1, "compute", 20*day, 0).configMap(s1, 13*day, nil),
+			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
+		},
+		{
+			"no times in the record, its ConfigMap from the future",
+			newWorld(s1).record(s1, "compute", 0, 0).configMap(s1, -time.Hour, nil),
+			[]string{session(s1, "unknown clock-skew"), cm(s1, "keep owner-kept")},
+		},
+		{
+			"a ghost that a copied Job names", ghost,
+			[]string{session(s1, "unknown evidence-incomplete"), "Job again: keep not-ours"},
+		},
+		{
+			"a Job not listed in BOS, which did not answer for it", unanswered,
+			[]string{job(s1, "unknown evidence-incomplete")},
+		},
+		{
+			"of two Jobs one stays, and so does what both use",
+			newWorld().configMap(s1, 90*day, nil).job(s1, copied(80*day)).job(s1, ended(80*day, false)),
+			[]string{cm(s1, "keep owner-kept"), job(s1, "delete completed-expired"), "Job again: keep not-ours"},
+		},
 		{"nobody's ConfigMap, but the Jobs could not be read", noJobs, []string{cm(s1, "unknown evidence-incomplete")}},
-		{"its session would go, but nobody has looked at its body", old().configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyUnread }), []string{session(s1, "unknown evidence-incomplete"), cm(s1, "unknown evidence-incomplete")}},
-		{"a CFS session of a session that is gone, but for what somebody protects", protected, []string{cm(s2, "keep kept-by-rule"), cfs(0, "keep owner-kept")}},
-		{"an annotation that is understood outweighs one that is not", old().configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Keep.Keep = new("true") }).job(s1, func(j *inventory.Job) { ended(80*day, false)(j); j.Keep.Keep = new("yes") }), []string{session(s1, "keep kept-by-rule"), cm(s1, "keep kept-by-rule"), job(s1, "keep kept-by-rule")}},
-		{"a CFS session whose tag is of another form than the batcher's ID", old().cfs(s1, 80*day, func(c *inventory.CFSSession) { c.Name = "batcher-" + s1 + "x" }), []string{gone, "CFSSession batcher-" + s1 + "x: keep foreign"}},
+		{
+			"its session would go, but nobody has looked at its body",
+			old().configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyUnread }),
+			[]string{session(s1, "unknown evidence-incomplete"), cm(s1, "unknown evidence-incomplete")},
+		},
+		{
+			"a CFS session of a session that is gone, but for what somebody protects", protected,
+			[]string{cm(s2, "keep kept-by-rule"), cfs(0, "keep owner-kept")},
+		},
+		{
+			"an annotation that is understood outweighs one that is not",
+			old().configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Keep.Keep = new("true") }).job(
+				s1, func(j *inventory.Job) { ended(80*day, false)(j); j.Keep.Keep = new("yes") },
+			),
+			[]string{session(s1, "keep kept-by-rule"), cm(s1, "keep kept-by-rule"), job(s1, "keep kept-by-rule")},
+		},
+		{
+			"a CFS session whose tag is of another form than the batcher's ID",
+			old().cfs(s1, 80*day, func(c *inventory.CFSSession) { c.Name = "batcher-" + s1 + "x" }),
+			[]string{gone, "CFSSession batcher-" + s1 + "x: keep foreign"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { check(t, tt.world.judge(defaults), tt.want...) })
@@ -59,7 +110,10 @@ func TestEdges(t *testing.T) {
 		legacy := "st3-" + s2
 		w := old().record(legacy, "compute", 30*day, 10*day)
 		w.SessionIDs = append(w.SessionIDs, legacy)
-		check(t, w.judge(with(defaults, func(s *Settings) { s.KeepLast = 1 })), session(s1, "keep kept-last"), session(legacy, "keep not-ours"))
+		check(
+			t, w.judge(with(defaults, func(s *Settings) { s.KeepLast = 1 })), session(s1, "keep kept-last"),
+			session(legacy, "keep not-ours"),
+		)
 	})
 }
 
@@ -93,7 +147,7 @@ func TestNeedsRecord(t *testing.T) {
 	}
 }
 
-// Who is asked for, so that the newest session of a template is known: nobody where none is kept as such.
+// Young sessions are asked for only where a session is kept as the newest of its template.
 func TestContenders(t *testing.T) {
 	one := with(defaults, func(s *Settings) { s.KeepLast = 1 })
 	w := newWorld(s1, s2, s3).record(s1, "compute", 81*day, 80*day).configMap(s2, 5*day, nil).configMap(s3, 2*day, nil)

@@ -18,9 +18,9 @@ type Finding struct {
 	Decides    bool      // it gives the verdict
 }
 
-// Explain asks every rule about an object, not only up to the first that decides: what is kept for three reasons
-// is kept until the last of them is gone. Rules after one that would delete it are not asked, as the judge never
-// does. It returns false if there is no such object among those that are judged.
+// Explain asks every rule about an object, not only up to the first that applies: what is kept for three reasons
+// is kept until the last of them is gone. Rules after one that would delete the object are not asked; the judge never
+// asks them either. It returns false if there is no such object among those that are judged.
 func (j *Judge) Explain(s *inventory.Snapshot, kind Kind, name string) (d Decision, findings []Finding, found bool) {
 	is := func(d Decision) bool { return d.Kind == kind && d.Name == name }
 	for _, g := range s.Groups {
@@ -30,14 +30,14 @@ func (j *Judge) Explain(s *inventory.Snapshot, kind Kind, name string) (d Decisi
 			return all[i], j.findings(all[i], rules, f), true
 		}
 	}
-	for _, c := range s.Loose {
+	for _, c := range s.UntaggedCFS {
 		if kind == CFSSession && c.Name == name {
 			f := &facts{cfs: &c, linked: j.linkedGroups(s)}
 			d = j.untaggedCFS(f)
 			return d, j.findings(d, untaggedCFSRules, f), true
 		}
 	}
-	for _, job := range s.Jobs {
+	for _, job := range s.StrayJobs {
 		if kind == Job && job.Name == name {
 			d = j.strayJob(job)
 			return d, j.findings(d, jobRules, &facts{job: &job}), true
@@ -81,7 +81,8 @@ func (j *Judge) findings(d Decision, rules []rule, f *facts) []Finding {
 	}
 	if !i.decided {
 		i.findings = append(i.findings, Finding{
-			Rule: "session", Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail, EligibleAt: d.EligibleAt, Decides: true,
+			Rule: "session", Verdict: d.Verdict, Reason: d.Reason, Detail: d.Detail, EligibleAt: d.EligibleAt,
+			Decides: true,
 		})
 	}
 	return i.findings
@@ -114,7 +115,9 @@ func (i *inquiry) add(rule rule, r *ruling, settings []string) {
 		Settings: settings, Decides: !i.decided && r.gives(i.decision),
 	}
 	// Two rules may rest on the same fact: it is said once.
-	said := slices.ContainsFunc(i.findings, func(f Finding) bool { return f.Reason == r.reason && f.Detail == r.detail })
+	said := slices.ContainsFunc(i.findings, func(f Finding) bool {
+		return f.Reason == r.reason && f.Detail == r.detail
+	})
 	if !said && (finding.Decides || r.verdict != Delete) {
 		i.findings = append(i.findings, finding)
 	}

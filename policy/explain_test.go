@@ -10,8 +10,8 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// What is explained is what is done: the rules that are asked one by one say first what was decided, in every
-// world. What they do not say comes from the content of a ConfigMap, which is looked at last.
+// What is explained is what is done: in every world the first finding is the one that decided. The exceptions are the
+// content of a ConfigMap, which is a veto, and sessions that are held back for a ConfigMap.
 func TestAnExplanationSaysWhatWasDecided(t *testing.T) {
 	kept := 0
 	eachWorld(t, func(t *testing.T, r *rand.Rand, w *world) {
@@ -28,7 +28,8 @@ func TestAnExplanationSaysWhatWasDecided(t *testing.T) {
 			if at < 0 || said[at].Reason != want.Reason || said[at].Detail != want.Detail {
 				t.Fatalf("%s %s: %s, and the rules say %v", want.Kind, want.Name, want.Reason, said)
 			}
-			byOthers := said[at].Rule == "content" && want.Kind == ConfigMap || said[at].Rule == "session" && strings.Contains(want.Detail, "cannot be judged")
+			byOthers := said[at].Rule == "content" && want.Kind == ConfigMap ||
+				said[at].Rule == "session" && strings.Contains(want.Detail, "cannot be judged")
 			if (at > 0 || said[at].Rule == "session" || said[at].Rule == "content") && !byOthers {
 				t.Errorf("%s %s: %v, and no rule says what was decided: %s", want.Kind, want.Name, said, want.Detail)
 			}
@@ -59,11 +60,25 @@ func TestEveryRuleThatKeepsASessionIsNamed(t *testing.T) {
 		world *world
 		want  []string
 	}{
-		{"young, the newest, and of a template that is kept", newWorld(s1).record(s1, "compute", 2*day, day), []string{"template", "age", "newest"}},
-		{"old, and the newest of it", newWorld(s1).record(s1, "compute", 90*day, 80*day), []string{"template", "newest"}},
-		{"what runs has no end, whatever BOS has written down", newWorld(s1).record(s1, "compute", 2*day, day).job(s1, nil), []string{"running", "template"}},
+		{
+			"young, the newest, and of a template that is kept", newWorld(s1).record(s1, "compute", 2*day, day),
+			[]string{"template", "age", "newest"},
+		},
+		{
+			"old, and the newest of it", newWorld(s1).record(s1, "compute", 90*day, 80*day),
+			[]string{"template", "newest"},
+		},
+		{
+			"what runs has no end, whatever BOS has written down",
+			newWorld(s1).record(s1, "compute", 2*day, day).job(s1, nil),
+			[]string{"running", "template"},
+		},
 		{"no end is recorded", newWorld(s1).record(s1, "other", 2*day, 0), []string{"abandoned"}},
-		{"two sources of one fact are one rule", newWorld(s1).record(s1, "other", 2*day, day).job(s1, ended(day, false)), []string{"template", "job-age", "newest"}},
+		{
+			"two sources of one fact are one rule",
+			newWorld(s1).record(s1, "other", 2*day, day).job(s1, ended(day, false)),
+			[]string{"template", "job-age", "newest"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tt.world.snapshot()
@@ -100,7 +115,8 @@ func TestExplainSkipsRulesThatDoNotMatter(t *testing.T) {
 		},
 		{
 			"a CFS session whose session stays: the same",
-			newWorld(s1).record(s1, "compute", 9*day, day).cfs(s1, time.Hour, nil), defaults, CFSSession, "batcher-" + id(9000),
+			newWorld(s1).record(s1, "compute", 9*day, day).cfs(s1, time.Hour, nil), defaults, CFSSession,
+			"batcher-" + id(9000),
 			[]string{"owner"},
 		},
 		{
@@ -117,30 +133,48 @@ func TestExplainSkipsRulesThatDoNotMatter(t *testing.T) {
 		},
 		{
 			"a session with a garbled start: its end does not matter",
-			newWorld(s1).with(s1, inventory.Record{Presence: inventory.Present, Template: "compute", Start: never, Stop: ago(day)}),
+			newWorld(s1).with(
+				s1, inventory.Record{Presence: inventory.Present, Template: "compute", Start: never, Stop: ago(day)},
+			),
 			defaults, Session, s1,
 			[]string{"times"},
 		},
 		{
-			"a Job that ended at no known time is no orphan",
-			newWorld().job(s1, func(j *inventory.Job) { j.Terminal, j.Finished = true, never }), defaults, Job, "boa-" + s1,
+			"a Job that ended at no known time: the end of another one does not matter",
+			newWorld().job(s1, func(j *inventory.Job) { j.Terminal, j.Finished = true, never }).
+				job(s1, func(j *inventory.Job) { ended(time.Hour, false)(j); j.Name += "-again" }),
+			defaults,
+			Job, "boa-" + s1,
 			[]string{"times"},
 		},
 		{
+			"a CFS session whose tag BOS does not list: BOS v2 was not asked either",
+			newWorld().with(s1, inventory.Record{Err: "no answer"}).cfs(s1, time.Hour, nil), defaults,
+			CFSSession, "batcher-" + id(9000),
+			[]string{"gone"},
+		},
+		{
 			"what runs is no ghost",
-			newWorld(s1).with(s1, inventory.Record{Presence: inventory.Absent}).configMap(s1, time.Hour, nil).pod(s1, nil), defaults,
+			newWorld(s1).with(
+				s1, inventory.Record{Presence: inventory.Absent},
+			).configMap(s1, time.Hour, nil).pod(s1, nil),
+			defaults,
 			Session, s1,
 			[]string{"running", "configmap-age"},
 		},
 		{
 			"a content that nobody has read matters only for what would be deleted",
-			newWorld(s1).record(s1, "compute", 9*day, day).configMap(s1, time.Hour, func(c *inventory.ConfigMap) { c.Body = inventory.BodyUnread }),
+			newWorld(s1).record(s1, "compute", 9*day, day).configMap(
+				s1, time.Hour, func(c *inventory.ConfigMap) { c.Body = inventory.BodyUnread },
+			),
 			defaults, ConfigMap, s1,
 			[]string{"owner"},
 		},
 		{
 			"a content that is not BOS's keeps what would be deleted",
-			newWorld(s1).record(s1, "compute", 90*day, 80*day).configMap(s1, 90*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyOther }),
+			newWorld(s1).record(s1, "compute", 90*day, 80*day).configMap(
+				s1, 90*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyOther },
+			),
 			defaults, ConfigMap, s1,
 			[]string{"content"},
 		},
@@ -170,7 +204,9 @@ func TestAnExplanationNamesTheSettingThatApplies(t *testing.T) {
 		w := newWorld(s1).record(s1, "compute", 2*day, 0).job(s1, ended(day, failed))
 		s := w.snapshot()
 		_, said, _ := NewJudge(s, defaults, now, w.memory).Explain(s, Session, s1)
-		if len(said) == 0 || !slices.Equal(said[0].Settings, []string{want}) || said[0].EligibleAt.Before(now.Add(5*24*time.Hour)) {
+		if len(said) == 0 || !slices.Equal(
+			said[0].Settings, []string{want},
+		) || said[0].EligibleAt.Before(now.Add(5*24*time.Hour)) {
 			t.Errorf("failed %v: %v", failed, said)
 		}
 	}

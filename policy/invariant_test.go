@@ -14,7 +14,7 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// worlds is how many random worlds each invariant is held against.
+// worlds is the number of random worlds that each invariant is checked against.
 const worlds = 400
 
 // randomWorld makes a world in which everything occurs that a rule could meet, in any
@@ -22,7 +22,10 @@ const worlds = 400
 func randomWorld(r *rand.Rand) *world {
 	w := newWorld()
 	age := func() time.Duration {
-		ages := []time.Duration{-time.Hour, -time.Second, time.Minute, 23 * time.Hour, 25 * time.Hour, 6 * day, 8 * day, 13 * day, 15 * day, 80 * day}
+		ages := []time.Duration{
+			-time.Hour, -time.Second, time.Minute, 23 * time.Hour, 25 * time.Hour, 6 * day, 8 * day, 13 * day, 15 * day,
+			80 * day,
+		}
 		return ages[r.IntN(len(ages))]
 	}
 	stamp := func() inventory.Stamp {
@@ -49,7 +52,9 @@ func randomWorld(r *rand.Rand) *world {
 		if !one(3) {
 			w.SessionIDs = append(w.SessionIDs, id)
 			w.records[id] = inventory.Record{
-				Presence: []inventory.Presence{inventory.Present, inventory.Present, inventory.Present, inventory.Absent, inventory.Unknown}[r.IntN(5)],
+				Presence: []inventory.Presence{
+					inventory.Present, inventory.Present, inventory.Present, inventory.Absent, inventory.Unknown,
+				}[r.IntN(5)],
 				Template: []string{"compute", "uan", "golden-1", ""}[r.IntN(4)],
 				Start:    stamp(), Stop: stamp(), Broken: one(2), Err: "no answer",
 			}
@@ -79,7 +84,9 @@ func randomWorld(r *rand.Rand) *world {
 		}
 		if !one(3) {
 			w.configMap(id, age(), func(c *inventory.ConfigMap) {
-				c.Keep, c.Body = keep(), []inventory.Body{inventory.BodyUnread, inventory.BodyExact, inventory.BodyOther, inventory.BodyFailed}[r.IntN(4)]
+				c.Keep, c.Body = keep(), []inventory.Body{
+					inventory.BodyUnread, inventory.BodyExact, inventory.BodyOther, inventory.BodyFailed,
+				}[r.IntN(4)]
 				c.BodyFault = "odd"
 				if one(8) {
 					c.Fault = "odd"
@@ -178,9 +185,13 @@ func TestTheOrderOfAnswersDoesNotMatter(t *testing.T) {
 	eachWorld(t, func(t *testing.T, r *rand.Rand, w *world) {
 		settings := randomSettings(r)
 		before := deletes(w.judge(settings))
-		r.Shuffle(len(w.SessionIDs), func(a, b int) { w.SessionIDs[a], w.SessionIDs[b] = w.SessionIDs[b], w.SessionIDs[a] })
+		r.Shuffle(
+			len(w.SessionIDs), func(a, b int) { w.SessionIDs[a], w.SessionIDs[b] = w.SessionIDs[b], w.SessionIDs[a] },
+		)
 		r.Shuffle(len(w.CFS), func(a, b int) { w.CFS[a], w.CFS[b] = w.CFS[b], w.CFS[a] })
-		r.Shuffle(len(w.ConfigMaps), func(a, b int) { w.ConfigMaps[a], w.ConfigMaps[b] = w.ConfigMaps[b], w.ConfigMaps[a] })
+		r.Shuffle(
+			len(w.ConfigMaps), func(a, b int) { w.ConfigMaps[a], w.ConfigMaps[b] = w.ConfigMaps[b], w.ConfigMaps[a] },
+		)
 		if after := deletes(w.judge(settings)); fmt.Sprint(before) != fmt.Sprint(after) {
 			t.Errorf("%v, and in another order %v", before, after)
 		}
@@ -191,7 +202,8 @@ func TestNothingRunningGoes(t *testing.T) {
 	eachWorld(t, func(t *testing.T, r *rand.Rand, w *world) {
 		gone := deletes(w.judge(randomSettings(r)))
 		for _, pod := range w.Pods {
-			if !pod.Over && !pod.Boa.Terminated && (gone["Session "+pod.Session] || gone["Job "+pod.Job] || gone["ConfigMap "+pod.Session]) {
+			something := gone["Session "+pod.Session] || gone["Job "+pod.Job] || gone["ConfigMap "+pod.Session]
+			if !pod.Over && !pod.Boa.Terminated && something {
 				t.Errorf("Pod %s works, and something of its session goes", pod.Name)
 			}
 		}
@@ -203,7 +215,7 @@ func TestNothingRunningGoes(t *testing.T) {
 	})
 }
 
-// A keep rule may only take away from what goes.
+// A keep rule may only take away from what is deleted.
 func TestAddingAKeepRuleNeverDeletesMore(t *testing.T) {
 	rules := map[string]func(*Settings){
 		"longer session TTL":   func(s *Settings) { s.SessionTTL *= 3 },
@@ -236,7 +248,7 @@ func TestAddingAKeepRuleNeverDeletesMore(t *testing.T) {
 	})
 }
 
-// Less evidence may only take away from what goes.
+// Less evidence may only take away from what is deleted.
 func TestLessEvidenceNeverDeletesMore(t *testing.T) {
 	blind := map[string]func(*world){
 		"no list":  func(w *world) { w.SessionIDs, w.Unlisted = nil, inventory.Unknown },
@@ -275,8 +287,8 @@ func TestAnEmptyWorldDeletesNothing(t *testing.T) {
 	}
 }
 
-// BOS is not asked about sessions that other evidence decides, and the plan is the same as
-// if it had been.
+// BOS is not asked for sessions that other evidence decides. The plan is the same as if it
+// had been asked.
 func TestRecordsThatAreNotNeededChangeNothing(t *testing.T) {
 	spared, ranked := 0, 0
 	eachWorld(t, func(t *testing.T, r *rand.Rand, w *world) {
@@ -311,12 +323,16 @@ func TestRecordsThatAreNotNeededChangeNothing(t *testing.T) {
 		}
 		for _, d := range unasked {
 			if is := (verdict{d.Verdict, d.Reason}); want[d.Kind.String()+d.Name] != is {
-				t.Errorf("%s %s: %v, but %v if BOS is asked about all", d.Kind, d.Name, is, want[d.Kind.String()+d.Name])
+				t.Errorf(
+					"%s %s: %v, but %v if BOS is asked about all", d.Kind, d.Name, is, want[d.Kind.String()+d.Name],
+				)
 			}
 		}
 	})
 	if spared < worlds || ranked == 0 {
-		t.Errorf("%d requests were spared, %d were made for the ranking alone: this test shows too little", spared, ranked)
+		t.Errorf(
+			"%d requests were spared, %d were made for the ranking alone: this test shows too little", spared, ranked,
+		)
 	}
 }
 

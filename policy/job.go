@@ -2,9 +2,9 @@ package policy
 
 import "bosgc/internal/inventory"
 
-// jobRules are those of docs/policy.md, "Job". If the session is not in BOS and the Job finished longer ago than any
-// session is kept, the Job is deleted on its own evidence: that is also how the next run finishes a run that was
-// killed between its last two deletes. If it finished more recently, it only seems to belong to nobody.
+// jobRules are those of docs/policy.md, "Job". If the session is not in BOS and the Job finished longer ago than
+// any session is kept, the Job is deleted on its own evidence: that is also how the next run finishes a run that was
+// killed between its last two deletes. If the Job finished more recently, it only seems to belong to nobody.
 var jobRules = []rule{
 	{name: "shape", evaluate: (*Judge).jobShape},
 	{name: "running", evaluate: (*Judge).running},
@@ -17,7 +17,10 @@ var jobRules = []rule{
 	{name: "age", evaluate: (*Judge).jobTooYoung, ended: true, ttl: true, settings: []string{"BOSGC_ORPHAN_GRACE"}},
 	{name: "read", evaluate: (*Judge).clusterUnread},
 	{name: "ended", evaluate: (*Judge).jobExpired, ended: true, ttl: true},
-	{name: "orphan", evaluate: (*Judge).orphanedJob, ended: true, ttl: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}},
+	{
+		name: "orphan", evaluate: (*Judge).orphanedJob, ended: true, ttl: true,
+		settings: []string{"BOSGC_ORPHAN_SIGHTINGS"},
+	},
 }
 
 // judgeJobs judges the Jobs of a session that has been judged.
@@ -87,7 +90,8 @@ func (j *Judge) ownerUnsure(f *facts) *ruling {
 	case f.group.Record.Presence == inventory.Present:
 		return unknown(EvidenceIncomplete, "BOS does not list its session, and yet has a record of it")
 	case f.group.Record.Err != "":
-		return unknown(EvidenceIncomplete, "BOS does not list its session, and did not answer for it: "+f.group.Record.Err)
+		return unknown(EvidenceIncomplete,
+			"BOS does not list its session, and did not answer for it: "+f.group.Record.Err)
 	case f.group.Record.Presence != inventory.Absent && f.group.V1 != inventory.Absent:
 		return unknown(EvidenceIncomplete, "BOS does not list its session, and was not asked for it")
 	}
@@ -115,7 +119,8 @@ func (j *Judge) jobExpired(f *facts) *ruling {
 	if j.now.Before(eligible) {
 		return nil
 	}
-	return remove(f.expiry(), eligible, f.outcome()+" "+formatTime(f.activity.finished)+"; its session is gone from BOS")
+	detail := f.outcome() + " " + formatTime(f.activity.finished) + "; its session is gone from BOS"
+	return remove(f.expiry(), eligible, detail)
 }
 
 func (j *Judge) orphanedJob(f *facts) *ruling {

@@ -8,30 +8,31 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// protection is what annotations on the Jobs and ConfigMaps of a session say; one protects
+// protection returns what annotations on the Jobs and ConfigMaps of a session say; one protects
 // everything of it. An annotation that cannot be understood protects too: somebody meant
 // something by it.
 func (j *Judge) protection(g *inventory.Group) *ruling {
-	var said *ruling
-	note := func(kind, name string, k inventory.Keep) {
+	var found *ruling
+	add := func(kind, name string, k inventory.Keep) {
 		if k == (inventory.Keep{}) {
 			return
 		}
-		if r := j.annotation(kind+" "+name, k); r != nil && (said == nil || r.verdict == Keep) {
-			said = r
+		if r := j.annotation(kind+" "+name, k); r != nil && (found == nil || r.verdict == Keep) {
+			found = r
 		}
 	}
 	jobs, _ := g.Jobs()
 	for _, job := range jobs {
-		note("Job", job.Name, job.Keep)
+		add("Job", job.Name, job.Keep)
 	}
 	cms, _ := g.ConfigMaps()
 	for _, cm := range cms {
-		note("ConfigMap", cm.Name, cm.Keep)
+		add("ConfigMap", cm.Name, cm.Keep)
 	}
-	return said
+	return found
 }
 
+// annotation returns what the annotations of one object say; nil if they do not protect.
 func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 	if k.Keep != nil {
 		switch *k.Keep {
@@ -39,7 +40,8 @@ func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 			return keep(KeptByRule, object+" has the annotation bosgc/keep")
 		case "false":
 		default:
-			return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep: %.60q; expected \"true\" or \"false\"", object, *k.Keep))
+			return unknown(BadData, fmt.Sprintf(
+				"%s has the annotation bosgc/keep: %.60q; expected \"true\" or \"false\"", object, *k.Keep))
 		}
 	}
 	if k.Until == nil {
@@ -48,9 +50,12 @@ func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 	until, err := time.Parse(time.RFC3339, *k.Until)
 	switch {
 	case err != nil:
-		return unknown(BadData, fmt.Sprintf("%s has the annotation bosgc/keep-until: %.60q; expected a time like 2030-01-31T00:00:00Z", object, *k.Until))
+		return unknown(BadData, fmt.Sprintf(
+			"%s has the annotation bosgc/keep-until: %.60q; expected a time like 2030-01-31T00:00:00Z",
+			object, *k.Until))
 	case until.After(j.now):
-		return keepUntil(KeptByRule, until.UTC(), fmt.Sprintf("%s has the annotation bosgc/keep-until: %s", object, *k.Until))
+		return keepUntil(KeptByRule, until.UTC(), fmt.Sprintf(
+			"%s has the annotation bosgc/keep-until: %s", object, *k.Until))
 	}
 	return nil
 }
@@ -58,7 +63,7 @@ func (j *Judge) annotation(object string, k inventory.Keep) *ruling {
 // annotated keeps what an annotation protects.
 func (j *Judge) annotated(f *facts) *ruling { return f.protected }
 
-// keptTemplate keeps sessions of the templates that are to be kept.
+// keptTemplate keeps sessions of the templates in BOSGC_KEEP_TEMPLATES, and those of which the template is not known.
 func (j *Judge) keptTemplate(f *facts) *ruling {
 	if len(j.settings.KeepTemplates) > 0 && f.template == "" && f.group.Record.Presence != inventory.Absent {
 		return unknown(BadData, "its template is not known, and BOSGC_KEEP_TEMPLATES may mean it")

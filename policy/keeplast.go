@@ -9,7 +9,7 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// newest names the sessions that are among the KeepLast newest finished ones of their
+// newest returns the IDs of the sessions that are among the KeepLast newest finished ones of their
 // template. Only sessions that exist and have a trustworthy end count, whether or not another
 // rule keeps them too: one with a broken clock must not take the place of one that really
 // is the newest.
@@ -28,21 +28,21 @@ func (j *Judge) newest(s *inventory.Snapshot) map[string]bool {
 			byTemplate[f.template] = append(byTemplate[f.template], finished{g.ID, end})
 		}
 	}
-	kept := map[string]bool{}
+	newest := map[string]bool{}
 	for _, sessions := range byTemplate {
 		slices.SortFunc(sessions, func(a, b finished) int {
 			return cmp.Or(b.end.Compare(a.end), cmp.Compare(b.id, a.id))
 		})
 		for i := range min(j.settings.KeepLast, len(sessions)) {
-			kept[sessions[i].id] = true
+			newest[sessions[i].id] = true
 		}
 	}
-	return kept
+	return newest
 }
 
-// trustedEnd is the end of a session as far as it counts for its place among the newest; zero
-// if it has none, or none that can be trusted. Where the Job alone decides about a session,
-// its end alone counts here too: so the ranking is the same whether BOS was asked or not.
+// trustedEnd returns the end of a session as far as it counts for its place among the newest; the
+// zero time if it has none, or none that can be trusted. Where the Job alone decides about a session,
+// its end alone counts here too, so that the ranking is the same whether BOS was asked or not.
 func (j *Judge) trustedEnd(f *facts) time.Time {
 	if f.activity.running != "" || f.activity.unread != "" {
 		return time.Time{}
@@ -63,5 +63,6 @@ func (j *Judge) keptAsNewest(f *facts) *ruling {
 	if !j.keptLast[f.group.ID] {
 		return nil
 	}
-	return keep(KeptLast, fmt.Sprintf("among the %d newest finished sessions of template %q (BOSGC_KEEP_LAST)", j.settings.KeepLast, f.template))
+	return keep(KeptLast, fmt.Sprintf(
+		"among the %d newest finished sessions of template %q (BOSGC_KEEP_LAST)", j.settings.KeepLast, f.template))
 }

@@ -7,40 +7,40 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// link is a strong one, and the CFS session as it was when it was found.
-type link struct {
+// strongLink is a link that is acted on, and the CFS session as it was when it was linked.
+type strongLink struct {
 	inventory.Link
 
-	of inventory.CFSSession
+	linked inventory.CFSSession
 }
 
-// Linkable gives the CFS sessions without a tag about which a link would decide: none unless inferred links
-// are acted on, so that nothing is asked for them.
+// Linkable returns the CFS sessions without a tag about which a link would decide. It returns none unless inferred
+// links are acted on, so that nothing is asked for them.
 func (j *Judge) Linkable(s *inventory.Snapshot) []inventory.CFSSession {
-	var all []inventory.CFSSession
-	for _, c := range s.Loose {
+	var linkable []inventory.CFSSession
+	for _, c := range s.UntaggedCFS {
 		if j.settings.CFSLink == LinkInferred && c.Start.Known() && j.cfsFault(c) == nil {
-			all = append(all, c)
+			linkable = append(linkable, c)
 		}
 	}
-	return all
+	return linkable
 }
 
-// Link has the judge act on those of the links that are strong and not exact.
+// Link has the judge act on those links that are strong and not exact.
 func (j *Judge) Link(s *inventory.Snapshot, links []inventory.Link) {
-	loose := map[string]inventory.CFSSession{}
+	linkable := map[string]inventory.CFSSession{}
 	for _, c := range j.Linkable(s) {
-		loose[c.Name] = c
+		linkable[c.Name] = c
 	}
-	j.links = map[string]*link{}
+	j.links = map[string]*strongLink{}
 	for _, l := range links {
-		if c, ok := loose[l.CFS]; ok && !l.Exact && l.Strong() {
-			j.links[l.CFS] = &link{l, c}
+		if c, ok := linkable[l.CFS]; ok && !l.Exact && l.Strong() {
+			j.links[l.CFS] = &strongLink{l, c}
 		}
 	}
 }
 
-// Owners names the sessions that a CFS session without a tag is judged by; none if it is judged by itself.
+// Owners returns the IDs of the sessions that a CFS session without a tag is judged by; none if its age decides.
 func (j *Judge) Owners(cfs string) []string {
 	if l := j.links[cfs]; l != nil {
 		return l.Sessions
@@ -64,14 +64,15 @@ func (j *Judge) linkedGroups(s *inventory.Snapshot) map[string]*inventory.Group 
 	return groups
 }
 
-// SharedCFS judges one CFS session without a tag by itself, with what is known of all its sessions.
+// SharedCFS judges one CFS session without a tag, with what is known of all its sessions.
 func (j *Judge) SharedCFS(groups map[string]*inventory.Group, c inventory.CFSSession) Decision {
 	if j.links[c.Name] == nil {
 		d := cfsDecision(c)
 		unknown(EvidenceIncomplete, "nothing links it to a session").applyTo(&d)
 		return d
 	}
-	if was := j.links[c.Name].of; c.Tag != "" || c.Limit != was.Limit || c.Configuration != was.Configuration || c.Start != was.Start {
+	was := j.links[c.Name].linked
+	if c.Tag != "" || c.Limit != was.Limit || c.Configuration != was.Configuration || c.Start != was.Start {
 		d := cfsDecision(c)
 		unknown(EvidenceIncomplete, "it is not as it was when it was linked").applyTo(&d)
 		return d
@@ -79,10 +80,12 @@ func (j *Judge) SharedCFS(groups map[string]*inventory.Group, c inventory.CFSSes
 	return j.untaggedCFS(&facts{cfs: &c, linked: groups})
 }
 
-// sharedCFS is judged like one with a tag, of each of its sessions: it goes only if it would by all of them.
+// sharedCFS judges a linked CFS session as if it had the tag of each of its sessions: it is deleted only if it would be
+// by all of them.
 func (j *Judge) sharedCFS(groups map[string]*inventory.Group, c inventory.CFSSession) *ruling {
 	l := j.links[c.Name]
-	how := fmt.Sprintf("linked to sessions %s by inference (%d of 100): %s", strings.Join(l.Sessions, " and "), l.Score, strings.Join(l.Evidence, "; "))
+	how := fmt.Sprintf("linked to sessions %s by inference (%d of 100): %s",
+		strings.Join(l.Sessions, " and "), l.Score, strings.Join(l.Evidence, "; "))
 	all := remove(OwnerCollected, c.Completion.At(), how)
 	for _, id := range l.Sessions {
 		g := groups[id]

@@ -11,11 +11,12 @@ import (
 
 var inferred = with(defaults, func(s *Settings) { s.CFSLink = LinkInferred })
 
-// shared is a CFS session without a tag, a day old, and the link that it is of two sessions.
+// shared adds a CFS session without a tag, a day old, and returns its link to two sessions.
 func shared(w *world, change func(*inventory.CFSSession)) (*world, inventory.Link) {
 	w.cfs("", day, change)
 	return w, inventory.Link{
-		CFS: w.CFS[len(w.CFS)-1].Name, Sessions: []string{s1, s2}, Score: 100, Evidence: []string{"both set its components"},
+		CFS: w.CFS[len(w.CFS)-1].Name, Sessions: []string{s1, s2}, Score: 100,
+		Evidence: []string{"both set its components"},
 	}
 }
 
@@ -50,25 +51,40 @@ func TestASharedCFSSessionGoesOnlyWithAllItsSessions(t *testing.T) {
 		link     func(*inventory.Link)
 		want     []string
 	}{
-		{"both go", both(), inferred, nil, nil, []string{collected(s1), collected(s2), cfs(0, "delete owner-collected")}},
 		{
-			"both go, and untagged ones are else kept", both(), with(inferred, func(s *Settings) { s.CFS = CFSLinked }), nil, nil,
+			"both go", both(), inferred, nil, nil,
 			[]string{collected(s1), collected(s2), cfs(0, "delete owner-collected")},
 		},
-		{"one stays", one(), inferred, nil, nil, []string{collected(s1), session(s2, "keep too-young"), cfs(0, "keep owner-kept")}},
+		{
+			"both go, and untagged ones are else kept",
+			both(), with(inferred, func(s *Settings) { s.CFS = CFSLinked }), nil, nil,
+			[]string{collected(s1), collected(s2), cfs(0, "delete owner-collected")},
+		},
+		{
+			"one stays", one(), inferred, nil, nil,
+			[]string{collected(s1), session(s2, "keep too-young"), cfs(0, "keep owner-kept")},
+		},
 		{
 			"one stays, and the CFS session is old", one(), inferred,
 			func(c *inventory.CFSSession) { c.Completion = ago(80 * day) }, nil,
 			[]string{collected(s1), session(s2, "keep too-young"), cfs(0, "keep owner-kept")},
 		},
-		{"one could not be asked for", unread(), inferred, nil, nil, []string{collected(s1), session(s2, "unknown evidence-incomplete"), cfs(0, "keep owner-kept")}},
+		{
+			"one could not be asked for", unread(), inferred, nil, nil,
+			[]string{collected(s1), session(s2, "unknown evidence-incomplete"), cfs(0, "keep owner-kept")},
+		},
 		{
 			"one is protected", protected, inferred, nil, nil,
-			[]string{collected(s1), session(s2, "keep kept-by-rule"), cm(s2, "keep kept-by-rule"), cfs(0, "keep owner-kept")},
+			[]string{
+				collected(s1), session(s2, "keep kept-by-rule"), cm(s2, "keep kept-by-rule"), cfs(0, "keep owner-kept"),
+			},
 		},
 		{
 			"one is held back", heldBack, inferred, nil, nil,
-			[]string{collected(s1), session(s2, "unknown evidence-incomplete"), cm(s2, "unknown evidence-incomplete"), cfs(0, "keep owner-kept")},
+			[]string{
+				collected(s1), session(s2, "unknown evidence-incomplete"), cm(s2, "unknown evidence-incomplete"),
+				cfs(0, "keep owner-kept"),
+			},
 		},
 		{
 			"it runs", both(), inferred, func(c *inventory.CFSSession) { c.Status = "running" }, nil,
@@ -149,8 +165,12 @@ func TestASharedCFSSessionThatHasChangedStays(t *testing.T) {
 }
 
 func TestNothingIsAskedForLinksUnlessTheyAreActedOn(t *testing.T) {
-	w := newWorld(s1).cfs("", day, nil).cfs(s1, day, nil).cfs("", day, func(c *inventory.CFSSession) { c.Name = "by-hand" }).
-		cfs("", day, func(c *inventory.CFSSession) { c.Status = "running" }).cfs("", day, func(c *inventory.CFSSession) { c.Start = inventory.Stamp{} })
+	w := newWorld(s1).cfs("", day, nil).cfs(s1, day, nil).cfs(
+		"", day, func(c *inventory.CFSSession) { c.Name = "by-hand" },
+	).
+		cfs("", day, func(c *inventory.CFSSession) { c.Status = "running" }).cfs(
+		"", day, func(c *inventory.CFSSession) { c.Start = inventory.Stamp{} },
+	)
 	s := w.snapshot()
 	linkable := func(settings Settings) int { return len(NewJudge(s, settings, now, w.memory).Linkable(s)) }
 	if n := linkable(defaults); n != 0 {

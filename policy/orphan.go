@@ -7,13 +7,13 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// orphaned judges an object that seems to belong to nobody. One sweep's absence is never
-// enough: earlier ones must have seen it as an orphan too, this very object and no other of
+// orphaned judges an object that seems to belong to nobody. Its absence from one sweep is never
+// enough: earlier sweeps must have seen it as an orphan too, this very object and no other of
 // its name.
 func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time) *ruling {
 	r := &ruling{verdict: Keep, eligible: since.Add(j.settings.OrphanGrace), since: since}
 	seen := "looks orphaned since " + formatTime(since) + ": " + why
-	times := 1 // this one
+	times := 1 // this sweep
 	if uid != "" {
 		times += j.memory.Sightings[uid]
 	}
@@ -22,27 +22,28 @@ func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time) *ruling {
 		return r
 	}
 	if times < j.settings.OrphanSightings {
-		r.reason, r.detail = AwaitingConfirmation, fmt.Sprintf("%s; seen by %d of %d sweeps (BOSGC_ORPHAN_SIGHTINGS)", seen, times, j.settings.OrphanSightings)
+		r.reason = AwaitingConfirmation
+		r.detail = fmt.Sprintf(
+			"%s; seen by %d of %d sweeps (BOSGC_ORPHAN_SIGHTINGS)", seen, times, j.settings.OrphanSightings)
 		return r
 	}
 	r.verdict, r.reason, r.detail = Delete, Orphaned, fmt.Sprintf("%s; seen by %d sweeps", seen, times)
 	return r
 }
 
-// LooksOrphaned says whether the object looks like an orphan, whatever is done about it.
+// LooksOrphaned reports whether an object with this reason looks like an orphan, whatever is done about it.
 func (r Reason) LooksOrphaned() bool {
 	return r == Orphaned || r == AwaitingConfirmation || r == OrphanGuard
 }
 
-// guardFloor is how many objects of a kind there must be before a share of them says anything:
+// guardFloor is the number of objects of a kind below which a share of them says nothing:
 // on a small system a single leftover would be most of them.
 const guardFloor = 20
 
-// Guard looks at all orphans at once, once everything that is to be known of them is in the
-// snapshot. Where too large a share of a kind looks orphaned, it is more likely that whoever
-// knows the owners is wrong, a database restored from an old copy for instance, and no orphan
-// of that kind goes. Where BOS v1 has been removed everything it left is an orphan, and that
-// is no sign of anything.
+// Guard looks at all orphans at once, when the snapshot is complete. Where too large a share of
+// a kind looks orphaned, it is more likely that whoever knows the owners is wrong, a database
+// restored from an old copy for instance, and no orphan of that kind is deleted. Where BOS v1
+// has been removed, everything that it left is an orphan, which is no sign of anything.
 func (j *Judge) Guard(s *inventory.Snapshot) {
 	all, orphans := map[Kind]int{}, map[Kind]int{}
 	removed := false
@@ -54,7 +55,8 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 	}
 	for _, g := range s.Groups {
 		removed = removed || g.V1 == inventory.Absent
-		// A session without a record is a ghost, or BOS has lost its records, also of those that are too young to go.
+		// A session without a record is a ghost, or BOS has lost its records, also of sessions that are too young to be
+		// deleted.
 		if j.isGhost(j.facts(g)) {
 			orphans[Session]++
 		}
@@ -62,7 +64,8 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 	j.guarded = map[Kind]string{}
 	for kind, n := range orphans {
 		if !removed && all[kind] >= guardFloor && n*100 > j.settings.MaxOrphanPercent*all[kind] {
-			j.guarded[kind] = fmt.Sprintf("so do %d of %d, more than %d %% (BOSGC_MAX_ORPHAN_PERCENT)", n, all[kind], j.settings.MaxOrphanPercent)
+			j.guarded[kind] = fmt.Sprintf(
+				"so do %d of %d, more than %d %% (BOSGC_MAX_ORPHAN_PERCENT)", n, all[kind], j.settings.MaxOrphanPercent)
 		}
 	}
 }

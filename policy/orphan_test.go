@@ -26,18 +26,43 @@ func TestOrphansNeedSightings(t *testing.T) {
 		settings Settings
 		want     []string
 	}{
-		"never seen before":                {newWorld().configMap(s1, 3*day, nil), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
-		"seen once before":                 {sighted(newWorld().configMap(s1, 3*day, nil), 1), defaults, []string{cm(s1, "delete orphaned")}},
-		"one short":                        {sighted(newWorld().configMap(s1, 3*day, nil), 1), with(defaults, func(s *Settings) { s.OrphanSightings = 3 }), []string{cm(s1, "keep awaiting-confirmation")}},
-		"one is enough":                    {newWorld().configMap(s1, 3*day, nil), with(defaults, func(s *Settings) { s.OrphanSightings = 1 }), []string{cm(s1, "delete orphaned")}},
-		"seen, but younger than the grace": {sighted(newWorld().configMap(s1, 23*time.Hour, nil), 9), defaults, []string{cm(s1, "keep too-young")}},
-		"seen, but an owner has appeared":  {sighted(newWorld(s1).record(s1, "compute", 3*day, 2*day).configMap(s1, 3*day, nil), 9), defaults, []string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")}},
+		"never seen before": {
+			newWorld().configMap(s1, 3*day, nil), defaults, []string{cm(s1, "keep awaiting-confirmation")},
+		},
+		"seen once before": {
+			sighted(newWorld().configMap(s1, 3*day, nil), 1), defaults, []string{cm(s1, "delete orphaned")},
+		},
+		"one short": {
+			sighted(newWorld().configMap(s1, 3*day, nil), 1),
+			with(defaults, func(s *Settings) { s.OrphanSightings = 3 }),
+			[]string{cm(s1, "keep awaiting-confirmation")},
+		},
+		"one is enough": {
+			newWorld().configMap(s1, 3*day, nil), with(defaults, func(s *Settings) { s.OrphanSightings = 1 }),
+			[]string{cm(s1, "delete orphaned")},
+		},
+		"seen, but younger than the grace": {
+			sighted(newWorld().configMap(s1, 23*time.Hour, nil), 9), defaults, []string{cm(s1, "keep too-young")},
+		},
+		"seen, but an owner has appeared": {
+			sighted(newWorld(s1).record(s1, "compute", 3*day, 2*day).configMap(s1, 3*day, nil), 9), defaults,
+			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
+		},
 		"seen, but in use": {func() *world {
 			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
 			w.References = []inventory.Reference{{ConfigMap: s1, Kind: "CronJob", Name: "weekly"}}
 			return w
 		}(), defaults, []string{cm(s1, "keep in-use")}},
-		"seen, but of another shape": {sighted(newWorld().configMap(s1, 3*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyOther; c.BodyFault = "odd" }), 9), defaults, []string{cm(s1, "keep not-ours")}},
+		"seen, but of another shape": {
+			sighted(
+				newWorld().configMap(
+					s1, 3*day, func(c *inventory.ConfigMap) { c.Body = inventory.BodyOther; c.BodyFault = "odd" },
+				),
+				9,
+			),
+			defaults,
+			[]string{cm(s1, "keep not-ours")},
+		},
 		"another object of its name was seen": {func() *world {
 			w := newWorld().configMap(s1, 3*day, nil)
 			w.memory.Sightings = map[string]int{"uid-of-yesterday": 9}
@@ -48,8 +73,14 @@ func TestOrphansNeedSightings(t *testing.T) {
 			w.memory.Sightings = map[string]int{"": 9}
 			return w
 		}(), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
-		"a Job and its ConfigMap, first seen": {newWorld().job(s1, lately).configMap(s1, 3*day, nil), defaults, []string{job(s1, "keep awaiting-confirmation"), cm(s1, "keep owner-kept")}},
-		"a Job and its ConfigMap, confirmed":  {sighted(newWorld().job(s1, lately).configMap(s1, 3*day, nil), 1), defaults, []string{job(s1, "delete orphaned"), cm(s1, "delete owner-collected")}},
+		"a Job and its ConfigMap, first seen": {
+			newWorld().job(s1, lately).configMap(s1, 3*day, nil), defaults,
+			[]string{job(s1, "keep awaiting-confirmation"), cm(s1, "keep owner-kept")},
+		},
+		"a Job and its ConfigMap, confirmed": {
+			sighted(newWorld().job(s1, lately).configMap(s1, 3*day, nil), 1), defaults,
+			[]string{job(s1, "delete orphaned"), cm(s1, "delete owner-collected")},
+		},
 		"BOS did not answer for it": {func() *world {
 			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
 			w.records[s1] = inventory.Record{Err: "no answer"}
@@ -60,8 +91,12 @@ func TestOrphansNeedSightings(t *testing.T) {
 			w.records[s1] = inventory.Record{}
 			return w
 		}(), defaults, []string{cm(s1, "unknown evidence-incomplete")}},
-		"BOS v1 has been removed, first seen": {removed(newWorld().configMap(s1, 3*day, nil)), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
-		"BOS v1 has been removed, confirmed":  {removed(sighted(newWorld().configMap(s1, 3*day, nil), 1)), defaults, []string{cm(s1, "delete orphaned")}},
+		"BOS v1 has been removed, first seen": {
+			removed(newWorld().configMap(s1, 3*day, nil)), defaults, []string{cm(s1, "keep awaiting-confirmation")},
+		},
+		"BOS v1 has been removed, confirmed": {
+			removed(sighted(newWorld().configMap(s1, 3*day, nil), 1)), defaults, []string{cm(s1, "delete orphaned")},
+		},
 		"not all Pods were read": {func() *world {
 			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
 			w.Evidence.Pods = false
@@ -82,7 +117,7 @@ func removed(w *world) *world {
 	return w
 }
 
-// guardWorld has so many ConfigMaps, of which so many are orphans that were seen before.
+// guardWorld returns a world with all ConfigMaps, of which some are orphans that were seen before.
 func guardWorld(all, orphans int) *world {
 	w := newWorld()
 	for n := range all {
@@ -115,7 +150,9 @@ func TestTheGuardIsExact(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d of %d, %d %%", tt.orphans, tt.all, tt.percent), func(t *testing.T) {
 			counts := map[Reason]int{}
-			for _, d := range guardWorld(tt.all, tt.orphans).judge(with(defaults, func(s *Settings) { s.MaxOrphanPercent = tt.percent })) {
+			for _, d := range guardWorld(tt.all, tt.orphans).judge(
+				with(defaults, func(s *Settings) { s.MaxOrphanPercent = tt.percent }),
+			) {
 				if d.Kind == ConfigMap && d.Reason.LooksOrphaned() {
 					counts[d.Reason]++
 				}
@@ -131,7 +168,7 @@ func TestTheGuardIsExact(t *testing.T) {
 	}
 }
 
-// The guard looks at each kind by itself, and at what is not yet confirmed too.
+// The guard looks at each kind alone, and also at orphans that are not confirmed yet.
 func TestTheGuardOfOneKind(t *testing.T) {
 	w := guardWorld(20, 11)
 	w.memory.Sightings = nil
@@ -148,14 +185,15 @@ func TestTheGuardOfOneKind(t *testing.T) {
 	}
 }
 
-// A Job that the guard keeps keeps its ConfigMap too.
+// While the guard keeps a Job, its ConfigMap is kept too.
 func TestWhatTheGuardKeepsKeepsItsOwn(t *testing.T) {
 	w := newWorld()
 	for n := range 25 {
 		w.job(id(n), ended(2*day, false)).configMap(id(n), 3*day, nil)
 	}
 	for _, d := range sighted(w, 5).judge(defaults) {
-		if d.Verdict != Keep || d.Kind == Job && d.Reason != OrphanGuard || d.Kind == ConfigMap && d.Reason != OwnerKept {
+		want := map[Kind]Reason{Job: OrphanGuard, ConfigMap: OwnerKept}[d.Kind]
+		if d.Verdict != Keep || want != "" && d.Reason != want {
 			t.Errorf("%s %s: %s %s", d.Kind, d.Name, d.Verdict, d.Reason)
 		}
 	}
@@ -169,7 +207,7 @@ func TestTheGuardKnowsThatBOSWasRemoved(t *testing.T) {
 	}
 }
 
-// It has lost those of young sessions as well, and of most of them nobody has asked.
+// A BOS that has lost its records has also lost those of young sessions, most of which nobody has asked for.
 func TestTheGuardLooksAtYoungGhosts(t *testing.T) {
 	for _, tt := range []struct {
 		lost int // of ten young ones
@@ -180,14 +218,18 @@ func TestTheGuardLooksAtYoungGhosts(t *testing.T) {
 		for n := range 20 {
 			w.SessionIDs = append(w.SessionIDs, id(n))
 			if n < 10 {
-				w.configMap(id(n), 8*day, nil).records[id(n)] = inventory.Record{Presence: inventory.Present, Template: "compute", Start: ago(8 * day), Stop: ago(2 * day)}
+				w.configMap(id(n), 8*day, nil).records[id(n)] = inventory.Record{
+					Presence: inventory.Present, Template: "compute", Start: ago(8 * day), Stop: ago(2 * day),
+				}
 				if n < 8 {
 					w.records[id(n)] = inventory.Record{Presence: inventory.Absent}
 				}
 				continue
 			}
 			w.configMap(id(n), 3*day, nil)
-			if ask[id(n)] = (inventory.Record{Presence: inventory.Present, Template: "compute", Start: ago(3 * day), Stop: ago(2 * day)}); n < 10+tt.lost {
+			if ask[id(n)] = (inventory.Record{
+				Presence: inventory.Present, Template: "compute", Start: ago(3 * day), Stop: ago(2 * day),
+			}); n < 10+tt.lost {
 				ask[id(n)] = inventory.Record{Presence: inventory.Absent}
 			}
 		}
@@ -200,7 +242,10 @@ func TestTheGuardLooksAtYoungGhosts(t *testing.T) {
 		j.Guard(s)
 		for d := range j.All(s) {
 			if d.Kind == Session && d.Reason != TooYoung && d.Reason != tt.want {
-				t.Errorf("8 of 10, and %d of 10 young ones, have no record: %s %s, want %s (%d were asked for)", tt.lost, d.Name, d.Reason, tt.want, asked)
+				t.Errorf(
+					"8 of 10, and %d of 10 young ones, have no record: %s %s, want %s (%d were asked for)", tt.lost,
+					d.Name, d.Reason, tt.want, asked,
+				)
 			}
 		}
 		if asked == 0 {
@@ -209,7 +254,7 @@ func TestTheGuardLooksAtYoungGhosts(t *testing.T) {
 	}
 }
 
-// A BOS that lists sessions and has no record of any has lost its records.
+// A BOS that lists sessions and has a record of none has lost its records.
 func TestTheGuardLooksAtGhosts(t *testing.T) {
 	for _, tt := range []struct {
 		ghosts int
@@ -225,7 +270,9 @@ func TestTheGuardLooksAtGhosts(t *testing.T) {
 			}
 		}
 		for _, d := range w.judge(defaults) {
-			if want := (map[Reason]Reason{Ghost: OwnerCollected, OrphanGuard: OwnerKept})[tt.want]; d.Kind == ConfigMap && d.Reason != want {
+			if want := (map[Reason]Reason{
+				Ghost: OwnerCollected, OrphanGuard: OwnerKept,
+			})[tt.want]; d.Kind == ConfigMap && d.Reason != want {
 				t.Errorf("%d ghosts: ConfigMap %s %s, want %s", tt.ghosts, d.Name, d.Reason, want)
 			}
 			if d.Kind == Session && d.Reason != TooYoung && d.Reason != tt.want {
@@ -235,7 +282,7 @@ func TestTheGuardLooksAtGhosts(t *testing.T) {
 	}
 }
 
-// With a clock that nobody can trust nothing goes for its age; what needs no age is judged as ever.
+// With a clock that cannot be trusted nothing is deleted by age; what needs no age is judged as usual.
 func TestAClockThatIsWrong(t *testing.T) {
 	w := newWorld(s1, s2, s3).
 		record(s1, "compute", 90*day, 80*day).configMap(s1, 90*day, nil).

@@ -21,7 +21,7 @@ type Settings struct {
 	KeepLast      int
 	KeepTemplates []string // globs of path.Match
 	OrphanGrace   time.Duration
-	// OrphanSightings is how many sweeps must have seen an orphan as one before it goes.
+	// OrphanSightings is the number of sweeps that must have seen an object as an orphan before it is deleted.
 	OrphanSightings int
 	// MaxOrphanPercent is the share of a kind that may look orphaned.
 	MaxOrphanPercent int
@@ -30,33 +30,33 @@ type Settings struct {
 	CFSLink          CFSLink
 }
 
-// Memory is what a judge knows besides what there is now.
+// Memory is what a judge knows beside the snapshot.
 type Memory struct {
-	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
+	// Sightings is the number of earlier sweeps that have seen an object as an orphan, by its UID.
 	Sightings map[string]int
-	// Requested is what persons have asked for sessions by their ID.
+	// Requested is what persons have asked for, by the ID of the session.
 	Requested map[string]Request
 	// ClockDoubt is why the clock cannot be trusted; empty if it can.
 	ClockDoubt string
 }
 
-// CFSMode says how far CFS sessions are collected.
+// CFSMode is how far CFS sessions are collected.
 type CFSMode string
 
 // The values of CFSMode.
 const (
 	CFSOff    CFSMode = "off"
-	CFSLinked CFSMode = "linked" // those of sessions that are collected or gone
-	CFSOld    CFSMode = "old"    // those, and old ones without a tag
+	CFSLinked CFSMode = "linked" // those whose session is collected or gone
+	CFSOld    CFSMode = "old"    // also old ones without a tag
 )
 
-// CFSLink says which links between sessions and CFS sessions are acted on.
+// CFSLink is which links between sessions and CFS sessions are acted on.
 type CFSLink string
 
 // The values of CFSLink.
 const (
 	LinkExact    CFSLink = "exact"    // the tag
-	LinkInferred CFSLink = "inferred" // and strong inferred ones
+	LinkInferred CFSLink = "inferred" // also strong inferred ones
 )
 
 // Kind is a kind of object, as documents, metrics and the journal name it.
@@ -90,37 +90,36 @@ type Decision struct {
 	Verdict         Verdict
 	Reason          Reason
 	Detail          string    // one sentence for a person
-	EligibleAt      time.Time // when it may go, or might have gone; zero if unknown
+	EligibleAt      time.Time // when it can or could be deleted; zero if unknown
 	Since           time.Time // since when it looks orphaned; zero if it does not
 	Template        string    // of its session; empty if unknown
-	StartedAt       time.Time // when it began or was made; zero if unknown
+	StartedAt       time.Time // when it started or was created; zero if unknown
 	EndedAt         time.Time // when it ended; zero if unknown, or if it has none
 	UID             string    // Kubernetes only
 	ResourceVersion string    // Kubernetes only
 }
 
-// Judge applies the rules to one snapshot. Its judgements depend on nothing else, so that
-// judging twice gives the same twice.
+// Judge applies the rules to one snapshot. Its decisions depend on nothing else, so that
+// judging twice gives the same result.
 type Judge struct {
 	settings Settings
 	now      time.Time
 	memory   Memory
-	keptLast map[string]bool
-	guarded  map[Kind]string // why no orphan of a kind may go
-	links    map[string]*link
+	keptLast map[string]bool // by session; see newest
+	guarded  map[Kind]string // why no orphan of a kind may be deleted
+	links    map[string]*strongLink
 }
 
-// NewJudge prepares to judge the groups of one snapshot. The rule that keeps the newest
-// sessions of a template needs all of them, which is why it is worked out here.
+// NewJudge returns a judge of the groups of one snapshot. It ranks the sessions of each
+// template, because the rule that keeps the newest needs all of them.
 func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time, memory Memory) *Judge {
 	j := &Judge{settings: settings, now: now, memory: memory}
 	j.keptLast = j.newest(s)
 	return j
 }
 
-// All judges everything in a snapshot, one object after the other: what is said of all of them weighs more than
-// the snapshot. The groups come in the order in which they are to be deleted: the oldest session first, and within a
-// session ConfigMaps, CFS sessions, the session, Jobs.
+// All judges everything in a snapshot. Decisions come in the order in which objects are deleted: the oldest session
+// first, and within a session ConfigMaps, CFS sessions, the session, Jobs.
 func (j *Judge) All(s *inventory.Snapshot) iter.Seq[Decision] {
 	return func(yield func(Decision) bool) {
 		for _, u := range j.inOrder(s) {
@@ -141,12 +140,12 @@ type unit struct {
 
 // inOrder returns everything in a snapshot, the oldest first.
 func (j *Judge) inOrder(s *inventory.Snapshot) []unit {
-	units := make([]unit, 0, len(s.Groups)+len(s.Loose)+len(s.Jobs))
+	units := make([]unit, 0, len(s.Groups)+len(s.UntaggedCFS)+len(s.StrayJobs))
 	for _, g := range s.Groups {
 		units = append(units, unit{j.facts(g).age(), func() []Decision { return j.Group(g) }})
 	}
 	linked := j.linkedGroups(s)
-	for _, c := range s.Loose {
+	for _, c := range s.UntaggedCFS {
 		f := &facts{cfs: &c, linked: linked}
 		age := cmp.Or(c.Completion.At(), c.Start.At())
 		if j.links[c.Name] != nil && j.untaggedCFS(f).Verdict == Delete {
@@ -154,7 +153,7 @@ func (j *Judge) inOrder(s *inventory.Snapshot) []unit {
 		}
 		units = append(units, unit{age, func() []Decision { return []Decision{j.untaggedCFS(f)} }})
 	}
-	for _, job := range s.Jobs {
+	for _, job := range s.StrayJobs {
 		units = append(units, unit{job.Created.At(), func() []Decision { return []Decision{j.strayJob(job)} }})
 	}
 	// Stable, so that equal ages keep the order of the IDs and a plan reads the same twice.
@@ -179,8 +178,8 @@ func (j *Judge) Group(g *inventory.Group) []Decision {
 		// killed then, no later run could judge the session any more.
 		return slices.Concat(cfs, []Decision{f.session}, cms, f.jobs)
 	}
-	// The ConfigMap first: it is deleted in no other version than the one that was judged, so that whoever has protected
-	// the session there in the meantime loses nothing of it.
+	// The ConfigMap first: it is deleted in no other version than the one that was judged, so that whoever has
+	// protected the session there in the meantime loses nothing of it.
 	return slices.Concat(cms, cfs, []Decision{f.session}, f.jobs)
 }
 
@@ -203,7 +202,7 @@ func (f *sessionFacts) holdBackOwner(cms []Decision) {
 	}
 }
 
-// ruling is what a rule says; nil is "not my business".
+// ruling is what a rule says about an object; see Decision for the fields.
 type ruling struct {
 	verdict  Verdict
 	reason   Reason

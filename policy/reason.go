@@ -81,7 +81,7 @@ func parse[T ~string](what string, text []byte, known []T) (T, error) {
 type reasonEntry struct {
 	reason  Reason
 	verdict Verdict
-	cause   string // why an object goes or stays, in a line about it
+	cause   string // why an object is deleted or kept, in a line about it
 	page    string // the same, as the name of a bar on the HTML page
 	remedy  string // what ends it
 }
@@ -149,7 +149,8 @@ var reasonTable = []reasonEntry{
 	{
 		reason: BadData, verdict: Unknown,
 		cause: "something about it cannot be understood", page: "cannot be understood",
-		remedy: "nothing by itself: what cannot be understood stays; look at it, and delete it by hand if that is right",
+		remedy: "nothing by itself: what cannot be understood stays; " +
+			"look at it, and delete it by hand if that is right",
 	},
 	{
 		reason: ClockSkew, verdict: Unknown, cause: "some clock is wrong", page: "some clock is wrong",
@@ -169,7 +170,7 @@ func (r Reason) entry() reasonEntry {
 // Verdict returns the verdict that the reason belongs to.
 func (r Reason) Verdict() Verdict { return r.entry().verdict }
 
-// Cause says why an object goes or stays, in a few words. It is empty where the times of the object say
+// Cause says in a few words why an object is deleted or kept. It is empty where the times of the object say
 // it better.
 func (r Reason) Cause() string { return r.entry().cause }
 

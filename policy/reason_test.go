@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -55,7 +56,8 @@ func TestReasonTableHasEveryReasonOnce(t *testing.T) {
 		if without := slices.Contains(sayTimes, e.reason); (e.reason.Cause() == "") != without {
 			t.Errorf("%s: cause %q", e.reason, e.reason.Cause())
 		}
-		if without := e.verdict == Delete || slices.Contains(haveCommands, e.reason); (e.reason.Remedy() == "") != without {
+		without := e.verdict == Delete || slices.Contains(haveCommands, e.reason)
+		if (e.reason.Remedy() == "") != without {
 			t.Errorf("%s: remedy %q", e.reason, e.reason.Remedy())
 		}
 	}
@@ -81,8 +83,11 @@ func TestWordsAreParsedStrictly(t *testing.T) {
 		}
 	}
 	for _, word := range []string{"Delete", "delete ", "0", "none"} {
-		if kind.UnmarshalText([]byte(word)) == nil || verdict.UnmarshalText([]byte(word)) == nil || reason.UnmarshalText([]byte(word)) == nil {
-			t.Errorf("%q is taken for a kind, a verdict or a reason", word)
+		parsers := map[string]encoding.TextUnmarshaler{"kind": &kind, "verdict": &verdict, "reason": &reason}
+		for what, value := range parsers {
+			if value.UnmarshalText([]byte(word)) == nil {
+				t.Errorf("%q is taken for a %s", word, what)
+			}
 		}
 		if kind != "" || verdict != "" || reason != "" {
 			t.Errorf("%q reads %q, %q, %q", word, kind, verdict, reason)

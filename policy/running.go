@@ -19,9 +19,9 @@ type activity struct {
 	exactJobs int       // Jobs of exact shape
 }
 
-// activityOf looks at everything that could still do work for a session. Jobs that were stopped can only
-// if somebody else may make them work again; jobsStopped says that nobody may.
-func activityOf(g *inventory.Group, jobsStopped bool) activity {
+// activityOf looks at everything that could still do work for a session. A stopped Job could be started again by
+// whoever stopped it, unless that was bosgc, in the course of cancelling the session.
+func activityOf(g *inventory.Group, cancelled bool) activity {
 	var a activity
 	jobs, _ := g.Jobs()
 	pods, podsComplete := g.Pods()
@@ -36,7 +36,7 @@ func activityOf(g *inventory.Group, jobsStopped bool) activity {
 		if job.Fault == "" {
 			a.exactJobs++
 		}
-		if jobsStopped && job.Stopped && job.Fault == "" && podsComplete && !job.Terminal {
+		if cancelled && job.Stopped && job.Fault == "" && podsComplete && !job.Terminal {
 			continue // the loop above has seen whether one of its Pods runs
 		}
 		a.addJob(job, pods, podsComplete)

@@ -47,9 +47,9 @@ func (j *Judge) foreignID(f *facts) *ruling {
 	return keep(NotOurs, "its ID is not a lower-case version 4 UUID, which BOS v1 makes")
 }
 
-// configMapYoung keeps a session that left no Job, and whose ConfigMap is younger than any session that is deleted: BOS
-// makes the ConfigMap first (docs/csm.md, "What BOS v1 makes"), so no answer of BOS could make the session older. If BOS
-// has answered all the same, the answer tells until when.
+// configMapYoung keeps a session that left no Job, and whose ConfigMap is younger than any session that is deleted:
+// BOS makes the ConfigMap first (docs/csm.md, "What BOS v1 makes"), so no answer of BOS could make the session older.
+// If BOS has answered all the same, the answer tells until when.
 func (j *Judge) configMapYoung(f *facts) *ruling {
 	if f.made.IsZero() || j.inFuture(f.made) {
 		return nil
@@ -64,8 +64,8 @@ func (j *Judge) configMapYoung(f *facts) *ruling {
 	return cmp.Or(j.endedRecently(f), made)
 }
 
-// jobsEndedRecently keeps a session whose Jobs ended a short time ago. Its real end can only be later, so no answer of BOS
-// could make it older.
+// jobsEndedRecently keeps a session whose Jobs ended a short time ago. Its real end can only be later, so no answer
+// of BOS could make it older.
 func (j *Judge) jobsEndedRecently(f *facts) *ruling {
 	switch {
 	case f.activity.badEnd != "":
@@ -85,7 +85,8 @@ func (j *Judge) youngerThan(ttl time.Duration, since time.Time, what string) *ru
 		return unknown(ClockSkew, j.memory.ClockDoubt)
 	}
 	if eligible := since.Add(ttl); j.now.Before(eligible) {
-		return keepUntil(TooYoung, eligible, fmt.Sprintf("%s %s; kept until %s", what, formatTime(since), formatTime(eligible)))
+		return keepUntil(TooYoung, eligible, fmt.Sprintf(
+			"%s %s; kept until %s", what, formatTime(since), formatTime(eligible)))
 	}
 	return nil
 }
@@ -164,8 +165,8 @@ func (j *Judge) badTimes(f *facts) *ruling {
 	return nil
 }
 
-// endedRecently judges by the end, not by the start: otherwise a session that ran for days would be deleted the moment
-// it ends.
+// endedRecently judges by the end, not by the start: otherwise a session that ran for days would be deleted the
+// moment it ends.
 func (j *Judge) endedRecently(f *facts) *ruling {
 	if f.end.IsZero() {
 		return nil
@@ -180,8 +181,8 @@ func (j *Judge) expired(f *facts) *ruling {
 	return remove(f.expiry(), f.end.Add(f.ttl(j.settings)), f.outcome()+" "+formatTime(f.end))
 }
 
-// abandoned deletes sessions whose agent died: no end was ever recorded, and nothing runs. BOS calls them in progress
-// for ever.
+// abandoned deletes sessions whose agent died: no end was ever recorded, and nothing runs. BOS calls them in
+// progress for ever.
 func (j *Judge) abandoned(f *facts) *ruling {
 	switch {
 	case !f.end.IsZero():

@@ -15,7 +15,8 @@ func TestSession(t *testing.T) {
 		want  []string
 	}{
 		{
-			"ended a week ago, its Job long removed by Kyverno", newWorld(s1).record(s1, "compute", 9*day, 8*day).configMap(s1, 9*day, nil),
+			"ended a week ago, its Job long removed by Kyverno",
+			newWorld(s1).record(s1, "compute", 9*day, 8*day).configMap(s1, 9*day, nil),
 			[]string{session(s1, "delete completed-expired"), cm(s1, "delete owner-collected")},
 		},
 		{
@@ -23,7 +24,8 @@ func TestSession(t *testing.T) {
 			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
 		},
 		{
-			"age counts from the end: it ran for three weeks and ended yesterday", newWorld(s1).record(s1, "compute", 22*day, day),
+			"age counts from the end: it ran for three weeks and ended yesterday",
+			newWorld(s1).record(s1, "compute", 22*day, day),
 			[]string{session(s1, "keep too-young")},
 		},
 		{
@@ -31,11 +33,13 @@ func TestSession(t *testing.T) {
 			[]string{session(s1, "delete completed-expired")},
 		},
 		{
-			"its Job still there, complete", newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(8*day, false)),
+			"its Job still there, complete",
+			newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(8*day, false)),
 			[]string{session(s1, "delete completed-expired"), job(s1, "delete owner-collected")},
 		},
 		{
-			"its Job failed, and failed ones are kept longer", newWorld(s1).record(s1, "compute", 9*day, 0).job(s1, ended(8*day, true)),
+			"its Job failed, and failed ones are kept longer",
+			newWorld(s1).record(s1, "compute", 9*day, 0).job(s1, ended(8*day, true)),
 			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")},
 		},
 		{
@@ -43,11 +47,13 @@ func TestSession(t *testing.T) {
 			[]string{session(s1, "delete failed-expired"), job(s1, "delete owner-collected")},
 		},
 		{
-			"the latest evidence of an end counts: the Job retried after stop_time", newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(5*day, false)),
+			"the latest evidence of an end counts: the Job retried after stop_time",
+			newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(5*day, false)),
 			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")},
 		},
 		{
-			"the latest evidence of an end counts: stop_time after the Job", newWorld(s1).record(s1, "compute", 9*day, 5*day).job(s1, ended(8*day, false)),
+			"the latest evidence of an end counts: stop_time after the Job",
+			newWorld(s1).record(s1, "compute", 9*day, 5*day).job(s1, ended(8*day, false)),
 			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")},
 		},
 		{
@@ -78,22 +84,40 @@ func TestSession(t *testing.T) {
 			w.records[s1] = r
 			return w
 		}(), []string{session(s1, "unknown bad-data")}},
-		{"stop_time in the future", newWorld(s1).record(s1, "compute", 90*day, -2*time.Minute), []string{session(s1, "unknown clock-skew")}},
-		{"stop_time a moment ahead is now", newWorld(s1).record(s1, "compute", 90*day, -30*time.Second), []string{session(s1, "keep too-young")}},
-		{"abandoned: BOS calls it in progress for ever", newWorld(s1).record(s1, "compute", 15*day, 0), []string{session(s1, "delete abandoned")}},
-		{"perhaps abandoned, but not long enough ago", newWorld(s1).record(s1, "compute", 13*day, 0), []string{session(s1, "keep too-young")}},
 		{
-			"no times in the record: its ConfigMap tells its age", newWorld(s1).record(s1, "compute", 0, 0).configMap(s1, 15*day, nil),
+			"stop_time in the future", newWorld(s1).record(s1, "compute", 90*day, -2*time.Minute),
+			[]string{session(s1, "unknown clock-skew")},
+		},
+		{
+			"stop_time a moment ahead is now", newWorld(s1).record(s1, "compute", 90*day, -30*time.Second),
+			[]string{session(s1, "keep too-young")},
+		},
+		{
+			"abandoned: BOS calls it in progress for ever", newWorld(s1).record(s1, "compute", 15*day, 0),
+			[]string{session(s1, "delete abandoned")},
+		},
+		{
+			"perhaps abandoned, but not long enough ago", newWorld(s1).record(s1, "compute", 13*day, 0),
+			[]string{session(s1, "keep too-young")},
+		},
+		{
+			"no times in the record: its ConfigMap tells its age",
+			newWorld(s1).record(s1, "compute", 0, 0).configMap(s1, 15*day, nil),
 			[]string{session(s1, "delete abandoned"), cm(s1, "delete owner-collected")},
 		},
 		{"nothing tells its age", newWorld(s1).record(s1, "compute", 0, 0), []string{session(s1, "unknown bad-data")}},
-		{"start in the future", newWorld(s1).record(s1, "compute", -time.Hour, 0), []string{session(s1, "unknown clock-skew")}},
 		{
-			"a Job that finished at no known time", newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, func(j *inventory.Job) { j.Terminal = true }),
+			"start in the future", newWorld(s1).record(s1, "compute", -time.Hour, 0),
+			[]string{session(s1, "unknown clock-skew")},
+		},
+		{
+			"a Job that finished at no known time",
+			newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, func(j *inventory.Job) { j.Terminal = true }),
 			[]string{session(s1, "unknown bad-data"), job(s1, "keep owner-kept")},
 		},
 		{
-			"a Job that finished in the future", newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, ended(-time.Hour, false)),
+			"a Job that finished in the future",
+			newWorld(s1).record(s1, "compute", 90*day, 80*day).job(s1, ended(-time.Hour, false)),
 			[]string{session(s1, "unknown clock-skew"), job(s1, "keep owner-kept")},
 		},
 	}
@@ -117,7 +141,10 @@ func TestGhost(t *testing.T) {
 		want  []string
 	}{
 		{"nothing left but the name", ghost(newWorld(s1)), []string{session(s1, "delete ghost")}},
-		{"with an old ConfigMap", ghost(newWorld(s1).configMap(s1, 8*day, nil)), []string{session(s1, "delete ghost"), cm(s1, "delete owner-collected")}},
+		{
+			"with an old ConfigMap", ghost(newWorld(s1).configMap(s1, 8*day, nil)),
+			[]string{session(s1, "delete ghost"), cm(s1, "delete owner-collected")},
+		},
 		{
 			"with a young ConfigMap it may just be in the making", ghost(newWorld(s1).configMap(s1, time.Hour, nil)),
 			[]string{session(s1, "keep too-young"), cm(s1, "keep owner-kept")},
@@ -138,9 +165,19 @@ func TestGhost(t *testing.T) {
 			"a Job of it ended long ago", ghost(newWorld(s1).job(s1, ended(8*day, false))),
 			[]string{session(s1, "delete completed-expired"), job(s1, "delete owner-collected")},
 		},
-		{"the Jobs could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.Jobs = false }), []string{session(s1, "unknown evidence-incomplete")}},
-		{"the ConfigMaps could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.ConfigMaps = false }), []string{session(s1, "unknown evidence-incomplete")}},
-		{"the Pods could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.Pods = false }), []string{session(s1, "unknown evidence-incomplete")}},
+		{
+			"the Jobs could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.Jobs = false }),
+			[]string{session(s1, "unknown evidence-incomplete")},
+		},
+		{
+			"the ConfigMaps could not be read",
+			blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.ConfigMaps = false }),
+			[]string{session(s1, "unknown evidence-incomplete")},
+		},
+		{
+			"the Pods could not be read", blind(ghost(newWorld(s1)), func(e *inventory.Evidence) { e.Pods = false }),
+			[]string{session(s1, "unknown evidence-incomplete")},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { check(t, tt.world.judge(defaults), tt.want...) })
@@ -157,25 +194,37 @@ func TestRunning(t *testing.T) {
 		want  []string
 	}{
 		{"its Pod works, whatever BOS says", old().job(s1, nil).pod(s1, nil), running},
-		{"stop_time is set, but the Job tries again", old().job(s1, func(j *inventory.Job) { j.FailedPods = 1 }), running},
+		{
+			"stop_time is set, but the Job tries again", old().job(s1, func(j *inventory.Job) { j.FailedPods = 1 }),
+			running,
+		},
 		{"no Pod yet", old().job(s1, nil), running},
 		{"suspended", old().job(s1, func(j *inventory.Job) { j.Suspended = true }).pod(s1, held(80*day, 0)), running},
-		{"its Pod is over, and the Job's controller has not noticed", old().job(s1, nil).pod(s1, func(p *inventory.Pod) {
-			held(80*day, 0)(p)
-			p.Over, p.OthersRun = true, false
-		}), running},
+		{
+			"its Pod is over, and the Job's controller has not noticed",
+			old().job(s1, nil).pod(s1, func(p *inventory.Pod) { held(80*day, 0)(p); p.Over, p.OthersRun = true, false }),
+			running,
+		},
 		{"only the proxy runs, boa ended well", old().job(s1, nil).pod(s1, held(80*day, 0)), collected},
-		{"only the proxy runs, boa ended lately", old().job(s1, nil).pod(s1, held(day, 0)), []string{session(s1, "keep too-young"), job(s1, "keep owner-kept")}},
+		{
+			"only the proxy runs, boa ended lately", old().job(s1, nil).pod(s1, held(day, 0)),
+			[]string{session(s1, "keep too-young"), job(s1, "keep owner-kept")},
+		},
 		{"only the proxy runs, boa failed and tries are left", old().job(s1, nil).pod(s1, held(80*day, 1)), running},
 		{
-			"only the proxy runs, boa failed the last time", old().job(s1, func(j *inventory.Job) { j.FailedPods = 4 }).pod(s1, held(80*day, 1)),
+			"only the proxy runs, boa failed the last time",
+			old().job(s1, func(j *inventory.Job) { j.FailedPods = 4 }).pod(s1, held(80*day, 1)),
 			[]string{session(s1, "delete failed-expired"), job(s1, "delete owner-collected")},
 		},
 		{"the proxy holds one Pod, another works", old().job(s1, nil).pod(s1, held(80*day, 0)).pod(s1, nil), running},
-		{"a Pod without its Job", newWorld(s1).record(s1, "compute", 90*day, 80*day).pod(s1, nil), []string{session(s1, "keep running")}},
+		{
+			"a Pod without its Job", newWorld(s1).record(s1, "compute", 90*day, 80*day).pod(s1, nil),
+			[]string{session(s1, "keep running")},
+		},
 		{"a terminal Job whose Pod still works", old().job(s1, ended(80*day, true)).pod(s1, nil), running},
 		{
-			"a copy of its Job, made by a person", old().job(s1, func(j *inventory.Job) { j.Name, j.Fault = "again", "its name does not begin with boa-" }),
+			"a copy of its Job, made by a person",
+			old().job(s1, func(j *inventory.Job) { j.Name, j.Fault = "again", "its name does not begin with boa-" }),
 			[]string{session(s1, "keep running"), "Job again: keep not-ours"},
 		},
 		{"the Pods could not be read", func() *world {
@@ -236,7 +285,9 @@ func TestKeepByRule(t *testing.T) {
 	}
 	kept := []string{session(s1, "keep kept-by-rule"), cm(s1, "keep kept-by-rule"), cfs(0, "keep owner-kept")}
 	doubt := []string{session(s1, "unknown bad-data"), cm(s1, "unknown bad-data"), cfs(0, "keep owner-kept")}
-	gone := []string{session(s1, "delete completed-expired"), cm(s1, "delete owner-collected"), cfs(0, "delete owner-collected")}
+	gone := []string{
+		session(s1, "delete completed-expired"), cm(s1, "delete owner-collected"), cfs(0, "delete owner-collected"),
+	}
 	tests := []struct {
 		name string
 		keep inventory.Keep
@@ -254,21 +305,31 @@ func TestKeepByRule(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { check(t, protect(tt.keep).judge(defaults), tt.want...) })
 	}
 	t.Run("an annotation on the Job protects the whole session", func(t *testing.T) {
-		w := old().configMap(s1, 90*day, nil).job(s1, func(j *inventory.Job) { ended(80*day, false)(j); j.Keep.Keep = new("true") })
-		check(t, w.judge(defaults), session(s1, "keep kept-by-rule"), cm(s1, "keep kept-by-rule"), job(s1, "keep kept-by-rule"))
+		w := old().configMap(s1, 90*day, nil).job(
+			s1, func(j *inventory.Job) { ended(80*day, false)(j); j.Keep.Keep = new("true") },
+		)
+		check(
+			t, w.judge(defaults), session(s1, "keep kept-by-rule"), cm(s1, "keep kept-by-rule"),
+			job(s1, "keep kept-by-rule"),
+		)
 	})
 	t.Run("template", func(t *testing.T) {
 		golden := with(defaults, func(s *Settings) { s.KeepTemplates = []string{"x", "golden-*"} })
-		check(t, old().configMap(s1, 90*day, nil).judge(golden), session(s1, "keep kept-by-rule"), cm(s1, "keep owner-kept"))
+		check(
+			t, old().configMap(s1, 90*day, nil).judge(golden), session(s1, "keep kept-by-rule"),
+			cm(s1, "keep owner-kept"),
+		)
 	})
 }
 
-// Until when a session stays that is too young to go whatever BOS says is told by BOS, if it was asked.
+// If BOS was asked for a session that is too young whatever it answers, the answer says until when it is kept.
 func TestMadeLately(t *testing.T) {
 	s4 := id(4)
-	w := newWorld(s1, s2, s3, s4).configMap(s1, 6*day, nil).configMap(s2, 6*day, nil).configMap(s3, 6*day, nil).configMap(s4, 6*day, nil)
+	w := newWorld(s1, s2, s3, s4).configMap(s1, 6*day, nil).configMap(s2, 6*day, nil).configMap(s3, 6*day, nil).
+		configMap(s4, 6*day, nil)
 	w.record(s2, "compute", 6*day, 5*day).record(s3, "compute", 90*day, 80*day).record(s4, "compute", 6*day, 0)
-	for id, want := range map[string]time.Time{s1: now.Add(day), s2: now.Add(2 * day), s3: now.Add(day), s4: now.Add(8 * day)} {
+	until := map[string]time.Time{s1: now.Add(day), s2: now.Add(2 * day), s3: now.Add(day), s4: now.Add(8 * day)}
+	for id, want := range until {
 		for _, d := range w.judge(defaults) {
 			if d.Kind == Session && d.Name == id && (d.Reason != TooYoung || !d.EligibleAt.Equal(want)) {
 				t.Errorf("%s: %s until %s, want %s (%s)", id, d.Reason, d.EligibleAt, want, d.Detail)

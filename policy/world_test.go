@@ -21,7 +21,7 @@ var defaults = Settings{
 
 var allRead = inventory.Evidence{Jobs: true, Pods: true, ConfigMaps: true, CronJobs: true}
 
-// id makes the nth session ID.
+// id returns the nth session ID.
 func id(n int) string { return fmt.Sprintf("%08d-0000-4000-8000-000000000000", n) }
 
 var (
@@ -32,7 +32,7 @@ var (
 
 func ago(d time.Duration) inventory.Stamp { return inventory.KnownStamp(now.Add(-d)) }
 
-// world is what a test sets up.
+// world is what a test sets up: what there is, and what BOS answers.
 type world struct {
 	inventory.Seen
 	records map[string]inventory.Record
@@ -46,7 +46,7 @@ func newWorld(listed ...string) *world {
 	return w
 }
 
-// record says what BOS answers for a session; ages of 0 mean that it gives no such time.
+// record sets what BOS answers for a session; with an age of 0 the answer has no such time.
 func (w *world) record(id, template string, started, stopped time.Duration) *world {
 	r := inventory.Record{Presence: inventory.Present, Template: template}
 	if started != 0 {
@@ -59,7 +59,7 @@ func (w *world) record(id, template string, started, stopped time.Duration) *wor
 	return w
 }
 
-// with says what BOS answers for a session, in full.
+// with sets the whole answer of BOS for a session.
 func (w *world) with(id string, record inventory.Record) *world {
 	w.records[id] = record
 	return w
@@ -90,7 +90,7 @@ func (w *world) pod(session string, change func(*inventory.Pod)) *world {
 	return w
 }
 
-// held makes a Pod that only its proxy keeps alive.
+// held returns a change to a Pod that only its proxy keeps alive.
 func held(age time.Duration, exit int) func(*inventory.Pod) {
 	return func(p *inventory.Pod) {
 		p.Boa = inventory.Container{Terminated: true, ExitCode: exit, Finished: ago(age)}
@@ -99,7 +99,9 @@ func held(age time.Duration, exit int) func(*inventory.Pod) {
 }
 
 func (w *world) configMap(name string, age time.Duration, change func(*inventory.ConfigMap)) *world {
-	cm := inventory.ConfigMap{Name: name, UID: "uid-cm-" + name, ResourceVersion: "1", Created: ago(age), Body: inventory.BodyExact}
+	cm := inventory.ConfigMap{
+		Name: name, UID: "uid-cm-" + name, ResourceVersion: "1", Created: ago(age), Body: inventory.BodyExact,
+	}
 	if change != nil {
 		change(&cm)
 	}
@@ -138,7 +140,7 @@ func (w *world) judge(settings Settings) []Decision {
 	return slices.Collect(j.All(s))
 }
 
-// want is a line "Kind name: verdict reason"; names are given as they are.
+// check compares decisions with lines of the form "Kind name: verdict reason".
 func check(t *testing.T, got []Decision, want ...string) {
 	t.Helper()
 	lines := map[string]bool{}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"bosgc/internal/cfs"
-	"bosgc/internal/inventory"
 )
 
 // FatalSessions returns the CFS sessions that would end the batcher for good when it starts, each
@@ -24,7 +23,7 @@ func FatalSessions(ctx context.Context, c *cfs.Client) (map[string][]string, err
 		if s.Status == "complete" || !cfs.IsBatcher(s) {
 			continue
 		}
-		ids := inventory.Limit(s.Limit)
+		ids := s.Components()
 		limits[s.Name] = ids
 		all = append(all, ids...)
 	}

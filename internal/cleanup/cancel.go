@@ -188,7 +188,7 @@ func sharesNodes(proc *procedure, s inventory.CFSSession) bool {
 	if s.Tag != "" || !cfs.IsBatcher(s) || !slices.Contains(proc.Configurations, s.Configuration) {
 		return false
 	}
-	return slices.ContainsFunc(inventory.Limit(s.Limit), func(id string) bool {
+	return slices.ContainsFunc(s.Components(), func(id string) bool {
 		_, own := slices.BinarySearch(proc.facts.Nodes, id)
 		return own
 	})

@@ -136,7 +136,7 @@ func startWindow(g *inventory.Group, record inventory.Record) (from, until time.
 func (clients Clients) components(
 	ctx context.Context, candidates []inventory.CFSSession, owners []inventory.Owner,
 ) (map[string]inventory.Component, int, error) {
-	ids := inventory.Undecided(candidates, owners)
+	ids := inventory.UndecidedComponents(candidates, owners)
 	if len(ids) == 0 {
 		return nil, 0, nil
 	}

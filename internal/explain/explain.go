@@ -235,7 +235,7 @@ func (x *explainer) addOwner() {
 func (x *explainer) addLinks(ctx context.Context) {
 	w := x.world
 	var untagged []inventory.CFSSession
-	for _, c := range w.Snapshot.Loose {
+	for _, c := range w.Snapshot.UntaggedCFS {
 		wanted := x.Object.Kind != policy.CFSSession || c.Name == x.Object.Name
 		if wanted && c.Start.Known() && c.Fault == "" && inventory.NotBatcherMade(c) == "" {
 			untagged = append(untagged, c)

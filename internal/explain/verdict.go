@@ -23,7 +23,7 @@ func (x *explainer) addFacts() {
 	case policy.Session:
 		x.sessionFacts(add)
 	case policy.Job:
-		jobs := slices.Clone(x.world.Snapshot.Jobs)
+		jobs := slices.Clone(x.world.Snapshot.StrayJobs)
 		if x.group != nil {
 			jobs, _ = x.group.Jobs()
 		}

@@ -8,8 +8,9 @@ import (
 // What is learnt about a session must not change a group that somebody has judged or still reads.
 func TestGroupIsCopiedNotChanged(t *testing.T) {
 	s := Join(Seen{
-		SessionIDs: []string{idA, idB}, Jobs: []Job{{Name: "boa-x", Session: idB}}, ConfigMaps: []ConfigMap{{Name: idB}},
-		Pods: []Pod{{Name: "p", Session: idB}}, CFS: []CFSSession{{Name: "c", Tag: idB}},
+		SessionIDs: []string{idA, idB}, Jobs: []Job{{Name: "boa-x", Session: idB}},
+		ConfigMaps: []ConfigMap{{Name: idB}},
+		Pods:       []Pod{{Name: "p", Session: idB}}, CFS: []CFSSession{{Name: "c", Tag: idB}},
 	})
 	before := s.Groups[1]
 	was := *before
@@ -43,7 +44,8 @@ func TestGroupIsCopiedNotChanged(t *testing.T) {
 // A snapshot stays as it is when the lists that it was joined from are written to.
 func TestSnapshotSharesNothingWithWhatWasSeen(t *testing.T) {
 	seen := Seen{
-		SessionIDs: []string{idA}, Jobs: []Job{{Name: "boa-x", Session: idA}, {Name: "boa-y"}}, Pods: []Pod{{Name: "p", Session: idA}},
+		SessionIDs: []string{idA}, Jobs: []Job{{Name: "boa-x", Session: idA}, {Name: "boa-y"}},
+		Pods:       []Pod{{Name: "p", Session: idA}},
 		ConfigMaps: []ConfigMap{{Name: idA}}, CFS: []CFSSession{{Name: "c", Tag: idA}, {Name: "d"}},
 	}
 	s, want := Join(seen), Join(seen)

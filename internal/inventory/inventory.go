@@ -2,8 +2,8 @@
 // data. It does no I/O and knows no rules: clients fill it, the policy judges it.
 //
 // Presence is proof, absence is a claim. Whatever is looked up here answers with a
-// Presence, and Absent is given only where the source that would know has answered
-// completely. A rule therefore cannot argue from absence without having asked.
+// Presence, and Absent only where the source that would know has answered completely. A
+// rule therefore cannot argue from absence without having asked.
 package inventory
 
 import "regexp"
@@ -19,7 +19,7 @@ const (
 	Present Presence = "present" // it was seen
 )
 
-// Names of the sources, as the plan and the metrics give them.
+// Names of the sources, as in the plan and the metrics.
 const (
 	SourceSessions      = "bos-sessions"
 	SourceJobs          = "kube-jobs"
@@ -30,24 +30,24 @@ const (
 	SourceCFSComponents = "cfs-components"
 )
 
-// Source is how well one place answered in this run.
+// Source is how well one source answered in this run.
 type Source struct {
 	Name     string `json:"name"`
 	Complete bool   `json:"complete"`
-	Count    int    `json:"count"`    // what it listed
-	Requests int    `json:"requests"` // what asking it took
+	Count    int    `json:"count"`    // of the objects that it listed
+	Requests int    `json:"requests"` // that it took
 	Error    string `json:"error"`    // why it is not complete; empty if it is
 	Listed   bool   `json:"-"`        // whether its list was answered, whatever became of single objects
 }
 
 var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
-// IsSessionID says whether a text has the form that BOS v1 gives its session IDs: a
+// IsSessionID reports whether a text has the form that BOS v1 gives its session IDs: a
 // lower-case random UUID. Older forms (docs/csm.md, "Session IDs") exist and are reported,
 // but nothing is ever deleted by such a name.
 func IsSessionID(s string) bool { return uuid4.MatchString(s) }
 
-// JobName is the name that BOS v1 gives the Job of a session.
+// JobName returns the name that BOS v1 gives the Job of a session.
 func JobName(session string) string { return "boa-" + session }
 
 // Record is what BOS v1 says of one session when asked for it alone. Its fields
@@ -55,7 +55,7 @@ func JobName(session string) string { return "boa-" + session }
 // releases they are false or 0 whatever happens (docs/csm.md, "Fields that lie").
 type Record struct {
 	Presence  Presence
-	Broken    bool // Unknown for this session alone: BOS is well but cannot read its record
+	Broken    bool // BOS works but cannot read the record of this session; Presence is Unknown
 	Template  string
 	Operation string
 	Start     Stamp
@@ -74,5 +74,5 @@ type CFSSession struct {
 	Start         Stamp
 	Completion    Stamp
 	Tag           string // tag bos_session; empty if it has none
-	Fault         string // what of it could not be understood; empty if all was
+	Fault         string // what could not be understood of it; empty if nothing
 }

@@ -23,14 +23,14 @@ type Seen struct {
 // Snapshot is what one run saw, joined. Until everything has answered, its groups are replaced by ones of which more is
 // known.
 type Snapshot struct {
-	Groups []*Group     // by ID
-	Jobs   []Job        // Jobs that name no session
-	Loose  []CFSSession // CFS sessions without a tag
+	Groups      []*Group     // by ID
+	StrayJobs   []Job        // that name no session
+	UntaggedCFS []CFSSession // that name no session
 }
 
 // Size returns the number of objects in it: sessions that BOS lists, Jobs, ConfigMaps, CFS sessions.
 func (s *Snapshot) Size() int {
-	n := len(s.Jobs) + len(s.Loose)
+	n := len(s.StrayJobs) + len(s.UntaggedCFS)
 	for _, g := range s.Groups {
 		if g.Listed == Present {
 			n++
@@ -90,7 +90,7 @@ func (j *joiner) jobs() {
 	j.sessionOfJob, j.sessionOfMount = map[string]string{}, map[string]string{}
 	for _, job := range byName(j.seen.Jobs, func(job Job) string { return job.Name }) {
 		if job.Session == "" {
-			j.snapshot.Jobs = append(j.snapshot.Jobs, job)
+			j.snapshot.StrayJobs = append(j.snapshot.StrayJobs, job)
 			continue
 		}
 		// A Job that names a session belongs to it even if it is not of BOS's making: a
@@ -138,7 +138,7 @@ func (j *joiner) configMaps() {
 func (j *joiner) cfs() {
 	for _, c := range byName(j.seen.CFS, func(c CFSSession) string { return c.Name }) {
 		if c.Tag == "" {
-			j.snapshot.Loose = append(j.snapshot.Loose, c)
+			j.snapshot.UntaggedCFS = append(j.snapshot.UntaggedCFS, c)
 			continue
 		}
 		g := j.group(c.Tag)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What was seen is joined before BOS's list is known, and after, and once more before deletes: what an earlier time has
-// brought into order must not change what a later one says.
+// What was seen is joined before BOS's list is known, after that, and again before deletes: an earlier join must not
+// change the result of a later one.
 func TestJoiningAgainSaysTheSame(t *testing.T) {
 	seen := func() Seen {
 		return Seen{
@@ -29,7 +29,8 @@ func TestJoiningAgainSaysTheSame(t *testing.T) {
 	}
 	want := Join(seen())
 	cms, _ := groupsOf(want)[idB].ConfigMaps()
-	if names := []string{cms[0].Name, cms[1].Name}; !slices.Equal(names, []string{idA, idB}) || cms[0].User != "Job boa-1" {
+	names := []string{cms[0].Name, cms[1].Name}
+	if !slices.Equal(names, []string{idA, idB}) || cms[0].User != "Job boa-1" {
 		t.Fatalf("%+v: the last Job by name says whose it is", cms)
 	}
 	again := seen()

@@ -27,7 +27,9 @@ func TestJoin(t *testing.T) {
 			{Name: "copy", Session: idB, ConfigMap: idA, Fault: "made by a person"},
 			{Name: "boa-test", Fault: "no session"},
 		},
-		Pods:       []Pod{{Name: "p1", Job: "boa-x"}, {Name: "p2", Session: idB, Job: "copy"}, {Name: "p3", Job: "boa-gone"}},
+		Pods: []Pod{
+			{Name: "p1", Job: "boa-x"}, {Name: "p2", Session: idB, Job: "copy"}, {Name: "p3", Job: "boa-gone"},
+		},
 		ConfigMaps: []ConfigMap{{Name: idA}, {Name: idB}, {Name: idC}},
 		References: []Reference{
 			{ConfigMap: idC, Kind: "Job", Name: "boa-x", Session: idA},
@@ -70,8 +72,9 @@ func TestJoin(t *testing.T) {
 	if pods, _ := b.Pods(); len(pods) != 1 || pods[0].Name != "p2" {
 		t.Errorf("Pods of B: %v", pods)
 	}
-	if len(s.Jobs) != 1 || s.Jobs[0].Name != "boa-test" || len(s.Loose) != 1 || s.Loose[0].Name != "c2" {
-		t.Errorf("without a session: %v, %v", s.Jobs, s.Loose)
+	if len(s.StrayJobs) != 1 || s.StrayJobs[0].Name != "boa-test" ||
+		len(s.UntaggedCFS) != 1 || s.UntaggedCFS[0].Name != "c2" {
+		t.Errorf("without a session: %v, %v", s.StrayJobs, s.UntaggedCFS)
 	}
 }
 

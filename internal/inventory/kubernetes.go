@@ -1,15 +1,15 @@
 package inventory
 
 // Keep holds the two annotations by which a person protects a session, as they were
-// written; nil is one that is not there. What they mean is the policy's business, because
+// written; nil for one that is missing. What they mean is the policy's business, because
 // it depends on the time.
 type Keep struct {
 	Keep  *string // bosgc/keep
 	Until *string // bosgc/keep-until
 }
 
-// What "bosgc clean" notes on a Job of the session that it takes apart, so that whoever comes next can
-// go on: how far it has come, and what it will still need to know.
+// What "bosgc clean" notes on a Job of the session that it removes, so that the next run can
+// continue: how far it has come, and what it will still need to know.
 const (
 	CleaningAnnotation = "bosgc/clean"
 	CleanedAnnotation  = "bosgc/clean-facts"
@@ -32,8 +32,8 @@ type Job struct {
 	BackoffLimit    int   // tries after the first one
 	FailedPods      int   // failed tries that Kubernetes has counted
 	Suspended       bool
-	Stopped         bool // it is to have no Pods (parallelism 0)
-	// Cleaning and Cleaned are what "bosgc clean" has noted on it; empty if nothing.
+	Stopped         bool // it shall have no Pods (parallelism 0)
+	// Cleaning and Cleaned are the values of CleaningAnnotation and CleanedAnnotation; empty if missing.
 	Cleaning, Cleaned string
 }
 
@@ -44,7 +44,7 @@ type Pod struct {
 	Session string // variable SESSION_ID of the container boa
 	Over    bool   // phase Succeeded or Failed
 	Boa     Container
-	// OthersRun says that a container other than boa has not terminated: the mesh proxy,
+	// OthersRun reports whether a container other than boa has not terminated: the mesh proxy,
 	// where nothing on the system ends it (docs/csm.md, "The mesh proxy").
 	OthersRun bool
 }
@@ -61,7 +61,7 @@ type Body string
 
 // The values of Body.
 const (
-	BodyUnread Body = ""       // nobody needed it yet
+	BodyUnread Body = ""       // not needed yet
 	BodyExact  Body = "exact"  // one key data.json holding an object with boot_sets
 	BodyOther  Body = "other"  // anything else
 	BodyFailed Body = "failed" // it could not be read
@@ -77,7 +77,7 @@ type ConfigMap struct {
 	Created         Stamp
 	Body            Body
 	BodyFault       string // how the body differs, or why it could not be read
-	// User is something that refers to it and is not of its session; empty if nothing was seen.
+	// User is something that refers to it and does not belong to its session; empty if nothing was seen.
 	User string
 }
 

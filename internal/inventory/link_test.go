@@ -58,9 +58,12 @@ func (m *mixed) component(id string, change func(*Component)) {
 	m.components[id] = c
 }
 
-// another is a session C that fits node n1 as well as A does.
+// another adds a session C that fits node n1 as well as A does.
 func (m *mixed) another(change func(*Owner)) {
-	o := &Owner{ID: idC, Nodes: []string{"n1"}, NodesKnown: true, Configuration: "cos", ConfigurationKnown: true, From: at(20), Until: at(60)}
+	o := &Owner{
+		ID: idC, Nodes: []string{"n1"}, NodesKnown: true, Configuration: "cos", ConfigurationKnown: true, From: at(20),
+		Until: at(60),
+	}
 	change(o)
 	m.owners[idC] = o
 }
@@ -108,17 +111,27 @@ func TestWhatStaysALink(t *testing.T) {
 			m.another(func(o *Owner) { o.From, o.Until = at(100), at(120) })
 			m.component("n1", tagged(idC))
 		},
-		"another session fits, but the tag is of the one that began after it": func(m *mixed) { m.another(func(o *Owner) { o.From = at(-5) }) },
-		"another session on the same nodes set another configuration":         func(m *mixed) { m.another(func(o *Owner) { o.Configuration = "uan" }) },
-		"another session was over before":                                     func(m *mixed) { m.another(func(o *Owner) { o.From, o.Until = at(-60), at(0) }) },
-		"a session of unknown nodes set another configuration":                func(m *mixed) { m.another(func(o *Owner) { o.Configuration, o.NodesKnown = "uan", false }) },
+		"another session fits, but the tag is of the one that began after it": func(m *mixed) {
+			m.another(func(o *Owner) { o.From = at(-5) })
+		},
+		"another session on the same nodes set another configuration": func(m *mixed) {
+			m.another(func(o *Owner) { o.Configuration = "uan" })
+		},
+		"another session was over before": func(m *mixed) {
+			m.another(func(o *Owner) { o.From, o.Until = at(-60), at(0) })
+		},
+		"a session of unknown nodes set another configuration": func(m *mixed) {
+			m.another(func(o *Owner) { o.Configuration, o.NodesKnown = "uan", false })
+		},
 		"no state names it any more": func(m *mixed) {
 			for n := range m.components {
 				m.component(n, func(c *Component) { c.CFSSessions = nil })
 			}
 		},
-		"its session has not ended":              func(m *mixed) { m.owners[idA].Until = time.Time{} },
-		"CFS cuts the fraction off its start":    func(m *mixed) { m.owners[idA].From = at(30).Add(900 * time.Millisecond) },
+		"its session has not ended": func(m *mixed) { m.owners[idA].Until = time.Time{} },
+		"CFS cuts the fraction off its start": func(m *mixed) {
+			m.owners[idA].From = at(30).Add(900 * time.Millisecond)
+		},
 		"a component is named twice":             func(m *mixed) { m.c.Limit = "n1, n2,n3,n1" },
 		"it runs: a cancel has to know that too": func(m *mixed) { m.c.Status = "running" },
 	}
@@ -134,9 +147,12 @@ func TestWhatStaysALink(t *testing.T) {
 }
 
 func TestWhatIsInDoubtIsVetoed(t *testing.T) {
-	// since has n1 set again by a session D long after.
+	// since has a session D set n1 again long after.
 	since := func(m *mixed) {
-		m.owners["D"] = &Owner{ID: "D", Nodes: []string{"n1"}, NodesKnown: true, Configuration: "cos", ConfigurationKnown: true, From: at(200), Until: at(300)}
+		m.owners["D"] = &Owner{
+			ID: "D", Nodes: []string{"n1"}, NodesKnown: true, Configuration: "cos", ConfigurationKnown: true,
+			From: at(200), Until: at(300),
+		}
 		m.component("n1", tagged("D"))
 	}
 	tests := []struct {
@@ -171,7 +187,10 @@ func TestWhatIsInDoubtIsVetoed(t *testing.T) {
 			"another session fits as well, and the tag is of neither",
 			func(m *mixed) { m.another(func(*Owner) {}); m.component("n1", tagged("x")) }, idC,
 		},
-		{"the nodes of a session are not known", func(m *mixed) { m.another(func(o *Owner) { o.NodesKnown, o.Nodes = false, nil }) }, idC},
+		{
+			"the nodes of a session are not known",
+			func(m *mixed) { m.another(func(o *Owner) { o.NodesKnown, o.Nodes = false, nil }) }, idC,
+		},
 		{
 			"neither nodes nor configuration of a session are known",
 			func(m *mixed) {
@@ -179,20 +198,35 @@ func TestWhatIsInDoubtIsVetoed(t *testing.T) {
 			}, idC,
 		},
 		{"nothing of a session is known", func(m *mixed) { m.another(func(o *Owner) { *o = Owner{ID: idC} }) }, idC},
-		{"the configuration of its own session is not known", func(m *mixed) { m.owners[idA].ConfigurationKnown = false }, idA},
+		{
+			"the configuration of its own session is not known",
+			func(m *mixed) { m.owners[idA].ConfigurationKnown = false }, idA,
+		},
 		{"the start of its own session is not known", func(m *mixed) { m.owners[idA].From = time.Time{} }, idA},
 		{"BOS v2 fits as well", func(m *mixed) { m.another(func(o *Owner) { o.V2, o.From = true, at(-5) }) }, "v2"},
-		{"BOS v2 fits, and has the tag", func(m *mixed) { m.another(func(o *Owner) { o.V2 = true }); m.component("n1", tagged(idC)) }, "v2"},
+		{
+			"BOS v2 fits, and has the tag",
+			func(m *mixed) { m.another(func(o *Owner) { o.V2 = true }); m.component("n1", tagged(idC)) }, "v2",
+		},
 		{"BOS v2 alone fits", func(m *mixed) { m.owners[idA].V2 = true }, "v2"},
-		{"the nodes of BOS v2 are not known", func(m *mixed) { m.another(func(o *Owner) { *o = Owner{ID: idC, V2: true, From: at(20)} }) }, idC},
+		{
+			"the nodes of BOS v2 are not known",
+			func(m *mixed) { m.another(func(o *Owner) { *o = Owner{ID: idC, V2: true, From: at(20)} }) }, idC,
+		},
 		{"a component that CFS no longer has", func(m *mixed) { delete(m.components, "n2") }, "no component n2"},
-		{"a component that is not understood", func(m *mixed) { m.component("n2", func(c *Component) { c.Fault = "garbled" }) }, "garbled"},
+		{
+			"a component that is not understood",
+			func(m *mixed) { m.component("n2", func(c *Component) { c.Fault = "garbled" }) }, "garbled",
+		},
 		{"a component without a tag", func(m *mixed) { m.component("n2", tagged("")) }, "person"},
 		{"a component with the tag of an earlier session", func(m *mixed) {
 			m.another(func(o *Owner) { o.From, o.Until = at(-60), at(-10) })
 			m.component("n1", tagged(idC))
 		}, "began before"},
-		{"a component with the tag of a session that nobody knows", func(m *mixed) { m.component("n1", tagged("gone")) }, "gone"},
+		{
+			"a component with the tag of a session that nobody knows",
+			func(m *mixed) { m.component("n1", tagged("gone")) }, "gone",
+		},
 		{"a component with the tag of a session of which no time is known", func(m *mixed) {
 			m.another(func(o *Owner) { o.From, o.Configuration = time.Time{}, "uan" })
 			m.component("n1", tagged(idC))
@@ -201,8 +235,14 @@ func TestWhatIsInDoubtIsVetoed(t *testing.T) {
 			since(m)
 			m.component("n2", tagged("D"))
 		}, "ever set"},
-		{"set again since, and its own session has no end", func(m *mixed) { since(m); m.owners[idA].Until = time.Time{} }, "ended"},
-		{"set again since, and its own session had just begun", func(m *mixed) { since(m); m.owners[idA].From = at(28) }, "just begun"},
+		{
+			"set again since, and its own session has no end",
+			func(m *mixed) { since(m); m.owners[idA].Until = time.Time{} }, "ended",
+		},
+		{
+			"set again since, and its own session had just begun",
+			func(m *mixed) { since(m); m.owners[idA].From = at(28) }, "just begun",
+		},
 		{"set again since, and by another before", func(m *mixed) {
 			since(m)
 			m.another(func(o *Owner) { o.Configuration, o.From, o.Until = "uan", at(5), at(25) })
@@ -243,7 +283,7 @@ func TestOnlyWhatMayBeLinkedIsLookedUp(t *testing.T) {
 		for _, o := range m.owners {
 			owners = append(owners, *o)
 		}
-		return Undecided([]CFSSession{m.c}, owners)
+		return UndecidedComponents([]CFSSession{m.c}, owners)
 	}
 	if got := ask(); !slices.Equal(got, []string{"n1", "n2", "n3"}) {
 		t.Errorf("components %q", got)
@@ -294,13 +334,16 @@ func (h *history) stage() {
 	}
 }
 
-// machine is how many nodes there are.
+// machine is the number of nodes.
 const machine = 24
 
 const person = "a person"
 
 func newHistory(seed uint64) *history {
-	h := &history{random: rand.New(rand.NewPCG(seed, 6)), now: noon, components: map[string]Component{}, setter: map[string]string{}, truth: map[string][]string{}, set: map[string]string{}, pending: map[string]bool{}}
+	h := &history{
+		random: rand.New(rand.NewPCG(seed, 6)), now: noon, components: map[string]Component{},
+		setter: map[string]string{}, truth: map[string][]string{}, set: map[string]string{}, pending: map[string]bool{},
+	}
 	for n := range machine {
 		id := fmt.Sprintf("n%d", n)
 		h.components[id] = Component{ID: id}
@@ -333,9 +376,9 @@ func (h *history) some() (nodes []string) {
 
 func (h *history) configuration() string { return []string{"cos", "cos", "uan"}[h.random.IntN(3)] }
 
-// begin has a session begin that will soon set tag and configuration of its nodes; now and then that fails, and
-// nobody notices. What is not done by then is of another configuration: that somebody wanted the very same a minute
-// before cannot be told from the session's own, and is the one thing that is taken on trust.
+// begin starts a session that will soon set tag and configuration of its nodes; now and then that fails, and
+// nobody notices. Nodes that are not configured by then shall have another configuration: that somebody wanted the
+// very same one a minute before cannot be told from the session's own doing, and is the one thing taken on trust.
 func (h *history) begin() {
 	o := Owner{
 		ID: fmt.Sprintf("%08d-0000-4000-8000-000000000000", len(h.owners)), V2: h.random.IntN(20) == 0,
@@ -361,8 +404,8 @@ func (h *history) begin() {
 	h.owners = append(h.owners, o)
 }
 
-// byHand has a person set a configuration that is not what the component is to have anyway. What was set again
-// as its tag has it is nobody else's.
+// byHand has a person set a configuration that the component does not have to have anyway: what is set again as its
+// tag says belongs to nobody else.
 func (h *history) byHand() {
 	for _, id := range h.some() {
 		c := h.components[id]
@@ -377,7 +420,7 @@ func (h *history) byHand() {
 	}
 }
 
-// batch has the batcher configure some of what wants the same.
+// batch has the batcher configure some components that shall have the same configuration.
 func (h *history) batch() {
 	want := h.configuration()
 	if h.random.IntN(4) == 0 { // somebody has booted a node
@@ -411,7 +454,7 @@ func (h *history) batch() {
 	h.sessions = append(h.sessions, c)
 }
 
-// whole says whether what is known would be enough for whoever is sure of nothing but tags.
+// whole reports whether the tags alone tell everything about a CFS session.
 func (h *history) whole(c CFSSession) bool {
 	for _, id := range c.Components() {
 		if !slices.Contains(h.truth[c.Name], h.components[id].Tag) {
@@ -440,13 +483,18 @@ func TestWhatIsInferredIsTrue(t *testing.T) {
 				continue
 			}
 			loose++
-			if i := slices.IndexFunc(h.sessions, func(c CFSSession) bool { return c.Name == name }); h.whole(h.sessions[i]) {
+			if i := slices.IndexFunc(
+				h.sessions, func(c CFSSession) bool { return c.Name == name },
+			); h.whole(h.sessions[i]) {
 				known++
 			}
 			if l.Strong() {
 				inferred++
 				if !slices.Equal(l.Sessions, h.truth[name]) {
-					t.Errorf("seed %d: %s is of %q, and is linked to %q: %q", seed, name, h.truth[name], l.Sessions, l.Evidence)
+					t.Errorf(
+						"seed %d: %s is of %q, and is linked to %q: %q", seed, name, h.truth[name], l.Sessions,
+						l.Evidence,
+					)
 				}
 			}
 		}
@@ -462,7 +510,9 @@ func TestLinksDoNotDependOnAnyOrder(t *testing.T) {
 		h := newHistory(seed)
 		before := h.links()
 		h.random.Shuffle(len(h.owners), func(i, j int) { h.owners[i], h.owners[j] = h.owners[j], h.owners[i] })
-		h.random.Shuffle(len(h.sessions), func(i, j int) { h.sessions[i], h.sessions[j] = h.sessions[j], h.sessions[i] })
+		h.random.Shuffle(
+			len(h.sessions), func(i, j int) { h.sessions[i], h.sessions[j] = h.sessions[j], h.sessions[i] },
+		)
 		for i := range h.sessions {
 			limit := h.sessions[i].Components()
 			slices.Reverse(limit)
@@ -470,24 +520,31 @@ func TestLinksDoNotDependOnAnyOrder(t *testing.T) {
 		}
 		for name, l := range h.links() {
 			was := before[name]
-			if l.Strong() != was.Strong() || l.Score != was.Score || !slices.Equal(l.Sessions, was.Sessions) || l.Strong() && !reflect.DeepEqual(l, was) {
+			if l.Strong() != was.Strong() || l.Score != was.Score || !slices.Equal(l.Sessions, was.Sessions) ||
+				l.Strong() && !reflect.DeepEqual(l, was) {
 				t.Errorf("seed %d:\n%+v\nbut before\n%+v", seed, l, was)
 			}
 		}
 	}
 }
 
-// Whoever knows less must never link more.
+// Less knowledge must never lead to more links.
 func TestLessKnowledgeNeverMakesALink(t *testing.T) {
 	forget := map[string]func(*history){
 		"the nodes of a session": func(h *history) {
 			o := &h.owners[h.random.IntN(len(h.owners))]
 			o.Nodes, o.NodesKnown = nil, false
 		},
-		"the configuration of a session": func(h *history) { h.owners[h.random.IntN(len(h.owners))].ConfigurationKnown = false },
-		"the start of a session":         func(h *history) { h.owners[h.random.IntN(len(h.owners))].From = time.Time{} },
-		"a component":                    func(h *history) { delete(h.components, fmt.Sprintf("n%d", h.random.IntN(machine))) },
-		"the tag of a component":         func(h *history) { h.change(func(c *Component) { c.Tag = "" }) },
+		"the configuration of a session": func(h *history) {
+			h.owners[h.random.IntN(len(h.owners))].ConfigurationKnown = false
+		},
+		"the start of a session": func(h *history) {
+			h.owners[h.random.IntN(len(h.owners))].From = time.Time{}
+		},
+		"a component": func(h *history) {
+			delete(h.components, fmt.Sprintf("n%d", h.random.IntN(machine)))
+		},
+		"the tag of a component": func(h *history) { h.change(func(c *Component) { c.Tag = "" }) },
 	}
 	for what, lose := range forget {
 		t.Run(what, func(t *testing.T) {
@@ -522,7 +579,7 @@ func (h *history) change(f func(*Component)) {
 	h.components[id] = c
 }
 
-// One component that is nobody's is enough.
+// One component that belongs to nobody is enough for a veto.
 func TestAForeignComponentAlwaysVetoes(t *testing.T) {
 	for seed := range uint64(histories / 4) {
 		h := newHistory(seed)
@@ -538,7 +595,7 @@ func TestAForeignComponentAlwaysVetoes(t *testing.T) {
 	}
 }
 
-// One more session that could have set a component is one more doubt, and never a link where there was none.
+// One more session that could have set a component may take links away, and never adds one.
 func TestARivalNeverMakesALink(t *testing.T) {
 	vetoed := 0
 	for seed := range uint64(histories) {
@@ -549,8 +606,9 @@ func TestARivalNeverMakesALink(t *testing.T) {
 		}
 		c := h.sessions[h.random.IntN(len(h.sessions))]
 		h.owners = append(h.owners, Owner{
-			ID: idC, Nodes: c.Components()[:1], NodesKnown: true, Configuration: c.Configuration, ConfigurationKnown: true,
-			From: c.Start.At().Add(-time.Minute), Until: c.Start.At().Add(time.Minute),
+			ID: idC, Nodes: c.Components()[:1], NodesKnown: true, Configuration: c.Configuration,
+			ConfigurationKnown: true,
+			From:               c.Start.At().Add(-time.Minute), Until: c.Start.At().Add(time.Minute),
 		})
 		after := h.links()[c.Name]
 		switch was := before[c.Name]; {

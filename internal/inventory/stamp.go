@@ -39,8 +39,8 @@ func KnownStamp(t time.Time) Stamp {
 }
 
 // ParseStamp reads any of the forms that CSM writes. A text without a zone is UTC: all
-// CSM containers run in it. Empty text is unknown; anything else that is no time is bad, a
-// written-out "None" too, and so is a year before 2000, which is some counter's zero and
+// CSM containers run in it. Empty text is unknown. Anything else that is not a time is bad,
+// also a written-out "None", and so is a year before 2000, which is some counter's zero and
 // not the age of a session.
 func ParseStamp(raw string) Stamp {
 	text := strings.TrimSpace(raw)

@@ -18,9 +18,15 @@ func TestParseStamp(t *testing.T) {
 		want      time.Time
 		bad       bool
 	}{
-		{name: "ISO with Z, as the server writes start_time", raw: "2023-06-23T20:57:34.352623Z", want: utc("2023-06-23T20:57:34.352623Z")},
+		{
+			name: "ISO with Z, as the server writes start_time", raw: "2023-06-23T20:57:34.352623Z",
+			want: utc("2023-06-23T20:57:34.352623Z"),
+		},
 		{name: "ISO with Z and no fraction", raw: "2023-06-23T20:57:34Z", want: utc("2023-06-23T20:57:34Z")},
-		{name: "space and no zone, as BOA writes stop_time", raw: "2023-06-23 21:24:14.647779", want: utc("2023-06-23T21:24:14.647779Z")},
+		{
+			name: "space and no zone, as BOA writes stop_time", raw: "2023-06-23 21:24:14.647779",
+			want: utc("2023-06-23T21:24:14.647779Z"),
+		},
 		{name: "space, no zone, microseconds were zero", raw: "2023-06-23 21:24:14", want: utc("2023-06-23T21:24:14Z")},
 		{name: "CFS: T and no zone", raw: "2023-06-23T21:24:14", want: utc("2023-06-23T21:24:14Z")},
 		{name: "zone with an offset", raw: "2023-06-23T21:24:14+02:00", want: utc("2023-06-23T19:24:14Z")},
@@ -45,7 +51,9 @@ func TestParseStamp(t *testing.T) {
 }
 
 func FuzzParseStamp(f *testing.F) {
-	for _, s := range []string{"", "2023-06-23T20:57:34.352623Z", "2020-08-11 21:02:09.137917", "0001-01-01T00:00:00Z", "9999-12-31 23:59:60"} {
+	for _, s := range []string{
+		"", "2023-06-23T20:57:34.352623Z", "2020-08-11 21:02:09.137917", "0001-01-01T00:00:00Z", "9999-12-31 23:59:60",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

@@ -10,7 +10,7 @@ type Template struct {
 	CFSEnabled    bool
 }
 
-// Configures says whether a session of this template and operation set a configuration: BOA does so for
+// Configures reports whether a session of this template and operation set a configuration: BOA does so for
 // every operation but shutdown, unless it was told not to.
 func (t Template) Configures(operation string) bool {
 	return t.CFSEnabled && operation != "shutdown" && (t.Configuration != "" || t.Generated)
