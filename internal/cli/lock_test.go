@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"os"
 	"path/filepath"
 	"strings"
@@ -357,5 +358,31 @@ func TestAJournalThatFailsInTheMiddleStopsTheSweep(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTheLeaseIsReleasedAfterAFailedRepair checks that a run which cannot repair the batcher does not keep others from
+// running until its lease expires.
+func TestTheLeaseIsReleasedAfterAFailedRepair(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"sweep", "clean"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, lab.Options{CSM: "1.2", Sessions: 6, Only: []string{"finished-pods-gone"}}, lab.ServerOptions{
+				Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "kube", Path: "/deployments/"}},
+			})
+			args := []string{"sweep"}
+			if command == "clean" {
+				i := slices.IndexFunc(s.Objects(), func(o lab.Object) bool { return o.Kind == lab.KindSession })
+				args = []string{"clean", "--yes", s.Objects()[i].Name}
+			}
+			code, _, stderr := s.run(args)
+			if code != gc.ExitFailed || !strings.Contains(stderr, "batcher") || len(s.takenAway()) > 0 {
+				t.Errorf("exit code %d, %d objects deleted, stderr %q", code, len(s.takenAway()), stderr)
+			}
+			if holder := s.holder(); holder != "" {
+				t.Errorf("%q still holds the lease", holder)
+			}
+		})
 	}
 }

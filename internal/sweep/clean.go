@@ -46,6 +46,7 @@ func Refused(plan *cleanup.Plan) error {
 func (r *Run) Cleanup(ctx context.Context, request cleanup.Request) (gc.Document, error) {
 	ctx, cancel := r.WithDeadline(ctx)
 	defer cancel()
+	defer r.releaseLease(ctx) // also after a repair that failed once the lease was held
 	ctx, missing, err := r.acquireLease(ctx)
 	if err == nil && missing != nil {
 		err = failed("nothing was done: %w", missing)
@@ -53,7 +54,6 @@ func (r *Run) Cleanup(ctx context.Context, request cleanup.Request) (gc.Document
 	if err != nil {
 		return gc.Document{}, err
 	}
-	defer r.releaseLease(ctx)
 	plan, err := r.readCleanup(ctx, request)
 	if err == nil {
 		err = Refused(plan)
