@@ -46,7 +46,10 @@ var mutants = []mutant{
 		"\tif o != nil {\n\t\tx.deleteIfStillDue(ctx, s, o, policy.Decision{Verdict: policy.Delete}, s.evidence[o].content)\n" +
 			"\t\treturn\n\t}\n\tif x.shared(o) {\n",
 	},
-	{"order", "gc/execute.go", "\tfor i, o := range s.objects {\n", "\tslices.Reverse(s.objects)\n\tfor i, o := range s.objects {\n"},
+	{
+		"order", "gc/execute.go", "\tfor i, o := range s.objects {\n",
+		"\tfor i := range s.objects {\n\t\to := s.objects[len(s.objects)-1-i]\n",
+	},
 	{"cap", "gc/batch.go", "if budget == 0 || together", "if budget == 0 && false || false && together"},
 	{"errors", "gc/delete.go", "case err != nil && x.goneAfterError(ctx, s, o):", "case err != nil:"},
 	{"journal", "gc/evidence.go", "return x.limits.Journal.Write(ctx, entries)", "return nil"},
