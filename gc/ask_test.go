@@ -19,7 +19,8 @@ import (
 	"bosgc/policy"
 )
 
-// BOS is not asked for sessions that Kubernetes decides about, and the plan is the same as if it had been asked for all.
+// BOS is not asked for sessions that Kubernetes decides about, and the plan is the same as if it had been asked for
+// all.
 func TestAPlanIsTheSameIfBOSIsAskedForAll(t *testing.T) {
 	for _, csm := range []string{"1.0", "1.4", "1.5"} {
 		for keepLast := range 2 {

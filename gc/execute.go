@@ -27,8 +27,8 @@ const maxSessionsAtOnce = 32
 //  4. Directly before each of them its session is read again, from Kubernetes and BOS, and it is judged again by the
 //     same rules: what is no longer to be deleted is skipped.
 //
-// Objects of the report that have an outcome already are left as they are. When the context ends, requests under way are
-// finished and everything else waits.
+// Objects of the report that have an outcome already are left as they are. When the context ends, requests under way
+// are finished and everything else waits.
 func (p *Plan) Execute(ctx context.Context, limits Limits, report *Report) error {
 	if p.executed {
 		return errors.New("this plan has been carried out already")
@@ -67,8 +67,8 @@ func (p *Plan) Execute(ctx context.Context, limits Limits, report *Report) error
 	return nil
 }
 
-// sessionsAtOnce returns how many sessions are deleted at a time. Each asks one system after the other, and some systems
-// are slow: with so many none of them is idle for long. The clients hold back what each can bear.
+// sessionsAtOnce returns how many sessions are deleted at a time. Each asks one system after the other, and some
+// systems are slow: with so many none of them is idle for long. The clients hold back what each can bear.
 func (x *executor) sessionsAtOnce() int {
 	c := x.clients
 	return min(maxSessionsAtOnce, max(1, c.BOSConcurrency)*max(1, c.CFSConcurrency)*max(1, c.KubeConcurrency))

@@ -300,10 +300,10 @@ func (p *past) measure(t testing.TB) (m measured) {
 	return m
 }
 
-// knowable says whether it can be known at all whose a CFS session is. Each of its components must be of a session that was
-// at work then. It can be known if the tag of that one is still on it, and no other began after it that can have set it too; or, where a session that is still there has
-// set it since, if only one session can have set it before, and that has left its tag somewhere. Else nothing tells
-// that session from one whose request failed, or which has gone.
+// knowable says whether it can be known at all whose a CFS session is. Each of its components must be of a session that
+// was at work then. It can be known if the tag of that one is still on it, and no other began after it that can have
+// set it too; or, where a session that is still there has set it since, if only one session can have set it before, and
+// that has left its tag somewhere. Else nothing tells that session from one whose request failed, or which has gone.
 func (p *past) knowable(t testing.TB, name string) bool {
 	i := slices.IndexFunc(p.CFS.Made(), func(m simcfs.Made) bool { return m.Name == name })
 	made := p.CFS.Made()[i]

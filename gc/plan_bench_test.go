@@ -17,8 +17,8 @@ var benchSettings = policy.Settings{
 	OrphanSightings: 3, MaxOrphanPercent: 50, CFS: policy.CFSLinked, CFSTTL: 720 * time.Hour, CFSLink: policy.LinkExact,
 }
 
-// lists are what a system with n sessions gives, every second of which is to go: each has its Job, ConfigMap, one or two
-// Pods and one or two CFS sessions.
+// lists are what a system with n sessions gives, every second of which is to go: each has its Job, ConfigMap, one or
+// two Pods and one or two CFS sessions.
 func lists(n int) inventory.Seen {
 	s := inventory.Seen{
 		Unlisted: inventory.Absent, V1: inventory.Present,

@@ -9,8 +9,8 @@ import (
 	"bosgc/policy"
 )
 
-// A ConfigMap that another session's Job mounts is that one's, as long as it does. Then it is its own session's again: it
-// has what keeps that, and is what still tells of it.
+// A ConfigMap that another session's Job mounts is that one's, as long as it does. Then it is its own session's again:
+// it has what keeps that, and is what still tells of it.
 func TestAConfigMapIsNotForgottenWhileItIsAnothers(t *testing.T) {
 	const a, b = "aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000-4000-8000-000000000000"
 	w := &collect.World{Judge: policy.NewJudge(&inventory.Snapshot{}, policy.Settings{}, inventory.Stamp{}.At(), policy.Memory{})}

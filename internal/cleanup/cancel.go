@@ -19,8 +19,8 @@ import (
 // pollInterval is the time between two looks for Pods that have not ended yet.
 const pollInterval = 500 * time.Millisecond
 
-// stopJobs lets the session's Jobs have no Pods any more, and waits until there are none. The Jobs stay: the rest of the
-// procedure is noted on them, and they lead to the ConfigMap.
+// stopJobs lets the session's Jobs have no Pods any more, and waits until there are none. The Jobs stay: the rest of
+// the procedure is noted on them, and they lead to the ConfigMap.
 func (r *runner) stopJobs(ctx context.Context, proc *procedure) error {
 	jobs, _ := proc.group.Jobs()
 	for _, job := range jobs {
@@ -78,8 +78,8 @@ func (r *runner) readAfterStop(ctx context.Context, proc *procedure) error {
 	return nil
 }
 
-// verifyNothingComesBack makes sure that nothing of the session comes back: the batcher could have started a CFS session
-// for it, and a write of its agent that was under way could have made a ghost of it.
+// verifyNothingComesBack makes sure that nothing of the session comes back: the batcher could have started a CFS
+// session for it, and a write of its agent that was under way could have made a ghost of it.
 func (r *runner) verifyNothingComesBack(ctx context.Context, proc *procedure) error {
 	if err := r.watchForCFSSessions(ctx, proc); err != nil {
 		return err

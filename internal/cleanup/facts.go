@@ -12,8 +12,8 @@ import (
 	"bosgc/internal/inventory"
 )
 
-// readFacts reads what the procedure needs to know besides the objects: which nodes the session has, which configuration
-// it set, and on which of them. What cannot be read refuses the procedure, if it depends on it.
+// readFacts reads what the procedure needs to know besides the objects: which nodes the session has, which
+// configuration it set, and on which of them. What cannot be read refuses the procedure, if it depends on it.
 func (p *Plan) readFacts(ctx context.Context, proc *procedure) {
 	template, presence, err := p.clients.Kube.ReadTemplate(ctx, proc.Session)
 	switch {

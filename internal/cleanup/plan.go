@@ -49,8 +49,8 @@ type procedure struct {
 	capped     bool // the rest is left for the next sweep
 }
 
-// MakePlan reads all about the named sessions. Nothing is changed. The error is that of the context: everything else that
-// goes wrong is in the plan.
+// MakePlan reads all about the named sessions. Nothing is changed. The error is that of the context: everything else
+// that goes wrong is in the plan.
 func MakePlan(ctx context.Context, clients collect.Clients, run gc.Run, request Request) (*Plan, error) {
 	// A person who names a session means its CFS sessions too, and no age counts.
 	run.Settings.CFS = policy.CFSLinked

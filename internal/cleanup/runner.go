@@ -32,8 +32,8 @@ type runner struct {
 }
 
 // Execute carries the procedure out, phase by phase. Each phase is noted on the sessions' Jobs before it begins. A
-// session with which something goes wrong keeps its note, and what is left of it; whoever comes next goes on from there:
-// "bosgc clean" again, or a sweep. When the context ends, the phase under way ends too.
+// session with which something goes wrong keeps its note, and what is left of it; whoever comes next goes on from
+// there: "bosgc clean" again, or a sweep. When the context ends, the phase under way ends too.
 func (p *Plan) Execute(ctx context.Context, limits gc.Limits) (*gc.Report, error) {
 	if p.executed {
 		return nil, errors.New("this procedure has been carried out already")
@@ -150,7 +150,8 @@ func (r *runner) deleteJobs(ctx context.Context, proc *procedure) error {
 	return r.deleteKinds(ctx, proc, policy.Job)
 }
 
-// deleteKinds deletes what exists of some kinds, as a sweep does: read again, judged, journalled, rechecked and deleted.
+// deleteKinds deletes what exists of some kinds, as a sweep does: read again, judged, journalled, rechecked and
+// deleted.
 func (r *runner) deleteKinds(ctx context.Context, proc *procedure, kinds ...policy.Kind) error {
 	for n := 0; ; n++ {
 		objects, err := r.deletePass(ctx, proc, kinds)

@@ -176,8 +176,8 @@ func (a *app) runOptions() sweep.Options {
 	}
 }
 
-// quitMesh asks the Pod's mesh proxy to end. It looks into the environment by itself, because it is also wanted when the
-// settings could not be read.
+// quitMesh asks the Pod's mesh proxy to end. It looks into the environment by itself, because it is also wanted when
+// the settings could not be read.
 func (a *app) quitMesh() {
 	settings, _ := config.Load(nil)
 	sweep.QuitMesh(a.variable("BOSGC_MESH_QUIT_URL"), a.logger(settings))

@@ -1,5 +1,5 @@
-// Package explain says everything known about one object: the facts, every rule that has something to say, when it may
-// be deleted, and what would change that.
+// Package explain collects everything known about one object: the facts, every rule that applies, when it may be
+// deleted, and what would change that.
 package explain
 
 import (
@@ -30,9 +30,9 @@ type Explanation struct {
 	// Links are of CFS sessions that have no tag.
 	Links      []inventory.Link `json:"links"`
 	LinksError string           `json:"linksError,omitempty"` // why the links could not be worked out
-	Rules      []Rule           `json:"rules"`                // those that have something to say about it, in order
-	Owner      *Owner           `json:"owner,omitempty"`      // what it goes or stays with
-	// Eligible says whether it goes now, when it will, or what else has to change first.
+	Rules      []Rule           `json:"rules"`                // those that apply to it, in order
+	Owner      *Owner           `json:"owner,omitempty"`      // the object whose verdict decides its own
+	// Eligible is whether it can be deleted now, when it can be, or what has to change first.
 	Eligible string             `json:"eligible"`
 	Changes  []Change           `json:"changes"` // what would change the verdict
 	Sources  []inventory.Source `json:"sources"`
@@ -60,30 +60,30 @@ type Tied struct {
 	Reason   policy.Reason  `json:"reason,omitempty"`
 }
 
-// Rule is what one rule says of an object.
+// Rule is the result of one rule for an object.
 type Rule struct {
 	Name       string         `json:"name"`
 	Verdict    policy.Verdict `json:"verdict"`
 	Reason     policy.Reason  `json:"reason"`
 	Detail     string         `json:"detail"`
-	EligibleAt time.Time      `json:"eligibleAt,omitzero"` // when it will not say so any more
-	Settings   []string       `json:"settings,omitempty"`  // that it hangs on
+	EligibleAt time.Time      `json:"eligibleAt,omitzero"` // when the rule stops applying
+	Settings   []string       `json:"settings,omitempty"`  // that it depends on
 	Decides    bool           `json:"decides"`
 }
 
-// Owner is what an object goes or stays with, and what the rules say of that.
+// Owner is the object whose verdict decides that of another, with the results of the rules for it.
 type Owner struct {
 	Kind  policy.Kind `json:"kind"`
 	Name  string      `json:"name"`
 	Rules []Rule      `json:"rules"`
 }
 
-// NotFoundError means that nothing of a name is known.
+// NotFoundError means that no source knows the name.
 type NotFoundError struct {
 	Kind    policy.Kind
 	Name    string
-	Nearest []string // known names that are like it, with their kinds, the likest first
-	Missing []string // sources that were not read completely, where it may be all the same
+	Nearest []string // similar known names with their kinds, the most similar first
+	Missing []string // sources that were not read completely, which may have it
 }
 
 func (u *NotFoundError) Error() string {
@@ -103,7 +103,7 @@ func Explain(
 	ctx context.Context, clients collect.Clients, run gc.Run, kind policy.Kind, name string,
 ) (*Explanation, error) {
 	now := run.Clock().UTC()
-	// What place among the newest it will have once it is old enough depends on all others.
+	// Its future place among the newest depends on all other sessions.
 	run.AskEverySession = run.Settings.KeepLast > 0
 	w, err := clients.World(ctx, run.Options, now)
 	if err != nil {
@@ -115,7 +115,7 @@ func Explain(
 	}
 	g := w.Group(d.Session)
 	if !found && kind == policy.Session {
-		// What BOS does not list may have left something all the same, and that is what is asked for.
+		// A session that BOS does not list may have left other objects. They are what is asked about.
 		if g = w.Group(name); g != nil {
 			d = policy.Decision{Kind: kind, Name: name, Session: name, Detail: "BOS does not list it; something of it is left"}
 			if g.Listed == inventory.Unknown {
@@ -148,7 +148,7 @@ func newRules(said []policy.Finding, now time.Time) []Rule {
 	all := make([]Rule, 0, len(said))
 	for _, s := range said {
 		r := Rule{Name: s.Rule, Verdict: s.Verdict, Reason: s.Reason, Detail: s.Detail, Settings: s.Settings, Decides: s.Decides}
-		// An orphan's time is when it had become old enough: what it waits for is something else.
+		// An orphan is old enough at that time, but it waits for the confirmation by later sweeps.
 		if s.Verdict != policy.Delete && s.EligibleAt.After(now) && !s.Reason.LooksOrphaned() {
 			r.EligibleAt = gc.DocumentTime(s.EligibleAt)
 		}
@@ -211,7 +211,7 @@ func (x *explainer) addTied() {
 	}
 }
 
-// addOwner finds what it is deleted or kept with, and asks the rules about that.
+// addOwner finds the object that it is deleted or kept with, and applies the rules to that.
 func (x *explainer) addOwner() {
 	tied := slices.ContainsFunc(x.Rules, func(r Rule) bool {
 		return r.Reason == policy.OwnerKept || r.Reason == policy.OwnerCollected
@@ -230,8 +230,8 @@ func (x *explainer) addOwner() {
 	}
 }
 
-// addLinks finds out how CFS sessions without a tag are linked to it, whether that is acted on or not. No more is asked
-// for than this one object needs.
+// addLinks infers which CFS sessions without a tag are linked to the object, even where the settings do not act on it.
+// It reads no more than this one object needs.
 func (x *explainer) addLinks(ctx context.Context) {
 	w := x.world
 	var untagged []inventory.CFSSession
@@ -243,7 +243,7 @@ func (x *explainer) addLinks(ctx context.Context) {
 	}
 	switch id := x.Object.Session; {
 	case x.Object.Kind == policy.CFSSession && id != "":
-		return // its tag says it
+		return // the tag is the link
 	case id != "" && len(untagged) > 0:
 		untagged = w.Linkable(ctx, x.clients, id, untagged)
 	}
@@ -276,12 +276,12 @@ func (x *explainer) readWholeLimit(ctx context.Context) {
 		if err == nil && presence == inventory.Present {
 			c.Limit = now.Limit
 		} else if c.Limit != "" {
-			c.Limit += ",…" // or the part would pass for the whole
+			c.Limit += ",…" // otherwise the part looks like the whole
 		}
 	}
 }
 
-// askForRecord asks BOS for a session of which the plan needs no record. It decides nothing, but a person asks.
+// askForRecord reads a record that the plan does not need. It decides nothing, but a person may want to see it.
 func askForRecord(ctx context.Context, clients collect.Clients, w *collect.World, id string) {
 	g := w.Group(id)
 	if g == nil || !w.HasBOSv1 || g.Record.Presence != inventory.Unknown || g.Record.Err != "" || !inventory.IsSessionID(id) {

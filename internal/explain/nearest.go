@@ -12,7 +12,7 @@ import (
 // shownNearest is how many names are offered.
 const shownNearest = 5
 
-// words are the kinds as a person writes them before a name.
+// words are the kinds as people write them before a name.
 var words = map[policy.Kind]string{
 	policy.Session: "session", policy.Job: "job", policy.ConfigMap: "configmap", policy.CFSSession: "cfs",
 }

@@ -11,7 +11,7 @@ import (
 	"bosgc/policy"
 )
 
-// addFacts says what the object is.
+// addFacts adds what the object is.
 func (x *explainer) addFacts() {
 	add := func(name, value string) {
 		if value != "" {
@@ -94,7 +94,7 @@ func cfsFacts(c inventory.CFSSession, add func(name, value string)) {
 	add("tag", cmp.Or(c.Tag, "none"))
 }
 
-// at is a time as it is shown: as it is written if it is none.
+// at formats a time; a text that is not a time is returned as it is.
 func at(s inventory.Stamp) string {
 	if s.Known() {
 		return rfc3339(s.At())
@@ -102,7 +102,8 @@ func at(s inventory.Stamp) string {
 	return s.Raw
 }
 
-// keepingRules returns the rules that keep it: its own, and in place of the one that ties it to its owner those of that.
+// keepingRules returns the rules that keep the object. The rules of its owner replace the rule that ties it to the
+// owner.
 func (x *explainer) keepingRules() []Rule {
 	var all []Rule
 	for _, r := range x.Rules {
@@ -154,7 +155,7 @@ func (x *explainer) setEligible() {
 	}
 }
 
-// addChanges says what would change the verdict.
+// addChanges adds what would change the verdict.
 func (x *explainer) addChanges() {
 	add := func(text, command string) {
 		if c := (Change{text, command}); !slices.Contains(x.Changes, c) {
@@ -170,7 +171,7 @@ func (x *explainer) addChanges() {
 	}
 }
 
-// addProtection says how to keep what is to be deleted.
+// addProtection adds the ways to keep an object that is to be deleted.
 func (x *explainer) addProtection(add func(text, command string)) {
 	if x.group != nil {
 		cms, _ := x.group.ConfigMaps()
@@ -205,19 +206,7 @@ func (x *explainer) annotate(kind, name, annotation string) string {
 	return fmt.Sprintf("kubectl -n %s annotate %s %s %s", x.Namespace, kind, name, annotation)
 }
 
-// remedies are in words what ends a rule's keeping something.
-var remedies = map[policy.Reason]string{
-	policy.Running:              "it may go some time after it has ended",
-	policy.AwaitingConfirmation: "nothing is to be done: each sweep that sees it so counts",
-	policy.OrphanGuard:          "find out why so many look orphaned: is BOS's database the right one, and whole?",
-	policy.EvidenceIncomplete:   "what could not be read has to answer",
-	policy.ClockSkew:            "the clocks have to agree: of this machine, of the API server, and of whoever wrote the time",
-	policy.InUse:                "it goes once nothing else refers to it",
-	policy.NotOurs:              "nothing does: what cannot be told to be of BOS v1 is not deleted",
-	policy.Foreign:              "nothing does: what cannot be told to be of BOS v1 is not deleted",
-}
-
-// addRemedy says what would end one rule's keeping it.
+// addRemedy adds what ends the reason for which one rule keeps the object.
 func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
 	session := x.Object.Session
 	clean := func(text, command string) {
@@ -225,27 +214,20 @@ func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
 			add(text, command+" "+session)
 		}
 	}
-	if text := remedies[r.Reason]; text != "" {
+	protectable := r.Reason == policy.OwnerKept || r.Reason == policy.BadData || r.Reason == policy.KeptByRule
+	unprotect := protectable && x.addUnprotect(add)
+	if text := r.Reason.Remedy(); text != "" && !unprotect {
 		add(text, "")
 	}
 	switch r.Reason {
 	case policy.Running:
 		clean("to stop its session, and take it apart", "bosgc clean --cancel")
-	case policy.KeptByRule:
-		x.addUnprotect(add)
-	case policy.OwnerKept:
-		if !x.addUnprotect(add) {
-			add("it goes with what it belongs to", "")
-		}
 	case policy.BadData:
-		if !x.addUnprotect(add) {
-			add("nothing by itself: what cannot be understood stays; look at it, and delete it by hand if that is right", "")
+		if !unprotect {
 			clean("to take its session apart all the same", "bosgc clean")
 		}
 	case policy.TooYoung, policy.KeptLast:
 		clean("to take its session apart now, whatever its age", "bosgc clean")
-	case policy.NotOurs, policy.Foreign:
-		return
 	default:
 	}
 	for _, name := range r.Settings {
@@ -255,7 +237,7 @@ func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
 	}
 }
 
-// addUnprotect adds the commands that take the session's protection away.
+// addUnprotect adds the commands that remove the protection of the session, and reports whether there is any.
 func (x *explainer) addUnprotect(add func(text, command string)) (some bool) {
 	if x.group == nil {
 		return false

@@ -10,7 +10,7 @@ import (
 	"bosgc/gc"
 )
 
-// Read reads a saved plan from a file, and no more of it than a plan can have.
+// Read reads a saved plan from a file. It reads at most MaxSize bytes.
 func Read(file string) (*Plan, error) {
 	const expected = "; expected a plan, as made with: bosgc plan --save FILE"
 	f, err := os.Open(file)
@@ -25,8 +25,8 @@ func Read(file string) (*Plan, error) {
 	return Decode(text)
 }
 
-// Write writes a plan to a file for Read, with the settings by the names of their variables. The errors do not repeat the
-// file's name.
+// Write writes a plan to a file for Read, with the settings by the names of their variables. The errors do not repeat
+// the file's name.
 func Write(file string, d gc.Document, settings map[string]string) error {
 	text, err := Encode(d, settings)
 	if err == nil {
@@ -35,7 +35,7 @@ func Write(file string, d gc.Document, settings map[string]string) error {
 	return withoutName(err)
 }
 
-// withoutName takes the name of the file out of an error.
+// withoutName removes the name of the file from an error.
 func withoutName(err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
@@ -44,8 +44,7 @@ func withoutName(err error) error {
 	return err
 }
 
-// replaceFile puts a file in place once all of it is written: half a plan would be refused, but the one from before would
-// be gone.
+// replaceFile replaces a file after all of the new one is written. A write that ends halfway leaves the old plan.
 func replaceFile(file string, text []byte) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return errors.New("it is there and is no file; expected the name of a file")
@@ -54,7 +53,7 @@ func replaceFile(file string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // it does not exist any more once it was renamed
+	defer func() { _ = os.Remove(f.Name()) }() // does nothing after the rename
 	if _, err = f.Write(text); err == nil {
 		err = f.Sync()
 	}

@@ -22,14 +22,13 @@ import (
 // MaxSize is how long a saved plan may be, in bytes: that of a hundred thousand objects.
 const MaxSize = 64 << 20
 
-// Plan is a plan in a file, to be carried out by "bosgc apply". A person may read it, and nobody may change
-// it: each object has a digest, and so has each field. They find a slip of the hand, and what an editor or a merge
-// has done. Who makes a false plan can make its digests too; against that stands that nothing is deleted which
-// the rules would not let go at that moment anyway.
+// Plan is a plan in a file, to be carried out by "bosgc apply". People may read it but not change it: each object and
+// each field has a digest, which detects accidents of typing, editing and merging. A forged plan can have valid
+// digests. It does no harm: "bosgc apply" deletes nothing that the rules do not allow to be deleted at that moment.
 type Plan struct {
 	gc.Document
 
-	Settings map[string]string `json:"settings"` // those that decide about objects, by the names of their variables
+	Settings map[string]string `json:"settings"` // those that decide about objects, by variable
 	Objects  []Object          `json:"objects"`
 	Checksum map[string]string `json:"checksum"` // by field
 }
@@ -38,17 +37,17 @@ type Plan struct {
 type Object struct {
 	gc.Object
 
-	Digest string `json:"digest"` // of the rest of it
+	Digest string `json:"digest"` // of the other fields
 }
 
-// Encode returns a plan as it is written to a file, with the settings by the names of their variables. Its objects read
-// the same as those of another plan of the same world.
+// Encode returns a plan as it is written to a file, with the settings by variable. Two plans of the same world have the
+// same objects, byte for byte.
 func Encode(d gc.Document, settings map[string]string) ([]byte, error) {
 	all := Plan{Document: d, Settings: settings, Objects: []Object{}}
 	for _, o := range d.Objects {
 		all.Objects = append(all.Objects, Object{Object: o})
 	}
-	// As it will be read: a server's text that is no UTF-8 is another one afterwards.
+	// The digests are of what a reader will see: encoding replaces bytes of a server that are not UTF-8.
 	s := &Plan{}
 	text, err := json.Marshal(all)
 	if err == nil {
@@ -68,7 +67,7 @@ func Encode(d gc.Document, settings map[string]string) ([]byte, error) {
 	return text, err
 }
 
-// encode leaves < and > as they are: a person reads it.
+// encode does not escape < and >, because people read the file.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -107,7 +106,7 @@ func (s *Plan) fieldDigests() map[string]string {
 	return sums
 }
 
-// Decode reads a saved plan. The error says what of it is not as it was saved.
+// Decode reads a saved plan. The error names what has changed since it was saved.
 func Decode(text []byte) (*Plan, error) {
 	if len(text) > MaxSize {
 		return nil, fmt.Errorf("it is longer than %d MiB; expected a plan that bosgc plan --save has written", MaxSize>>20)
@@ -144,7 +143,7 @@ func Decode(text []byte) (*Plan, error) {
 	return s, s.checkUnchanged(text)
 }
 
-// checkObjects checks every object by itself.
+// checkObjects checks each object on its own.
 func (s *Plan) checkObjects() error {
 	seen := map[gc.Key]bool{}
 	for _, o := range s.Objects {
@@ -167,7 +166,7 @@ func (s *Plan) checkObjects() error {
 	return nil
 }
 
-// checkUnchanged returns an error that names what somebody has changed since the plan was saved.
+// checkUnchanged returns an error that names what has changed since the plan was saved.
 func (s *Plan) checkUnchanged(text []byte) error {
 	var wrong []string
 	for _, o := range s.Objects {
@@ -194,7 +193,7 @@ func (s *Plan) checkUnchanged(text []byte) error {
 	if len(wrong) > 0 {
 		return errors.New("it was changed by hand: " + strings.Join(wrong, ", ") + again)
 	}
-	// What a person reads in it must be what it says: of a field that stands there twice only one counts.
+	// A duplicate field would let people read one value and bosgc use another.
 	var as, is bytes.Buffer
 	saved, err := encode(s)
 	if err == nil {
@@ -207,8 +206,8 @@ func (s *Plan) checkUnchanged(text []byte) error {
 }
 
 // CheckPlace returns why a saved plan cannot be carried out here and now; nil if it can. Two clusters can have the same
-// address, each seen from inside: what is deleted in Kubernetes is named by its UID besides, and everything
-// else by a UUID, so that a plan for the other cluster would find nothing of its own.
+// address, each seen from inside. A plan for the other one finds nothing to delete: its objects in Kubernetes are named
+// by UID, all others by UUID.
 func (s *Plan) CheckPlace(cluster, namespace string, now time.Time) error {
 	switch {
 	case s.Cluster != cluster:

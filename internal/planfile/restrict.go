@@ -9,9 +9,9 @@ import (
 	"bosgc/policy"
 )
 
-// Restrict leaves of a plan what the saved one has too: nothing else is carried out, and of the saved one nothing that
-// the rules would keep now. The objects that both know come first, in the order of now, in which they are to be deleted;
-// after them what has gone, and what was to be kept from the beginning, as it was saved.
+// Restrict restricts a new plan to the objects of the saved one. Of those, nothing is deleted that the rules keep now.
+// Objects in both plans come first, in the order of the new plan, in which they are deleted. Objects that are gone, and
+// objects that were kept in the saved plan, follow as they were saved.
 func (s *Plan) Restrict(plan *gc.Plan) {
 	then := map[gc.Key]gc.Object{}
 	for _, o := range s.Objects {
@@ -29,8 +29,8 @@ func (s *Plan) Restrict(plan *gc.Plan) {
 			o = reconcile(plan.World(), o, *now, blockedBy[now.Session])
 			objects = append(objects, o)
 		}
-		// What would be deleted and is not, as no sweep would have it: without its ConfigMap or its session in BOS
-		// nobody would find the rest any more.
+		// A sweep would not delete this object either: without the ConfigMap, or the session in BOS, the rest of the
+		// session could not be found again.
 		leads := now.Kind == policy.ConfigMap || now.Kind == policy.Session
 		if leads && now.Verdict == policy.Delete && (!wanted || o.Outcome != "") && blockedBy[now.Session] == nil {
 			blockedBy[now.Session] = now
@@ -45,8 +45,8 @@ func (s *Plan) Restrict(plan *gc.Plan) {
 	plan.Restrict(objects)
 }
 
-// reconcile returns an object as it is to be carried out: as it is now, if it is still what was saved and the rules
-// delete it, or with why it is kept.
+// reconcile returns an object as it is now, if it is still the one that was saved and the rules delete it. Otherwise it
+// returns the saved object with the reason why it is kept.
 func reconcile(w *collect.World, then, now gc.Object, blockedBy *gc.Object) gc.Object {
 	why := ""
 	switch {

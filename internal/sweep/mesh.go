@@ -18,8 +18,8 @@ const (
 	meshQuitTimeout = 5 * time.Second
 )
 
-// waitForMesh waits until the Pod's mesh proxy is ready, if there is one to be told to quit: both are served by the same
-// agent. Where none comes, the run begins without it.
+// waitForMesh waits until the Pod's mesh proxy is ready, if there is one to be told to quit: both are served by the
+// same agent. Where none comes, the run begins without it.
 func waitForMesh(ctx context.Context, quitURL string, patience time.Duration, log *slog.Logger) {
 	if quitURL == "" {
 		return

@@ -9,9 +9,9 @@ import (
 	"bosgc/internal/kube"
 )
 
-// checkPermissions asks before anything else whether the permissions suffice. Without one to read, the source that needs
-// it is incomplete, and the run goes on; without one to delete, a sweep would take half of what belongs together, and
-// without those for lease and journal it may not begin.
+// checkPermissions asks before anything else whether the permissions suffice. Without one to read, the source that
+// needs it is incomplete, and the run goes on; without one to delete, a sweep would take half of what belongs together,
+// and without those for lease and journal it may not begin.
 func (r *Run) checkPermissions(ctx context.Context) error {
 	dryRun := r.Settings.DryRun
 	swept, own := slices.Concat(kube.SweepPermissions(), r.extra), kube.StatePermissions(!dryRun)

@@ -119,8 +119,8 @@ func (r *Run) gcRun() gc.Run {
 	}
 }
 
-// readMemory reads how often earlier sweeps have seen what looks orphaned, and how BOS's list did. If that is not known,
-// nothing counts as seen.
+// readMemory reads how often earlier sweeps have seen what looks orphaned, and how BOS's list did. If that is not
+// known, nothing counts as seen.
 func (r *Run) readMemory(ctx context.Context) (map[string]int, state.SessionList) {
 	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
 	defer cancel()
@@ -150,7 +150,8 @@ func (r *Run) warn(what, setting string, err error) {
 	}
 }
 
-// repairBatcher scales up a batcher that a run which died has left down. Where that is not permitted, another run has to.
+// repairBatcher scales up a batcher that a run which died has left down. Where that is not permitted, another run has
+// to.
 func (r *Run) repairBatcher(ctx context.Context) error {
 	b := batcher.Batcher{Kube: r.clients.Kube, Name: r.Settings.Batcher, Log: r.Log}
 	repaired, err := b.Repair(ctx)
