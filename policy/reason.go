@@ -89,72 +89,56 @@ type reasonEntry struct {
 // reasonTable has every reason once, in the order in which they are listed. What users read about a reason
 // stands here and nowhere else.
 var reasonTable = []reasonEntry{
-	{reason: CompletedExpired, verdict: Delete, page: "finished long enough ago"},
-	{reason: FailedExpired, verdict: Delete, page: "failed long enough ago"},
-	{
-		reason: Abandoned, verdict: Delete,
-		cause: "no end is recorded and nothing runs", page: "never ended, and nothing runs",
-	},
-	{
-		reason: Ghost, verdict: Delete,
-		cause: "BOS lists it, but has no record of it", page: "listed by BOS without a record",
-	},
-	{reason: Orphaned, verdict: Delete, cause: "belongs to nobody", page: "belongs to nobody, seen twice"},
-	{reason: OwnerCollected, verdict: Delete, cause: "its session is gone", page: "goes with its session"},
-	{reason: CFSExpired, verdict: Delete, page: "CFS session that is old enough"},
-	{reason: Requested, verdict: Delete, cause: "asked for by its name", page: "asked for by its name"},
+	{CompletedExpired, Delete, "", "finished long enough ago", ""},
+	{FailedExpired, Delete, "", "failed long enough ago", ""},
+	{Abandoned, Delete, "no end is recorded and nothing runs", "never ended, and nothing runs", ""},
+	{Ghost, Delete, "BOS lists it, but has no record of it", "listed by BOS without a record", ""},
+	{Orphaned, Delete, "belongs to nobody", "belongs to nobody, seen twice", ""},
+	{OwnerCollected, Delete, "its session is gone", "goes with its session", ""},
+	{CFSExpired, Delete, "", "CFS session that is old enough", ""},
+	{Requested, Delete, "asked for by its name", "asked for by its name", ""},
 
 	{
-		reason: Running, verdict: Keep, cause: "still runs, or may run again", page: "runs, or may run again",
-		remedy: "it may go some time after it has ended",
+		Running, Keep, "still runs, or may run again", "runs, or may run again",
+		"it may go some time after it has ended",
 	},
-	{reason: TooYoung, verdict: Keep, page: "too young"},
+	{TooYoung, Keep, "", "too young", ""},
+	{KeptLast, Keep, "among the newest of its template", "among the newest of its template", ""},
+	{KeptByRule, Keep, "protected", "protected by a rule", ""},
 	{
-		reason: KeptLast, verdict: Keep,
-		cause: "among the newest of its template", page: "among the newest of its template",
+		NotOurs, Keep, "not what BOS makes", "not what BOS makes",
+		"nothing does: what cannot be told to be of BOS v1 is not deleted",
 	},
-	{reason: KeptByRule, verdict: Keep, cause: "protected", page: "protected by a rule"},
+	{InUse, Keep, "something else uses it", "something else uses it", "it goes once nothing else refers to it"},
 	{
-		reason: NotOurs, verdict: Keep, cause: "not what BOS makes", page: "not what BOS makes",
-		remedy: "nothing does: what cannot be told to be of BOS v1 is not deleted",
-	},
-	{
-		reason: InUse, verdict: Keep, cause: "something else uses it", page: "something else uses it",
-		remedy: "it goes once nothing else refers to it",
+		AwaitingConfirmation, Keep, "looks orphaned, the next sweeps must confirm it", "looks orphaned, to be confirmed",
+		"nothing is to be done: each sweep that sees it so counts",
 	},
 	{
-		reason: AwaitingConfirmation, verdict: Keep,
-		cause: "looks orphaned, the next sweeps must confirm it", page: "looks orphaned, to be confirmed",
-		remedy: "nothing is to be done: each sweep that sees it so counts",
+		OwnerKept, Keep, "goes only when its session does", "stays with its session",
+		"it goes with what it belongs to",
 	},
 	{
-		reason: OwnerKept, verdict: Keep, cause: "goes only when its session does", page: "stays with its session",
-		remedy: "it goes with what it belongs to",
+		Foreign, Keep, "not of BOS v1", "not of BOS v1",
+		"nothing does: what cannot be told to be of BOS v1 is not deleted",
 	},
+	{PolicyOff, Keep, "such are not collected (BOSGC_CFS)", "such are not collected", ""},
 	{
-		reason: Foreign, verdict: Keep, cause: "not of BOS v1", page: "not of BOS v1",
-		remedy: "nothing does: what cannot be told to be of BOS v1 is not deleted",
-	},
-	{reason: PolicyOff, verdict: Keep, cause: "such are not collected (BOSGC_CFS)", page: "such are not collected"},
-	{
-		reason: OrphanGuard, verdict: Keep,
-		cause: "too many look orphaned at once", page: "too many look orphaned at once",
-		remedy: "find out why so many look orphaned: is BOS's database the right one, and whole?",
+		OrphanGuard, Keep, "too many look orphaned at once", "too many look orphaned at once",
+		"find out why so many look orphaned: is BOS's database the right one, and whole?",
 	},
 
 	{
-		reason: EvidenceIncomplete, verdict: Unknown, cause: "not all could be read", page: "not all could be read",
-		remedy: "what could not be read has to answer",
+		EvidenceIncomplete, Unknown, "not all could be read", "not all could be read",
+		"what could not be read has to answer",
 	},
 	{
-		reason: BadData, verdict: Unknown,
-		cause: "something about it cannot be understood", page: "cannot be understood",
-		remedy: "nothing by itself: what cannot be understood stays; " +
-			"look at it, and delete it by hand if that is right",
+		BadData, Unknown, "something about it cannot be understood", "cannot be understood",
+		"nothing by itself: what cannot be understood stays; look at it, and delete it by hand if that is right",
 	},
 	{
-		reason: ClockSkew, verdict: Unknown, cause: "some clock is wrong", page: "some clock is wrong",
-		remedy: "the clocks have to agree: of this machine, of the API server, and of whoever wrote the time",
+		ClockSkew, Unknown, "some clock is wrong", "some clock is wrong",
+		"the clocks have to agree: of this machine, of the API server, and of whoever wrote the time",
 	},
 }
 
