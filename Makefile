@@ -67,7 +67,7 @@ test-rest: test-race test-linking test-page test-docs-cluster test-control-plane
 
 .PHONY: test-unit
 test-unit: bin/gotestsum ## run the unit tests, and whole commands on the lab
-	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestLinking$$' ./...
+	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestLinking' ./...
 
 .PHONY: test-house
 test-house: bin/gotestsum ## check that files depend on each other in one direction, and that packages are small
@@ -79,11 +79,11 @@ test-live: bin/gotestsum ## run the tests on systems on which sessions run, with
 
 .PHONY: test-linking
 test-linking: bin/gotestsum ## measure on a few worlds how well CFS sessions are linked (bench-linking measures more)
-	CGO_ENABLED=0 $(TEST) -run '^TestLinking$$' ./gc
+	CGO_ENABLED=0 $(TEST) -run '^TestLinking' ./gc
 
 .PHONY: test-race
 test-race: bin/gotestsum race ## run under the race detector what happens at once
-	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLinking$$' $$(go list ./... | grep -v -E '/($(PLAIN)|cli)$$')
+	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -skip '^TestLinking' $$(go list ./... | grep -v -E '/($(PLAIN)|cli)$$')
 	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -parallel 8 -run '$(AT_ONCE)' ./internal/cli
 	CGO_ENABLED=$(if $(RACE),1,0) $(TEST) $(RACE) -run '^TestLive(CancelOf|Several|ASweepGoes)' ./internal/cli
 
@@ -179,7 +179,7 @@ soak-broken: ## break each rule of docs/safety.md on purpose, and see that the s
 
 .PHONY: bench-linking
 bench-linking: ## measure how well CFS sessions are linked to sessions, over BENCH_N (10) worlds of each release
-	@BOSGC_LINKING_N='$(BENCH_N)' go test -count=1 -v -timeout 0 -run '^TestLinking$$' ./gc
+	@BOSGC_LINKING_N='$(BENCH_N)' go test -count=1 -v -timeout 0 -run '^TestLinking' ./gc
 
 .PHONY: bench-quick
 bench-quick: build control-plane ## measure a sweep beside what it could be and what else could be done (10 minutes; PAGE=FILE writes it there)

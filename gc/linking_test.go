@@ -35,6 +35,7 @@ type past struct {
 	systems collect.Clients
 	ids     []string
 	specs   map[string]told
+	runs    int // that have a journal
 }
 
 // told is a session that was started.
@@ -381,17 +382,28 @@ func (p *past) near(t testing.TB) (pairs []pair) {
 // leastRecall is what must be found of what can be known.
 const leastRecall = 0.95
 
-// TestLinking measures how well CFS sessions are linked to sessions, over BOSGC_LINKING_N worlds of each
-// release, and prints a table. What is acted on must all be right.
+// linkingWorlds returns the releases of the worlds in which links are measured, and how many there are of each:
+// BOSGC_LINKING_N.
+func linkingWorlds(t *testing.T) (releases []string, n int) {
+	t.Helper()
+	many := os.Getenv("BOSGC_LINKING_N")
+	if many == "" {
+		return []string{"1.0", "1.4", "1.5"}, 2
+	}
+	n, err := strconv.Atoi(many)
+	if err != nil || n < 1 {
+		t.Fatalf("BOSGC_LINKING_N=%q: expected a number of worlds", many)
+	}
+	return lab.Profiles(), n
+}
+
+// TestLinking measures how well CFS sessions are linked to sessions, and prints a table if BOSGC_LINKING_N is set. What
+// is acted on must all be right.
 func TestLinking(t *testing.T) {
-	n, releases := 2, []string{"1.0", "1.4", "1.5"}
+	releases, n := linkingWorlds(t)
 	out := io.Discard
-	if many := os.Getenv("BOSGC_LINKING_N"); many != "" {
-		var err error
-		if n, err = strconv.Atoi(many); err != nil || n < 1 {
-			t.Fatalf("BOSGC_LINKING_N=%q is no number of worlds", many)
-		}
-		releases, out = lab.Profiles(), os.Stdout
+	if os.Getenv("BOSGC_LINKING_N") != "" {
+		out = os.Stdout
 	}
 	var all measured
 	rows := map[string]measured{}

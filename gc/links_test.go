@@ -1,6 +1,7 @@
 package gc_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/internal/journal"
 	"bosgc/internal/lab"
@@ -78,14 +80,23 @@ func sourceOf(p gc.Document) *inventory.Source {
 	return nil
 }
 
-func (p *past) execute(t *testing.T, plan *gc.Plan, most int) *gc.Report {
+// journal opens a journal of a run that there was not before.
+func (p *past) journal(t *testing.T) *journal.Journal {
 	t.Helper()
-	j, err := journal.Open(t.Context(), journal.Options{Store: p.systems.Kube.Store(lab.Namespace), Name: "bosgc", Run: "r", Runs: 1})
+	p.runs++
+	j, err := journal.Open(t.Context(), journal.Options{
+		Store: p.systems.Kube.Store(lab.Namespace), Name: "bosgc", Run: fmt.Sprint("r", p.runs), Runs: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return j
+}
+
+func (p *past) execute(t *testing.T, plan *gc.Plan, most int) *gc.Report {
+	t.Helper()
 	report := gc.NewReport(plan.Document)
-	limits := gc.Limits{MaxDeletes: most, Grace: 10 * time.Second, Journal: j}
+	limits := gc.Limits{MaxDeletes: most, Grace: 10 * time.Second, Journal: p.journal(t)}
 	if err := plan.Execute(t.Context(), limits, report); err != nil {
 		t.Fatal(err)
 	}
@@ -268,9 +279,25 @@ func TestWithoutAllFactsNothingIsInferred(t *testing.T) {
 	}
 }
 
+// linked returns the links of a session, with new clients.
+func (p *past) linked(t *testing.T, id string, memory ...state.SessionList) ([]inventory.Link, error) {
+	t.Helper()
+	o := collect.Options{Settings: expired, Clock: time.Now, ReadTimeout: time.Minute}
+	for _, list := range memory {
+		o.List = list
+	}
+	clients := p.again(t)
+	asked := func(g *inventory.Group) (policy.Request, *inventory.Group) { return policy.Clean, g }
+	w, err := clients.Sessions(t.Context(), o, []string{id}, asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Linked(t.Context(), clients, o)
+}
+
 func TestLinkedGivesAllLinksOfASession(t *testing.T) {
 	p, a, b, mixed := mixedPast(t, "1.4")
-	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{})
+	links, err := p.linked(t, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +321,7 @@ func TestLinkedGivesAllLinksOfASession(t *testing.T) {
 	if exact != of || inferred != len(mixed) {
 		t.Errorf("%d by tag and %d inferred, expected %d and %d", exact, inferred, of, len(mixed))
 	}
-	if links, err := p.again(t).Linked(t.Context(), "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab", state.SessionList{}); err != nil || len(links) > 0 {
+	if links, err := p.linked(t, "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"); err != nil || len(links) > 0 {
 		t.Errorf("of a session that does not exist: %+v, %v", links, err)
 	}
 }
@@ -305,7 +332,7 @@ func TestLinkedKnowsWhatStillRuns(t *testing.T) {
 	a := p.life.Start(lab.SessionSpec{Operation: "boot", Configuration: "c", Nodes: nodes[:8]})
 	p.life.Start(lab.SessionSpec{Operation: "boot", Configuration: "c", Nodes: nodes[8:20]})
 	p.life.Pass(9*time.Minute, 5*time.Second)
-	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{})
+	links, err := p.linked(t, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +348,7 @@ func TestLinkedKnowsWhatStillRuns(t *testing.T) {
 func TestLinkedVetoesWhatItCannotKnow(t *testing.T) {
 	p, a, _, mixed := mixedPast(t, "1.4")
 	p.breaks(t, "bos ^/v1/session$")
-	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{})
+	links, err := p.linked(t, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +363,7 @@ func TestLinkedVetoesWhatItCannotKnow(t *testing.T) {
 		t.Errorf("%+v", links)
 	}
 	p.breaks(t, "cfs ^/v2/sessions")
-	if links, err := p.again(t).Linked(t.Context(), a, state.SessionList{}); err == nil {
+	if links, err := p.linked(t, a); err == nil {
 		t.Errorf("without CFS: %+v", links)
 	}
 }
@@ -344,7 +371,7 @@ func TestLinkedVetoesWhatItCannotKnow(t *testing.T) {
 // Where BOS's list cannot be asked for, sessions are proven one by one, and what belongs to one is told all the same.
 func TestLinksWithoutBOSsList(t *testing.T) {
 	p, a, _, _ := mixedPast(t, "1.5")
-	links, err := p.again(t).Linked(t.Context(), a, state.SessionList{Sessions: 5, Hang: &state.Hang{At: time.Now(), Bytes: 1}})
+	links, err := p.linked(t, a, state.SessionList{Sessions: 5, Hang: &state.Hang{At: time.Now(), Bytes: 1}})
 	if err != nil || len(links) == 0 {
 		t.Fatalf("%v, %v", links, err)
 	}

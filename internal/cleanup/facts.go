@@ -26,7 +26,6 @@ func (p *Plan) readFacts(ctx context.Context, proc *procedure) {
 			proc.Configurations = checkpoint.Union(proc.Configurations, []string{template.Configuration})
 		}
 	}
-	p.readLinks(ctx, proc)
 	proc.Configurations = checkpoint.Union(proc.Configurations, proc.facts.Configurations)
 	for _, c := range proc.group.CFS {
 		// What a CFS session of it was to configure it has set, also where its ConfigMap does not name it or has gone.
@@ -136,14 +135,4 @@ func (p *Plan) say(proc *procedure, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	p.clients.Log.Info(text, "session", proc.Session)
 	p.request.Say(proc.Session + ": " + text)
-}
-
-// readLinks notes the CFS sessions that are linked to a session in one way or another. They are shown; whether one
-// without a tag is acted on is decided elsewhere.
-func (p *Plan) readLinks(ctx context.Context, proc *procedure) {
-	links, err := p.clients.Linked(ctx, proc.Session, p.run.List)
-	if err != nil {
-		p.noteUnread(proc, false, "which CFS sessions are linked to it without naming it is not known: "+err.Error())
-	}
-	proc.Links = links
 }

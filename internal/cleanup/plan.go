@@ -23,6 +23,9 @@ type Request struct {
 	Unset    bool     // also the desired configuration that they set
 	Cancel   bool     // also if they still run; with it the configuration is unset, too
 	Batcher  string   // name of its Deployment
+	// Links are those of an earlier Plan for the same sessions; nil if they are to be read. BOS's list, which they take,
+	// is asked for once in a run.
+	Links []inventory.Link
 	// Say tells a person what is being done, while it is being done; nil tells nobody.
 	Say func(string)
 }
@@ -36,6 +39,7 @@ type Plan struct {
 	clients    collect.Clients
 	world      *collect.World
 	procedures []*procedure
+	links      []inventory.Link // of all of them
 	executed   bool
 }
 
@@ -93,8 +97,10 @@ func (p *Plan) read(ctx context.Context) error {
 			}
 		}
 		p.readFacts(ctx, proc)
+		p.refuseUnknown(ctx, proc)
 		p.describeSteps(proc)
 	}
+	p.readLinks(ctx)
 	p.CountVerdicts()
 	p.ExitCode = p.ComputeExitCode()
 	if p.ExitCode == gc.ExitDone && p.Refusal() != nil {
@@ -187,6 +193,13 @@ func sortForDelete(decisions []policy.Decision, cancel bool) []policy.Decision {
 	}
 	slices.SortStableFunc(decisions, func(a, b policy.Decision) int { return cmp.Compare(rank[a.Kind], rank[b.Kind]) })
 	return decisions
+}
+
+// Again returns the request for another Plan of the same sessions, which acts on what this one has shown.
+func (p *Plan) Again(say func(string)) Request {
+	request := p.request
+	request.Say, request.Links = say, slices.Concat([]inventory.Link{}, p.links)
+	return request
 }
 
 // Refusal returns why nothing is done at all; nil if everything can be done. Of several sessions either all are taken

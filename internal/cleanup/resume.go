@@ -41,6 +41,8 @@ func resumeAll(
 	ctx context.Context, clients collect.Clients, run gc.Run, requested map[string]policy.Request, limits gc.Limits,
 	report *gc.Report,
 ) {
+	// A sweep has asked for BOS's list already, and judges CFS sessions without a tag by itself.
+	run.Settings.CFSLink = policy.LinkExact
 	request := Request{Batcher: run.Batcher}
 	for _, id := range slices.Sorted(maps.Keys(requested)) {
 		if requested[id] == policy.Unclear {

@@ -112,12 +112,11 @@ func (a *app) cleanSessions(ctx context.Context, in io.Reader, run *sweep.Run, c
 			return nil
 		}
 	}
-	c.Say = func(text string) {
+	d, err := run.Cleanup(ctx, preview, func(text string) {
 		if isTerminal(a.stderr) {
 			fmt.Fprintln(a.stderr, report.Clean(text))
 		}
-	}
-	d, err := run.Cleanup(ctx, c.Request)
+	})
 	if err != nil {
 		return err
 	}

@@ -368,7 +368,7 @@ func TestLiveCleanSaysWhatItWouldDo(t *testing.T) {
 func TestLiveCleanRefuses(t *testing.T) {
 	t.Parallel()
 	s, id := completed(t, "1.4", operations[0].spec)
-	const nobody = "0a5d6a0e-6d3c-4c42-8f5b-6f6f9f2b1c11"
+	const unknown = "0a5d6a0e-6d3c-4c42-8f5b-6f6f9f2b1c11"
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -383,8 +383,16 @@ func TestLiveCleanRefuses(t *testing.T) {
 			t.Errorf("%s: exit code %d, %s", tt.name, code, stderr)
 		}
 	}
-	if d, code := s.document([]string{"clean", nobody, "--yes"}); code != gc.ExitDone || count(d, outcome(gc.Gone)) != len(d.Objects) {
-		t.Errorf("a session of which nothing is left: exit code %d, %+v", code, d.Objects)
+	mistyped := "f" + id[1:]
+	if id[0] == 'f' {
+		mistyped = "e" + id[1:]
+	}
+	for _, tt := range []struct{ id, says string }{{unknown, "no system has anything"}, {mistyped, "did you mean one of these?\n  " + id}} {
+		for _, flag := range []string{"--yes", "--dry-run"} {
+			if code, _, stderr := s.run([]string{"clean", tt.id, flag}); code != gc.ExitFailed || !strings.Contains(stderr, tt.says) {
+				t.Errorf("clean %s %s of a session that never existed: exit code %d, %s", tt.id, flag, code, stderr)
+			}
+		}
 	}
 	s.annotate(id)
 	before := s.exist()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +76,36 @@ func TestRequestsPerObject(t *testing.T) {
 		if tt.asked > tt.most+tt.most/2 || tt.asked > tt.most && strings.HasSuffix(tt.what, "DELETE") {
 			t.Errorf("%s: %d, want at most %d", tt.what, tt.asked, tt.most)
 		}
+	}
+}
+
+// TestRequestsOfClean holds that clean asks BOS for the named session and no other, and never for its list: people take
+// sessions apart by hand where that hangs.
+func TestRequestsOfClean(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Seed: 7, Sessions: 1200}, lab.ServerOptions{})
+	id := ""
+	for _, o := range s.World.Truth() {
+		if o.Kind == lab.KindSession && o.Goes() && o.Story == "finished-expired" {
+			id = o.Name
+		}
+	}
+	code, stdout, stderr := s.run([]string{"clean", id, "--unset-config", "--yes"})
+	if code != gc.ExitDone {
+		t.Fatalf("exit code %d\n%s\n%s", code, stdout, stderr)
+	}
+	asked := 0
+	for _, r := range s.Requests() {
+		if r.System != "bos" {
+			continue
+		}
+		asked++
+		// Once the session has gone, BOS v2 is asked whether the tag is one of its own.
+		about := []string{"/v1/session/" + id, "/v1/version", "/v1/healthz", "/v2/sessions"}
+		if !slices.ContainsFunc(about, func(path string) bool { return strings.HasPrefix(r.Path, path) }) {
+			t.Errorf("%s %s: about no named session", r.Method, r.Path)
+		}
+	}
+	if t.Logf("%d requests", asked); asked > 30 {
+		t.Errorf("%d requests to BOS, want at most 30", asked)
 	}
 }

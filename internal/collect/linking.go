@@ -52,14 +52,19 @@ func (w *World) InferredLinks() map[string]*inventory.Link {
 	return links
 }
 
-// Linked returns every link that names a session: of the CFS sessions that have its tag, and of those without one that
-// may belong to it, vetoed ones and CFS sessions that still run included. Everything is read again, and no more than
-// is needed: all other sessions only if one without a tag may belong to this one. The error is that the CFS sessions
-// could not be listed; where something else could not be read, that is the veto.
-func (clients Clients) Linked(ctx context.Context, id string, memory state.SessionList) ([]inventory.Link, error) {
-	c := newCollector(clients, policy.Settings{}, time.Now())
-	if c.listCFS(ctx); !c.sources[inventory.SourceCFSSessions].Complete {
-		return nil, fmt.Errorf("CFS sessions: %s", c.sources[inventory.SourceCFSSessions].Error)
+// Linked returns every link that names one of the sessions of a World that Sessions has collected: of the CFS sessions
+// that have its tag, and of those without one that may belong to it, vetoed ones and CFS sessions that still run
+// included. Other sessions are read only where inferred links are acted on and one of them could be meant: for that
+// BOS's list is asked for, which no second call in a run can have. The error is that the CFS sessions could not be
+// listed; where something else could not be read, that is the veto.
+func (w *World) Linked(ctx context.Context, clients Clients, o Options) ([]inventory.Link, error) {
+	c := newCollector(clients, o.Settings, time.Now())
+	c.seen = w.Seen
+	for _, source := range w.Sources {
+		c.sources[source.Name] = &source
+	}
+	if source := c.sources[inventory.SourceCFSSessions]; !source.Complete {
+		return nil, fmt.Errorf("CFS sessions: %s", source.Error)
 	}
 	var untagged []inventory.CFSSession
 	for _, session := range c.seen.CFS {
@@ -67,20 +72,25 @@ func (clients Clients) Linked(ctx context.Context, id string, memory state.Sessi
 			untagged = append(untagged, session)
 		}
 	}
-	veto := ""
 	var owners []inventory.Owner
-	var components map[string]inventory.Component
-	if len(untagged) > 0 {
-		c.listKubernetes(ctx)
-		var own inventory.Owner
-		own, untagged = c.linkable(ctx, id, untagged)
-		owners = []inventory.Owner{own}
+	var candidates []inventory.CFSSession
+	for _, g := range w.Snapshot.Groups {
+		own, possible := clients.linkable(ctx, g, untagged)
+		owners, candidates = append(owners, own), append(candidates, possible...)
 	}
-	if len(untagged) > 0 {
-		owners, components, veto = c.readRivals(ctx, owners[0], untagged, memory)
+	var components map[string]inventory.Component
+	veto := ""
+	switch {
+	case len(candidates) == 0:
+	case o.Settings.CFSLink != policy.LinkInferred:
+		veto = "it has no tag, and other sessions were not read: inferred links are not acted on (BOSGC_CFS_LINK)"
+	default:
+		owners, components, veto = c.readRivals(ctx, owners, candidates, o.List)
 	}
 	links := inventory.Links(c.seen.CFS, owners, components)
-	links = slices.DeleteFunc(links, func(l inventory.Link) bool { return !slices.Contains(l.Sessions, id) })
+	links = slices.DeleteFunc(links, func(l inventory.Link) bool {
+		return !slices.ContainsFunc(l.Sessions, func(id string) bool { return w.Named[id] != nil })
+	})
 	for i := range links {
 		if !links[i].Exact && veto != "" {
 			links[i].Veto = veto
@@ -93,46 +103,47 @@ func (clients Clients) Linked(ctx context.Context, id string, memory state.Sessi
 func (w *World) Linkable(
 	ctx context.Context, clients Clients, id string, untagged []inventory.CFSSession,
 ) []inventory.CFSSession {
-	c := &collector{clients: clients, seen: w.Seen}
-	_, untagged = c.linkable(ctx, id, untagged)
+	seen := w.Seen
+	seen.SessionIDs = []string{id}
+	groups := inventory.Join(seen).Groups
+	i := slices.IndexFunc(groups, func(g *inventory.Group) bool { return g.ID == id })
+	_, untagged = clients.linkable(ctx, groups[i], untagged)
 	return untagged
 }
 
 // linkable returns a session as an owner, and those CFS sessions that may belong to it.
-func (c *collector) linkable(
-	ctx context.Context, id string, untagged []inventory.CFSSession,
-) (inventory.Owner, []inventory.CFSSession) {
-	seen := c.seen
-	seen.SessionIDs = []string{id}
-	groups := inventory.Join(seen).Groups
-	i := slices.IndexFunc(groups, func(g *inventory.Group) bool { return g.ID == id })
-	own, _ := c.clients.owner(ctx, groups[i], untagged)
-	return own, slices.DeleteFunc(untagged, func(session inventory.CFSSession) bool {
+func (clients Clients) linkable(
+	ctx context.Context, g *inventory.Group, untagged []inventory.CFSSession,
+) (own inventory.Owner, possible []inventory.CFSSession) {
+	own, _ = clients.owner(ctx, g, untagged)
+	for _, session := range untagged {
 		links := inventory.Links([]inventory.CFSSession{session}, []inventory.Owner{own}, nil)
-		return !slices.ContainsFunc(links, func(l inventory.Link) bool { return len(l.Sessions) > 0 })
-	})
+		if slices.ContainsFunc(links, func(l inventory.Link) bool { return len(l.Sessions) > 0 }) {
+			possible = append(possible, session)
+		}
+	}
+	return own, possible
 }
 
 // readRivals returns all sessions and all components that decide to which session some CFS sessions belong, or why
-// they are not known. It returns own in any case.
+// they are not known. It returns the named ones in any case.
 func (c *collector) readRivals(
-	ctx context.Context, own inventory.Owner, untagged []inventory.CFSSession, memory state.SessionList,
+	ctx context.Context, named []inventory.Owner, untagged []inventory.CFSSession, memory state.SessionList,
 ) (owners []inventory.Owner, components map[string]inventory.Component, veto string) {
-	only := []inventory.Owner{own}
 	c.readKeys(ctx)
 	newSessionFinder(&recordReader{collector: c}, memory, nil).find(ctx, ctx)
 	c.distrust()
 	if c.seen.Unlisted != inventory.Absent {
-		return only, nil, "not all sessions of BOS are known: " + c.sources[inventory.SourceSessions].Error
+		return named, nil, "not all sessions of BOS are known: " + c.sources[inventory.SourceSessions].Error
 	}
 	for _, name := range []string{inventory.SourceJobs, inventory.SourceConfigMaps} {
 		if source := c.sources[name]; !source.Complete {
-			return only, nil, "not read completely: " + name + ": " + source.Error
+			return named, nil, "not read completely: " + name + ": " + source.Error
 		}
 	}
 	owners, err := c.clients.owners(ctx, inventory.Join(c.seen).Groups, untagged)
 	if err != nil {
-		return only, nil, "BOS v2 could not be asked: " + err.Error()
+		return named, nil, "BOS v2 could not be asked: " + err.Error()
 	}
 	components, _, err = c.clients.components(ctx, untagged, owners)
 	if err != nil {

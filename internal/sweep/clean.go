@@ -42,8 +42,9 @@ func Refused(plan *cleanup.Plan) error {
 	return &Error{plan.ExitCode, fmt.Errorf("nothing was done: %w", why)}
 }
 
-// Cleanup reads everything about some sessions again under the lease, and takes them apart.
-func (r *Run) Cleanup(ctx context.Context, request cleanup.Request) (gc.Document, error) {
+// Cleanup reads everything about the sessions of a preview again under the lease, and takes them apart. say tells a
+// person what is being done; nil tells nobody.
+func (r *Run) Cleanup(ctx context.Context, preview *cleanup.Plan, say func(string)) (gc.Document, error) {
 	ctx, cancel := r.WithDeadline(ctx)
 	defer cancel()
 	defer r.releaseLease(ctx) // also after a repair that failed once the lease was held
@@ -54,7 +55,7 @@ func (r *Run) Cleanup(ctx context.Context, request cleanup.Request) (gc.Document
 	if err != nil {
 		return gc.Document{}, err
 	}
-	plan, err := r.readCleanup(ctx, request)
+	plan, err := r.readCleanup(ctx, preview.Again(say))
 	if err == nil {
 		err = Refused(plan)
 	}
