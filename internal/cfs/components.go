@@ -20,14 +20,19 @@ const sessionTag = "bos_session"
 // refuses longer URLs (docs/csm.md, "Components").
 const chunkSize = 25
 
-// TaggedComponents returns the components whose tag names a session of BOS, sorted by ID. The
-// result is complete or an error. It is not the list of the session's nodes: a newer session
+// taggedPage is the number of components in a page of version 3, which has no limit of its own. From CSM 1.5
+// each page makes CFS read every component of the machine (docs/csm.md, "Components").
+const taggedPage = "5000"
+
+// TaggedComponents returns the components whose tag names a session of BOS, sorted by ID, in version 3
+// of the API without their CFSSessions. The result is complete or an error. It is not the list of the session's nodes: a newer session
 // changes the tag of the components that it configures.
 func (c *Client) TaggedComponents(ctx context.Context, session string) ([]inventory.Component, error) {
 	if err := checkFilter("BOS session", session); err != nil {
 		return nil, err
 	}
-	found, err := c.listComponents(ctx, "tags", sessionTag+"="+session, func(component inventory.Component) error {
+	tag := sessionTag + "=" + session
+	found, err := c.listComponents(ctx, "tags", tag, "limit", taggedPage, func(component inventory.Component) error {
 		// A CFS that ignores the filter returns all components of the machine.
 		if component.Tag != session {
 			return fmt.Errorf("component %q has the tag %s %q, and %q was asked for: CFS has not heeded the filter",
@@ -72,7 +77,8 @@ func (c *Client) Components(ctx context.Context, ids []string) (map[string]inven
 // readChunk reads at least one component and at most chunkSize: an empty filter would be for all
 // components of the machine.
 func (c *Client) readChunk(ctx context.Context, ids []string) (map[string]inventory.Component, error) {
-	return c.listComponents(ctx, "ids", strings.Join(ids, ","), func(component inventory.Component) error {
+	list := strings.Join(ids, ",")
+	return c.listComponents(ctx, "ids", list, "state_details", "true", func(component inventory.Component) error {
 		if !slices.Contains(ids, component.ID) {
 			return fmt.Errorf("component %q was not asked for: CFS has not heeded the filter",
 				transport.Printable(component.ID, 80))
@@ -81,9 +87,9 @@ func (c *Client) readChunk(ctx context.Context, ids []string) (map[string]invent
 	})
 }
 
-// listComponents lists the components that match one filter and checks each of them.
+// listComponents lists the components that match one filter and checks each of them. Version 3 has a second parameter.
 func (c *Client) listComponents(
-	ctx context.Context, filter, value string, check func(inventory.Component) error,
+	ctx context.Context, filter, value, parameter3, value3 string, check func(inventory.Component) error,
 ) (map[string]inventory.Component, error) {
 	version, err := c.version(ctx)
 	if err != nil {
@@ -91,7 +97,7 @@ func (c *Client) listComponents(
 	}
 	query := url.Values{filter: {value}}
 	if version == "/v3" {
-		query.Set("state_details", "true")
+		query.Set(parameter3, value3)
 	}
 	found := map[string]inventory.Component{}
 	return found, c.list(ctx, listing{"components", "components", func(data json.RawMessage) error {

@@ -1,6 +1,7 @@
 package cfs
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -214,15 +215,15 @@ func TestUnsetRequestBodies(t *testing.T) {
 // A CFS that changes more than it was asked to gets no second chance.
 func TestUnsetStopsAfterAStrayChange(t *testing.T) {
 	ids := []string{}
-	for i := range 30 {
-		ids = append(ids, "x"+string(rune('a'+i/5))+string(rune('a'+i%5)))
+	for i := range filteredChunkSize + 10 {
+		ids = append(ids, fmt.Sprint("x", i))
 	}
 	c, sent := startFake(t, "/v3", func(method, _, _ string) reply {
 		if method == http.MethodPatch {
-			return ok(`{"component_ids":["xaa","y1"]}`)
+			return ok(`{"component_ids":["x0","y1"]}`)
 		}
 		var all []string
-		for _, id := range ids[:chunkSize] {
+		for _, id := range ids {
 			all = append(all, `{"id":"`+id+`","desired_config":"c","tags":{"bos_session":"s"}}`)
 		}
 		return ok(`{"components":[` + strings.Join(all, ",") + `],"next":null}`)

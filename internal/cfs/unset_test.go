@@ -119,12 +119,15 @@ func TestUnsetOnEveryRelease(t *testing.T) {
 					t.Errorf("%s: %+v, %+v", id, got[id], now)
 				}
 				was := recorded[id]
-				if was.Desired != "compute-1" || was.Tag != "s1" || was.Enabled != now.Enabled ||
-					!slices.Equal(was.CFSSessions, []string{"batcher-1", "batcher-2"}) {
+				if was.Desired != "compute-1" || was.Tag != "s1" || was.Enabled != now.Enabled {
 					t.Errorf("recorded: %+v", was)
 				}
 			}
-			if len(got) != len(ids)+7 || len(recorded) != len(ids) || patches(server) != 3 {
+			sent := 3 // of 25 components each
+			if csm == "1.5" || csm == "1.6" {
+				sent = 1
+			}
+			if len(got) != len(ids)+7 || len(recorded) != len(ids) || patches(server) != sent {
 				t.Errorf("%d results, %d recorded, %d patches", len(got), len(recorded), patches(server))
 			}
 		})
@@ -316,8 +319,7 @@ func TestTaggedAndComponentsOnEveryRelease(t *testing.T) {
 			}
 			want := inventory.Component{ID: ids[0], Desired: "compute-1", Tag: "s1", Enabled: true, Status: "configured"}
 			if got := all[0]; got.ID != want.ID || got.Desired != want.Desired || got.Tag != want.Tag || !got.Enabled ||
-				got.Status != want.Status ||
-				!slices.Equal(got.CFSSessions, []string{"batcher-1", "batcher-2"}) || got.Fault != "" {
+				got.Status != want.Status || got.Fault != "" {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 			some, err := c.Components(t.Context(), append(slices.Clone(ids), ids[3], "x9", "x2same-config"))

@@ -61,6 +61,7 @@ func (p *Plan) readTagged(ctx context.Context, proc *procedure) {
 		proc.checkpoint.Purge = proc.checkpoint.Purge || c.Status != "complete"
 	}
 	proc.facts.Configurations = proc.Configurations
+	proc.tagged = tagged
 }
 
 // noteUnread notes what could not be read, and refuses the procedure if it cannot do without.

@@ -50,7 +50,9 @@ type procedure struct {
 	checkpoint checkpoint.Checkpoint
 	facts      checkpoint.Facts
 	group      *inventory.Group
-	capped     bool // the rest is left for the next sweep
+	tagged     []inventory.Component // with its tag; none unless the configuration is to be unset
+	leftAlone  int                   // of tagged, those whose configuration is not unset
+	capped     bool                  // the rest is left for the next sweep
 }
 
 // MakePlan reads all about the named sessions. Nothing is changed. The error is that of the context: everything else
@@ -97,6 +99,7 @@ func (p *Plan) read(ctx context.Context) error {
 			}
 		}
 		p.readFacts(ctx, proc)
+		p.planUnset(proc)
 		p.refuseUnknown(ctx, proc)
 		p.describeSteps(proc)
 	}
@@ -231,7 +234,7 @@ func (p *Plan) describeSteps(proc *procedure) {
 		add(checkpoint.PhaseStop, "stop its Job, and wait until its Pods have gone")
 	}
 	if proc.checkpoint.Unset {
-		add(checkpoint.PhaseUnset, "unset the configuration that it has set, where nobody has set another")
+		add(checkpoint.PhaseUnset, "unset the configuration that it has set, where nobody has set another%s", p.describeUnset(proc))
 	}
 	if proc.checkpoint.Cancel {
 		add(checkpoint.PhasePurge, "restart %s, if it may have gathered something of it", p.request.Batcher)
@@ -241,6 +244,25 @@ func (p *Plan) describeSteps(proc *procedure) {
 		add(checkpoint.PhaseVerify, "verify that no Pod, no CFS session and no ghost of it comes back")
 	}
 	add(checkpoint.PhaseFinish, "delete its Job")
+}
+
+// describeUnset returns how many components are unset and left alone. It is empty for a session that still runs and is
+// to be stopped: what it sets until then is not known.
+func (p *Plan) describeUnset(proc *procedure) string {
+	if proc.Running != "" {
+		return ""
+	}
+	n := 0
+	for _, o := range p.Objects {
+		if o.Kind == policy.Component && o.Session == proc.Session {
+			n++
+		}
+	}
+	text := ": of " + countOf(n, "component")
+	if proc.leftAlone > 0 {
+		text += fmt.Sprintf("; %d with its tag are left alone", proc.leftAlone)
+	}
+	return text
 }
 
 // now returns the time of the run, as an annotation has it.

@@ -3,8 +3,8 @@ package cleanup
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,7 +23,11 @@ func (r *runner) unsetConfiguration(ctx context.Context, proc *procedure) error 
 		return err
 	}
 	var failed error
-	for configuration, ids := range r.selectComponents(proc, tagged) {
+	selected, left := proc.selectComponents(tagged)
+	for _, o := range left {
+		r.recordOutcome(o)
+	}
+	for configuration, ids := range selected {
 		r.say(proc, "unsetting configuration %s of %s", configuration, countOf(len(ids), "component"))
 		journal := func(before []inventory.Component) error { return r.journalComponents(ctx, proc, before) }
 		for id, result := range r.clients.CFS.Unset(ctx, proc.Session, configuration, ids, journal) {
@@ -40,34 +44,57 @@ func (r *runner) unsetConfiguration(ctx context.Context, proc *procedure) error 
 			}
 		}
 	}
+	for _, o := range r.report.Objects {
+		if o.Kind == policy.Component && o.Session == proc.Session && o.Outcome == "" {
+			r.recordComponent(proc, o.Name, gc.Skipped, "its tag no longer names this session", nil)
+		}
+	}
 	return failed
 }
 
-// selectComponents returns the components to unset, by their configuration, and records why others are left alone.
-func (r *runner) selectComponents(proc *procedure, tagged []inventory.Component) map[string][]string {
+// selectComponents returns the IDs of the components to unset, by their configuration, and those that are left alone.
+func (proc *procedure) selectComponents(tagged []inventory.Component) (map[string][]string, []gc.Object) {
 	var ids []string
 	for _, component := range tagged {
 		ids = append(ids, component.ID)
 	}
 	unlisted := proc.unlistedNodes(ids)
-	byConfiguration := map[string][]string{}
+	selected := map[string][]string{}
+	var left []gc.Object
 	for _, component := range tagged {
+		o := proc.component(component.ID)
 		switch {
 		case component.Fault != "":
 			// It ends nothing: otherwise one broken record would keep a session from ever being cancelled.
-			r.recordComponent(proc, component.ID, gc.Failed,
-				"what it is to be configured with cannot be read", errors.New(component.Fault))
+			o.Outcome, o.Error = gc.Failed, component.Fault
+			o.Detail = "what it is to be configured with cannot be read"
 		case component.Desired == "":
+			continue
 		case slices.Contains(unlisted, component.ID):
-			r.recordComponent(proc, component.ID, gc.Skipped, "the tag names this session, but it is not one of its nodes", nil)
+			o.Outcome, o.Detail = gc.Skipped, "the tag names this session, but it is not one of its nodes"
 		case !slices.Contains(proc.Configurations, component.Desired):
-			r.recordComponent(proc, component.ID, gc.Skipped,
-				fmt.Sprintf("its desired configuration %q is not the one that this session has set", component.Desired), nil)
+			o.Outcome = gc.Skipped
+			o.Detail = fmt.Sprintf("its desired configuration %q is not the one that this session has set", component.Desired)
 		default:
-			byConfiguration[component.Desired] = append(byConfiguration[component.Desired], component.ID)
+			selected[component.Desired] = append(selected[component.Desired], component.ID)
+			continue
+		}
+		left = append(left, o)
+	}
+	return selected, left
+}
+
+// planUnset adds the components whose configuration is to be unset to what is shown.
+func (p *Plan) planUnset(proc *procedure) {
+	selected, left := proc.selectComponents(proc.tagged)
+	proc.leftAlone = len(left)
+	for _, configuration := range slices.Sorted(maps.Keys(selected)) {
+		for _, id := range selected[configuration] {
+			o := proc.component(id)
+			o.Detail = fmt.Sprintf("its desired configuration %q is to be unset", configuration)
+			p.Objects = append(p.Objects, o)
 		}
 	}
-	return byConfiguration
 }
 
 // journalComponents writes what components had into the journal, from which it can be put back.
@@ -87,11 +114,15 @@ func (r *runner) journalComponents(ctx context.Context, proc *procedure, before 
 	return r.limits.Journal.Write(ctx, entries)
 }
 
-func (r *runner) recordComponent(proc *procedure, id string, outcome gc.Outcome, detail string, err error) {
-	o := gc.Object{
+func (proc *procedure) component(id string) gc.Object {
+	return gc.Object{
 		Kind: policy.Component, Name: id, Session: proc.Session, Verdict: policy.Delete, Reason: policy.Requested,
-		Detail: detail, Outcome: outcome,
 	}
+}
+
+func (r *runner) recordComponent(proc *procedure, id string, outcome gc.Outcome, detail string, err error) {
+	o := proc.component(id)
+	o.Outcome, o.Detail = outcome, detail
 	if err != nil {
 		o.Error = err.Error()
 	}

@@ -343,10 +343,21 @@ func TestLiveCleanSaysWhatItWouldDo(t *testing.T) {
 	if code != gc.ExitDone || d.Kind != "Plan" || len(d.Procedures) != 1 || len(d.Procedures[0].Steps) != 3 {
 		t.Fatalf("exit code %d, %+v", code, d)
 	}
+	var unset []string
 	for _, o := range d.Objects {
 		if o.Verdict != policy.Delete || o.Outcome != "" {
 			t.Errorf("%s %s: %s %s", o.Kind, o.Name, o.Verdict, o.Outcome)
 		}
+		if o.Kind == policy.Component {
+			unset = append(unset, o.Name)
+		}
+	}
+	nodes := s.World.Nodes()[:8]
+	if slices.Sort(unset); !slices.Equal(unset, nodes) {
+		t.Errorf("the configuration of %q is to be unset; expected %q", unset, nodes)
+	}
+	if step := d.Procedures[0].Steps[0].Detail; !strings.Contains(step, "of 8 components") {
+		t.Errorf("step %q", step)
 	}
 	s.same("after a dry run", s.exist(), before)
 	if s.Kube.Writes() != writes {

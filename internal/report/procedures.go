@@ -97,6 +97,7 @@ func describeNodes(nodes []string) string {
 	return count + ": " + firstNames(nodes)
 }
 
+// firstNames returns the first of some names. All of them are in the JSON.
 func firstNames(names []string) string {
 	if len(names) <= namesShown {
 		return strings.Join(names, ", ")
@@ -125,7 +126,7 @@ func (p *printer) printProcedureObject(o gc.Object) {
 // componentFate returns what became of a desired configuration, and why.
 func componentFate(o gc.Object) string {
 	switch o.Outcome {
-	case gc.Deleted:
+	case gc.Deleted, "":
 		return o.Detail
 	case gc.Failed:
 		return string(o.Outcome) + ": " + cmp.Or(o.Error, o.Detail)

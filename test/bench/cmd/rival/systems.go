@@ -47,7 +47,7 @@ func connect(limited bool) (systems, error) {
 	typed, errTyped := kubernetes.NewForConfigAndClient(config, client)
 	meta, errMeta := metadata.NewForConfigAndClient(metadata.ConfigFor(config), client)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 16
+	transport.DisableKeepAlives = true // BOS and CFS close every connection after an answer without saying so
 	return systems{
 		http: &http.Client{Transport: transport}, kube: typed, meta: meta,
 		bos: os.Getenv("BOSGC_BOS_URL") + "/v1/session", cfs: os.Getenv("BOSGC_CFS_URL") + "/v2/sessions",
