@@ -16,9 +16,12 @@ import (
 // sessionTag is the tag of a component that names the session of BOS which configured it last.
 const sessionTag = "bos_session"
 
-// chunkSize is the number of component IDs in one request: the front of CFS on older releases
-// refuses longer URLs (docs/csm.md, "Components").
-const chunkSize = 25
+// chunkSize and chunkSize3 are the numbers of component IDs in one request of versions 2 and 3: the front of CFS
+// refuses URLs of more than 4,096 bytes up to CSM 1.3, and of more than 16,384 later (docs/csm.md, "Components").
+const (
+	chunkSize  = 25
+	chunkSize3 = 400
+)
 
 // taggedPage is the number of components in a page of version 3, which has no limit of its own. From CSM 1.5
 // each page makes CFS read every component of the machine (docs/csm.md, "Components").
@@ -62,7 +65,18 @@ func (c *Client) Components(ctx context.Context, ids []string) (map[string]inven
 		}
 	}
 	all := map[string]inventory.Component{}
-	for chunk := range slices.Chunk(ids, chunkSize) {
+	if len(ids) == 0 {
+		return all, nil
+	}
+	version, err := c.version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	size := chunkSize
+	if version == "/v3" {
+		size = chunkSize3
+	}
+	for chunk := range slices.Chunk(ids, size) {
 		found, err := c.readChunk(ctx, chunk)
 		if err != nil {
 			return nil, err
@@ -74,7 +88,7 @@ func (c *Client) Components(ctx context.Context, ids []string) (map[string]inven
 	return all, nil
 }
 
-// readChunk reads at least one component and at most chunkSize: an empty filter would be for all
+// readChunk reads at least one component and at most those of one request: an empty filter would be for all
 // components of the machine.
 func (c *Client) readChunk(ctx context.Context, ids []string) (map[string]inventory.Component, error) {
 	list := strings.Join(ids, ",")

@@ -8,6 +8,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/batcher"
 	"bosgc/internal/checkpoint"
+	"bosgc/internal/inventory"
 	"bosgc/policy"
 )
 
@@ -39,7 +40,34 @@ func (r *runner) purgeBatcher(ctx context.Context) {
 	}
 	err := r.restartBatcher(ctx)
 	for _, proc := range affected {
+		if err != nil {
+			r.deleteComplete(bounded, proc)
+		}
 		r.endPhase(ctx, checkpoint.PhasePurge, proc, err)
+	}
+}
+
+// deleteComplete deletes those CFS sessions of a session that are complete, where the batcher could not be restarted.
+// It does not start these again; the others wait for the next try. What goes wrong is in the report.
+func (r *runner) deleteComplete(ctx context.Context, proc *procedure) {
+	w, err := r.readCurrent(ctx, proc.Session)
+	if err != nil || !w.Complete(inventory.SourceCFSSessions) {
+		return
+	}
+	pass := gc.NewPlan(w, r.clients, r.run, r.now())
+	for _, g := range w.Snapshot.Groups {
+		complete := map[string]bool{}
+		for _, c := range g.CFS {
+			complete[c.Name] = c.Status == "complete"
+		}
+		for _, d := range w.Judge.Group(g) {
+			if d.Kind == policy.CFSSession && complete[d.Name] {
+				pass.Add(gc.NewObject(d))
+			}
+		}
+	}
+	if _, err := r.executePass(ctx, pass); err != nil {
+		r.clients.Log.Warn("complete CFS sessions were left", "session", proc.Session, "error", err.Error())
 	}
 }
 

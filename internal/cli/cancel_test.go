@@ -136,6 +136,12 @@ func TestLiveABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
 		nodes := s.World.Nodes()
 		s.CFS.Run(simcfs.Session{Name: "batcher-00000000-0000-4000-8000-00000000000a", Configuration: "gpu-config", Limit: nodes[20], Definition: "dynamic"}, time.Now())
 		s.CFS.RemoveComponent(nodes[20])
+		const done = "batcher-00000000-0000-4000-8000-00000000000b"
+		s.CFS.Add(simcfs.Session{
+			Name: done, Configuration: "cos-config-2.4", Limit: nodes[0], Definition: "dynamic", Status: "complete",
+			Succeeded: "true", Start: "2026-01-02T03:04:05", Completion: "2026-01-02T03:05:05",
+			Tags: map[string]string{"bos_session": id},
+		})
 		code, stdout, stderr := s.run([]string{"clean", id, "--cancel", "--yes"})
 		if code != gc.ExitPartial || !strings.Contains(stdout+stderr, nodes[20]) || !strings.Contains(stdout, "cray cfs sessions delete") {
 			t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
@@ -146,6 +152,11 @@ func TestLiveABatcherThatWouldNotComeBackIsNotRestarted(t *testing.T) {
 		}
 		if len(s.life.Wants(id)) > 0 || s.life.Runs(id) {
 			t.Error("the session was not stopped before")
+		}
+		for _, c := range s.CFS.Sessions() {
+			if c.Name == done || c.Tags["bos_session"] == id && c.Status == "complete" {
+				t.Errorf("%s is complete, and is still there", c.Name)
+			}
 		}
 		// Without the cause, the procedure continues where it stopped.
 		s.CFS.Remove("batcher-00000000-0000-4000-8000-00000000000a")

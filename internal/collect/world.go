@@ -3,6 +3,7 @@ package collect
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"bosgc/internal/bos"
@@ -69,6 +70,11 @@ func SourceNames() []string {
 		inventory.SourceSessions, inventory.SourceJobs, inventory.SourceConfigMaps,
 		inventory.SourcePods, inventory.SourceCronJobs, inventory.SourceCFSSessions,
 	}
+}
+
+// Complete reports whether a source was read completely.
+func (w *World) Complete(source string) bool {
+	return slices.ContainsFunc(w.Sources, func(s inventory.Source) bool { return s.Name == source && s.Complete })
 }
 
 // Group returns what is known of a session; nil if nothing is.
