@@ -39,6 +39,9 @@ type Options struct {
 	// NoWatchCache makes the API server read every list from etcd, as older ones do. Newer ones can
 	// continue a list from memory after etcd has forgotten it.
 	NoWatchCache bool
+	// PodSecurityPolicies switches on the admission of Pods by PodSecurityPolicies, as CSM up to 1.6 does. Kubernetes
+	// had it up to 1.24. No Pod is admitted before a policy exists.
+	PodSecurityPolicies bool
 	// Audit makes the API server log every request; see Requests.
 	Audit bool
 }
@@ -183,6 +186,9 @@ func (p *Plane) startServer(t testing.TB, dir string, opts Options) error {
 		Set("advertise-address", "127.0.0.1").
 		Set("endpoint-reconciler-type", "none"). // it refuses loopback addresses
 		Disable("disable-admission-plugins")     // envtest disables ServiceAccount admission
+	if opts.PodSecurityPolicies {
+		p.env.ControlPlane.APIServer.Configure().Set("enable-admission-plugins", "NodeRestriction,PodSecurityPolicy")
+	}
 	if opts.NoWatchCache {
 		p.env.ControlPlane.APIServer.Configure().Set("watch-cache", "false")
 	}
