@@ -107,7 +107,7 @@ func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bo
 	}
 	verdicts = map[string]string{}
 	for _, o := range plan.Objects {
-		verdicts[o.Kind.String()+" "+o.Name] = o.Verdict.String() + " " + o.Reason.String()
+		verdicts[string(o.Kind)+" "+o.Name] = string(o.Verdict) + " " + string(o.Reason)
 	}
 	for _, r := range server.Requests() {
 		if r.System == "bos" {

@@ -127,7 +127,7 @@ func (x *executor) deleteIfStillDue(
 func (x *executor) sendDelete(ctx context.Context, s *sessionRun, o *Object) {
 	var existed bool
 	var err error
-	defer x.clients.Timings.Add("deleting: "+o.Kind.String(), time.Now(), 1)
+	defer x.clients.Timings.Add("deleting: "+string(o.Kind), time.Now(), 1)
 	switch o.Kind {
 	case policy.CFSSession:
 		existed, err = x.clients.CFS.Delete(ctx, o.Name)

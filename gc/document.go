@@ -42,12 +42,14 @@ type Document struct {
 	Sources    []inventory.Source   `json:"sources"`
 	List       *collect.SessionList `json:"sessionList,omitempty"`
 	Objects    []Object             `json:"objects"`
-	Summary    Summary              `json:"summary"`
-	Outcomes   map[Outcome]int      `json:"outcomes,omitempty"`   // Report only
-	Stopped    string               `json:"stopped,omitempty"`    // why a sweep ended early
-	Procedures []*Procedure         `json:"procedures,omitempty"` // of sessions that were named
-	Timings    []progress.Timing    `json:"timings,omitempty"`    // if they were wanted
-	ExitCode   int                  `json:"exitCode"`
+	// PodsWithoutJob are the Pods of BOA that have ended and whose Job is gone. They are counted, and never deleted.
+	PodsWithoutJob []string          `json:"podsWithoutJob,omitempty"`
+	Summary        Summary           `json:"summary"`
+	Outcomes       map[Outcome]int   `json:"outcomes,omitempty"`   // Report only
+	Stopped        string            `json:"stopped,omitempty"`    // why a sweep ended early
+	Procedures     []*Procedure      `json:"procedures,omitempty"` // of sessions that were named
+	Timings        []progress.Timing `json:"timings,omitempty"`    // if they were wanted
+	ExitCode       int               `json:"exitCode"`
 
 	restricted bool // its objects are those of a saved plan
 }

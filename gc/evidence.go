@@ -41,8 +41,8 @@ func (x *executor) writeJournal(ctx context.Context, s *sessionRun) error {
 			continue // it has gone, or is another one by now: the recheck before the delete will tell
 		}
 		entries = append(entries, journal.Entry{
-			At: time.Now().UTC(), Kind: o.Kind.String(), Name: o.Name, Session: o.Session,
-			Reason: o.Reason.String(), Detail: o.Detail,
+			At: time.Now().UTC(), Kind: string(o.Kind), Name: o.Name, Session: o.Session,
+			Reason: string(o.Reason), Detail: o.Detail,
 			UID: o.UID, ResourceVersion: o.ResourceVersion, Object: e.content,
 		})
 		e.journaled = true

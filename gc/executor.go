@@ -121,7 +121,7 @@ func (x *executor) logOutcome(ctx context.Context, o *Object) {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
-		slog.String("kind", o.Kind.String()), slog.String("name", o.Name), slog.String("reason", o.Reason.String()),
+		slog.String("kind", string(o.Kind)), slog.String("name", o.Name), slog.String("reason", string(o.Reason)),
 	}
 	if o.Session != "" {
 		attrs = append(attrs, slog.String("session", o.Session))

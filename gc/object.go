@@ -53,7 +53,7 @@ type Object struct {
 type Key struct{ Kind, Name string }
 
 // Key returns what identifies the object.
-func (o *Object) Key() Key { return Key{o.Kind.String(), o.Name} }
+func (o *Object) Key() Key { return Key{string(o.Kind), o.Name} }
 
 // gone reports whether the object does not exist any more.
 func (o *Object) gone() bool { return o.Outcome == Deleted || o.Outcome == Gone }

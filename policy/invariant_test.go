@@ -148,7 +148,7 @@ func deletes(decisions []Decision) map[string]bool {
 	set := map[string]bool{}
 	for _, d := range decisions {
 		if d.Verdict == Delete {
-			set[d.Kind.String()+" "+d.Name] = true
+			set[string(d.Kind)+" "+d.Name] = true
 		}
 	}
 	return set
@@ -319,12 +319,12 @@ func TestRecordsThatAreNotNeededChangeNothing(t *testing.T) {
 		}
 		want := map[string]verdict{}
 		for _, d := range asked {
-			want[d.Kind.String()+d.Name] = verdict{d.Verdict, d.Reason}
+			want[string(d.Kind)+d.Name] = verdict{d.Verdict, d.Reason}
 		}
 		for _, d := range unasked {
-			if is := (verdict{d.Verdict, d.Reason}); want[d.Kind.String()+d.Name] != is {
+			if is := (verdict{d.Verdict, d.Reason}); want[string(d.Kind)+d.Name] != is {
 				t.Errorf(
-					"%s %s: %v, but %v if BOS is asked about all", d.Kind, d.Name, is, want[d.Kind.String()+d.Name],
+					"%s %s: %v, but %v if BOS is asked about all", d.Kind, d.Name, is, want[string(d.Kind)+d.Name],
 				)
 			}
 		}

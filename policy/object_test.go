@@ -251,7 +251,7 @@ func TestOrderOfDeletion(t *testing.T) {
 		record(s2, "b", 95*day, 94*day).cfs("", 90*day, nil)
 	var got []string
 	for _, d := range w.judge(defaults) {
-		got = append(got, d.Kind.String()+" "+d.Session)
+		got = append(got, string(d.Kind)+" "+d.Session)
 	}
 	want := []string{
 		"Session " + s2, "CFSSession ", "ConfigMap " + s1, "CFSSession " + s1, "Session " + s1, "Job " + s1,

@@ -177,7 +177,7 @@ func TestTheGuardOfOneKind(t *testing.T) {
 	counts := map[string]int{}
 	for _, d := range w.judge(defaults) {
 		if d.Reason.LooksOrphaned() {
-			counts[d.Kind.String()+" "+d.Reason.String()]++
+			counts[string(d.Kind)+" "+string(d.Reason)]++
 		}
 	}
 	if want := map[string]int{"ConfigMap orphan-guard": 11, "Job orphaned": 1}; fmt.Sprint(counts) != fmt.Sprint(want) {

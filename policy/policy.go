@@ -71,8 +71,6 @@ const (
 	Component  Kind = "Component" // a component whose desired configuration is unset; shown, never judged
 )
 
-func (k Kind) String() string { return string(k) }
-
 // UnmarshalText refuses unknown kinds: a saved plan must not be taken for something that it does not say.
 func (k *Kind) UnmarshalText(text []byte) (err error) {
 	*k, err = parse("kind", text, append(Kinds(), Component))

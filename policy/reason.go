@@ -16,8 +16,6 @@ const (
 	Unknown Verdict = "unknown" // nothing is done, and it is counted
 )
 
-func (v Verdict) String() string { return string(v) }
-
 // UnmarshalText refuses unknown verdicts.
 func (v *Verdict) UnmarshalText(text []byte) (err error) {
 	*v, err = parse("verdict", text, []Verdict{Delete, Keep, Unknown})
@@ -55,8 +53,6 @@ const (
 	BadData            Reason = "bad-data"
 	ClockSkew          Reason = "clock-skew"
 )
-
-func (r Reason) String() string { return string(r) }
 
 // UnmarshalText refuses unknown reasons.
 func (r *Reason) UnmarshalText(text []byte) (err error) {

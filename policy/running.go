@@ -5,18 +5,20 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/margin"
 )
 
 // activity is what the Jobs and Pods of a session say about whether it still runs. BOS's own
 // fields "complete" and "in_progress" have no part in it: up to CSM 1.3.1 both are always
 // false, also while a session runs (docs/csm.md, "Fields that lie").
 type activity struct {
-	running   string    // what is running, for a person; empty if nothing is
-	unread    string    // a Job that only its Pods could tell about, and they were not read
-	finished  time.Time // when the last Job finished
-	failed    bool      // that Job has failed
-	badEnd    string    // says which Job has finished at no known time; empty if none has
-	exactJobs int       // Jobs of exact shape
+	running   string         // what is running, for a person; empty if nothing is
+	hanging   *inventory.Pod // was deleted and has not ended; nil if there is none
+	unread    string         // a Job that only its Pods could tell about, and they were not read
+	finished  time.Time      // when the last Job finished
+	failed    bool           // that Job has failed
+	badEnd    string         // says which Job has finished at no known time; empty if none has
+	exactJobs int            // Jobs of exact shape
 }
 
 // activityOf looks at everything that could still do work for a session. A stopped Job could be started again by
@@ -30,6 +32,9 @@ func activityOf(g *inventory.Group, cancelled bool) activity {
 		// default of the API for Jobs, a Job leaves its Pods at work.
 		if !pod.Over && !pod.Boa.Terminated {
 			a.running = "Pod " + pod.Name
+			if pod.Deleted.Known() {
+				a.hanging = &pod
+			}
 		}
 	}
 	for _, job := range jobs {
@@ -125,5 +130,10 @@ func (j *Judge) running(f *facts) *ruling {
 	if f.activity.running == "" {
 		return nil
 	}
-	return keep(Running, f.activity.running+" still runs or may run again")
+	text := f.activity.running + " still runs or may run again"
+	if pod := f.activity.hanging; pod != nil && j.now.Sub(pod.Deleted.At()) > margin.PodHangs {
+		text += fmt.Sprintf("; Pod %s has been Terminating since %s: if its node is lost and will not come back, "+
+			"kubectl delete pod %s --force", pod.Name, pod.Deleted.At().Format(time.RFC3339), pod.Name)
+	}
+	return keep(Running, text)
 }

@@ -107,7 +107,7 @@ func (r *runner) journalComponents(ctx context.Context, proc *procedure, before 
 		}
 		entries = append(entries, journal.Entry{
 			At: time.Now().UTC(), Kind: journal.Component, Name: component.ID, Session: proc.Session,
-			Reason: policy.Requested.String(), Detail: "its desired configuration was unset", Object: was,
+			Reason: string(policy.Requested), Detail: "its desired configuration was unset", Object: was,
 		})
 	}
 	r.report.Changed = true

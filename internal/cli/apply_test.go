@@ -147,7 +147,7 @@ func TestWhatHasChangedSinceItWasSavedStays(t *testing.T) {
 	planned := map[string]bool{}
 	for _, o := range plan.Objects {
 		if o.Verdict == policy.Delete {
-			planned[name(o.Kind.String(), o.Name)] = true
+			planned[name(string(o.Kind), o.Name)] = true
 		}
 	}
 	for o := range gone(before, s.exist()) {
@@ -239,7 +239,7 @@ func TestAPlanThatIsRefused(t *testing.T) {
 	var victim string
 	for _, o := range plan.Objects {
 		if o.Verdict == policy.Delete {
-			victim = name(o.Kind.String(), `"`+o.Name+`"`)
+			victim = name(string(o.Kind), `"`+o.Name+`"`)
 			break
 		}
 	}
@@ -447,7 +447,7 @@ func TestApplyWithASourceAway(t *testing.T) {
 				t.Error("the plan has nothing that depends on it: this test proves nothing")
 			}
 			for o := range gone(before, s.exist()) {
-				if strings.HasPrefix(o, kind.String()+" ") {
+				if strings.HasPrefix(o, string(kind)+" ") {
 					t.Errorf("%s was deleted", o)
 				}
 			}

@@ -30,7 +30,7 @@ func (s *system) explained(object string, extra ...string) (e explain.Explanatio
 func oneOfEach(d gc.Document) (all []gc.Object) {
 	seen := map[[2]string]bool{}
 	for _, o := range d.Objects {
-		if key := [2]string{o.Kind.String(), o.Reason.String()}; !seen[key] {
+		if key := [2]string{string(o.Kind), string(o.Reason)}; !seen[key] {
 			seen[key] = true
 			all = append(all, o)
 		}
@@ -50,7 +50,7 @@ func TestAnExplanationAgreesWithThePlan(t *testing.T) {
 			d, _ := s.document([]string{"plan"})
 			before := s.exist()
 			for _, o := range oneOfEach(d) {
-				e, code := s.explained(o.Kind.String() + "/" + o.Name)
+				e, code := s.explained(string(o.Kind) + "/" + o.Name)
 				if code != gc.ExitDone || e.Object.Verdict != o.Verdict || e.Object.Reason != o.Reason || e.Object.Detail != o.Detail {
 					t.Errorf("%s %s: exit code %d, %s %s (%s), planned %s %s (%s)", o.Kind, o.Name, code, e.Object.Verdict, e.Object.Reason, e.Object.Detail, o.Verdict, o.Reason, o.Detail)
 				}
@@ -64,7 +64,7 @@ func TestAnExplanationAgreesWithThePlan(t *testing.T) {
 						t.Errorf("%d wide: %s", n, line)
 					}
 				}
-				if !strings.Contains(stdout, o.Name) || !strings.Contains(stdout, o.Reason.String()) {
+				if !strings.Contains(stdout, o.Name) || !strings.Contains(stdout, string(o.Reason)) {
 					t.Errorf("name or reason is missing:\n%s", stdout)
 				}
 			}
@@ -92,7 +92,7 @@ func TestAllThatIsLinkedIsNamedWithItsEvidence(t *testing.T) {
 	var parts []string
 	for _, o := range d.Objects {
 		if o.Session == id {
-			parts = append(parts, name(o.Kind.String(), o.Name))
+			parts = append(parts, name(string(o.Kind), o.Name))
 		}
 	}
 	if len(parts) < 4 {

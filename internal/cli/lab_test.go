@@ -166,7 +166,7 @@ func (s *system) agree(d gc.Document) {
 	s.t.Helper()
 	got := map[string]string{}
 	for _, o := range d.Objects {
-		got[name(o.Kind.String(), o.Name)] = fmt.Sprintf("%s %s (%s)", o.Verdict, o.Reason, o.Detail)
+		got[name(string(o.Kind), o.Name)] = fmt.Sprintf("%s %s (%s)", o.Verdict, o.Reason, o.Detail)
 	}
 	for _, o := range s.World.Truth() {
 		key, want := name(o.Kind, o.Name), o.Verdict+" "+o.Reason

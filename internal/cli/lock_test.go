@@ -210,7 +210,7 @@ func TestASweepThatLosesItsLockStops(t *testing.T) {
 	}
 	left := s.exist()
 	for _, o := range d.Objects {
-		if gone := !left[name(o.Kind.String(), o.Name)]; gone != (o.Outcome == gc.Deleted) {
+		if gone := !left[name(string(o.Kind), o.Name)]; gone != (o.Outcome == gc.Deleted) {
 			t.Errorf("%s %s: outcome %q, gone %v", o.Kind, o.Name, o.Outcome, gone)
 		}
 	}
@@ -352,7 +352,7 @@ func TestAJournalThatFailsInTheMiddleStopsTheSweep(t *testing.T) {
 					has[name(e.Kind, e.Name)] = true
 				}
 				for _, o := range d.Objects {
-					if o.Outcome == gc.Deleted && !has[name(o.Kind.String(), o.Name)] {
+					if o.Outcome == gc.Deleted && !has[name(string(o.Kind), o.Name)] {
 						t.Errorf("%s %s was deleted but is not in the journal", o.Kind, o.Name)
 					}
 				}

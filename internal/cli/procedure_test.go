@@ -31,7 +31,7 @@ func TestManualProcedureForACompletedSession(t *testing.T) {
 			collected := map[string][]string{} // by session: what is to be deleted with it
 			for _, o := range plan.Objects {
 				if o.Verdict == policy.Delete && o.Session != "" {
-					collected[o.Session] = append(collected[o.Session], o.Kind.String())
+					collected[o.Session] = append(collected[o.Session], string(o.Kind))
 				}
 			}
 			if len(collected) == 0 {

@@ -105,7 +105,7 @@ func TestRestoreOfASweep(t *testing.T) {
 		if o.Outcome != gc.Deleted {
 			continue
 		}
-		gone[o.Kind.String()]++
+		gone[string(o.Kind)]++
 		was, is := before[o.Name], back[o.Name]
 		if o.Kind == policy.ConfigMap && (is.Name == "" || !maps.Equal(was.Data, is.Data) || !maps.EqualFunc(was.BinaryData, is.BinaryData, bytes.Equal) || !maps.Equal(was.Annotations, is.Annotations)) {
 			t.Errorf("%s is %+v and was %+v", o.Name, is, was)

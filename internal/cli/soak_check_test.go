@@ -111,7 +111,7 @@ func (s *soakWorld) checkReport(run soakRun) {
 	left := s.exist()
 	for _, o := range run.document.Objects {
 		gone := o.Outcome == gc.Deleted || o.Outcome == gc.Gone
-		if key := name(o.Kind.String(), o.Name); gone && left[key] {
+		if key := name(string(o.Kind), o.Name); gone && left[key] {
 			s.violate("%s is reported as %s but is still there", key, o.Outcome)
 		}
 	}

@@ -205,10 +205,10 @@ func TestSourceThatFails(t *testing.T) {
 				}
 			}
 			for _, kind := range tt.goes {
-				if gone[kind.String()] == 0 {
+				if gone[string(kind)] == 0 {
 					t.Errorf("no %s was deleted, although none depends on what failed", kind)
 				}
-				delete(gone, kind.String())
+				delete(gone, string(kind))
 			}
 			for kind, n := range gone {
 				t.Errorf("%d of kind %s were deleted, although they depend on what failed", n, kind)
@@ -248,7 +248,7 @@ func TestWhatChangesMeanwhileIsSkipped(t *testing.T) {
 		if o.Kind != policy.ConfigMap && o.Outcome != gc.Waiting {
 			t.Errorf("%s %s: outcome %q, want waiting: the ConfigMap that leads from it stays", o.Kind, o.Name, o.Outcome)
 		}
-		if !left[name(o.Kind.String(), o.Name)] {
+		if !left[name(string(o.Kind), o.Name)] {
 			t.Errorf("%s %s is gone", o.Kind, o.Name)
 		}
 	}
@@ -281,7 +281,7 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 		d, _ := s.document([]string{"sweep"}, "BOSGC_KUBE_CONCURRENCY=1", "BOSGC_CFS_CONCURRENCY=1", "BOSGC_BOS_CONCURRENCY=1")
 		left := s.exist()
 		for _, o := range d.Objects {
-			if o.Session == victim.Session && o.Verdict == policy.Delete && !left[name(o.Kind.String(), o.Name)] {
+			if o.Session == victim.Session && o.Verdict == policy.Delete && !left[name(string(o.Kind), o.Name)] {
 				t.Errorf("%s %s is gone (%s), although its session was protected before", o.Kind, o.Name, o.Outcome)
 			}
 		}
@@ -306,7 +306,7 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 		session := find(t, d, policy.CFSSession, victim).Session
 		left := s.exist()
 		for _, o := range d.Objects {
-			if o.Session == session && o.Name != victim && o.Kind != policy.ConfigMap && o.Verdict == policy.Delete && !left[name(o.Kind.String(), o.Name)] {
+			if o.Session == session && o.Name != victim && o.Kind != policy.ConfigMap && o.Verdict == policy.Delete && !left[name(string(o.Kind), o.Name)] {
 				t.Errorf("%s %s is gone (%s), although its session was protected before", o.Kind, o.Name, o.Outcome)
 			}
 		}
@@ -353,7 +353,7 @@ func TestALoginPageDeletesNothing(t *testing.T) {
 		d, code := s.document([]string{"sweep"})
 		left := s.exist()
 		for _, o := range d.Objects {
-			if o.Outcome == gc.Deleted && left[name(o.Kind.String(), o.Name)] {
+			if o.Outcome == gc.Deleted && left[name(string(o.Kind), o.Name)] {
 				t.Errorf("%s %s is reported as deleted and still there", o.Kind, o.Name)
 			}
 		}
@@ -409,7 +409,7 @@ func TestWhatIsStartedDuringTheSweepIsSeen(t *testing.T) {
 	d, _ := s.document([]string{"sweep"})
 	left := s.exist()
 	for _, o := range d.Objects {
-		if o.Session == victim.Session && !left[name(o.Kind.String(), o.Name)] {
+		if o.Session == victim.Session && !left[name(string(o.Kind), o.Name)] {
 			t.Errorf("%s %s is gone (%s), although a Pod works for its session", o.Kind, o.Name, o.Outcome)
 		}
 	}
@@ -658,7 +658,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	}
 	left := s.exist()
 	for _, o := range d.Objects {
-		if gone := !left[name(o.Kind.String(), o.Name)]; gone != (o.Outcome == gc.Deleted) {
+		if gone := !left[name(string(o.Kind), o.Name)]; gone != (o.Outcome == gc.Deleted) {
 			t.Errorf("%s %s: outcome %q, gone %v", o.Kind, o.Name, o.Outcome, gone)
 		}
 	}

@@ -191,7 +191,7 @@ func (x *explainer) addTied() {
 	}
 	for _, d := range x.world.Judge.Group(x.group) {
 		if d.Kind != x.Object.Kind || d.Name != x.Object.Name {
-			x.Linked = append(x.Linked, Tied{d.Kind.String(), d.Name, evidence[d.Kind](d.Name), d.Verdict, d.Reason})
+			x.Linked = append(x.Linked, Tied{string(d.Kind), d.Name, evidence[d.Kind](d.Name), d.Verdict, d.Reason})
 		}
 	}
 	for _, pod := range pods {

@@ -137,8 +137,8 @@ func (x *explainer) setEligible() {
 	for _, r := range x.keepingRules() {
 		if !r.EligibleAt.IsZero() {
 			latest = later(latest, r.EligibleAt)
-		} else if !slices.Contains(others, r.Reason.String()) {
-			others = append(others, r.Reason.String())
+		} else if !slices.Contains(others, string(r.Reason)) {
+			others = append(others, string(r.Reason))
 		}
 	}
 	switch {

@@ -20,6 +20,26 @@ type Seen struct {
 	Evidence   Evidence
 }
 
+// PodsWithoutJob returns the names of the Pods of BOA that have ended and whose Job is gone, sorted. A Job that is deleted
+// with the propagation policy Orphan, the default of its API, leaves them behind for ever.
+func (s *Seen) PodsWithoutJob() []string {
+	if !s.Evidence.Jobs || !s.Evidence.Pods {
+		return nil
+	}
+	jobs := make(map[string]bool, len(s.Jobs))
+	for _, job := range s.Jobs {
+		jobs[job.Name] = true
+	}
+	var names []string
+	for _, pod := range s.Pods {
+		if pod.Over && !jobs[pod.Job] {
+			names = append(names, pod.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Snapshot is what one run saw, joined. Until everything has answered, its groups are replaced by ones of which more is
 // known.
 type Snapshot struct {

@@ -1,6 +1,9 @@
 package inventory
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 const (
 	idA = "00000001-0000-4000-8000-000000000000"
@@ -94,5 +97,23 @@ func TestWhatIsNotListedIsUnknownWithoutACompleteList(t *testing.T) {
 	s := Join(Seen{Jobs: []Job{{Name: "boa-x", Session: idA}}})
 	if got := s.Groups[0].Listed; got != Unknown {
 		t.Errorf("listed: %v", got)
+	}
+}
+
+func TestPodsWithoutJob(t *testing.T) {
+	seen := Seen{
+		Jobs: []Job{{Name: "boa-1"}},
+		Pods: []Pod{
+			{Name: "d", Over: true}, {Name: "c", Job: "boa-2"}, {Name: "b", Job: "boa-2", Over: true},
+			{Name: "a", Job: "boa-1", Over: true},
+		},
+		Evidence: Evidence{Jobs: true, Pods: true},
+	}
+	if got := seen.PodsWithoutJob(); !slices.Equal(got, []string{"b", "d"}) {
+		t.Errorf("%q", got)
+	}
+	seen.Evidence.Jobs = false
+	if got := seen.PodsWithoutJob(); got != nil {
+		t.Errorf("%q, although the Jobs were not all read", got)
 	}
 }

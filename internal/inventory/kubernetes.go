@@ -43,6 +43,7 @@ type Pod struct {
 	Job     string // label job-name; empty if it has none
 	Session string // variable SESSION_ID of the container boa
 	Over    bool   // phase Succeeded or Failed
+	Deleted Stamp  // when it should have ended after somebody deleted it; Missing if nobody has
 	Boa     Container
 	// OthersRun reports whether a container other than boa has not terminated: the mesh proxy,
 	// where nothing on the system ends it (docs/csm.md, "The mesh proxy").

@@ -97,6 +97,9 @@ func projectPod(pod *corev1.Pod) (found inventory.Pod, ours bool) {
 	if id, ok := strings.CutPrefix(job, jobPrefix); ok && found.Session == "" && inventory.IsSessionID(id) {
 		found.Session = id
 	}
+	if pod.DeletionTimestamp != nil {
+		found.Deleted = inventory.KnownStamp(pod.DeletionTimestamp.Time)
+	}
 	for _, status := range pod.Status.ContainerStatuses {
 		ended := status.State.Terminated
 		switch {

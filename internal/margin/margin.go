@@ -77,6 +77,9 @@ const (
 	// ready: Kubernetes gives each 30 seconds, the batcher uses all of them, and a kubelet, a node or a
 	// registry may be slow.
 	PodsEnd = 5 * time.Minute
+	// PodHangs is how long after the end of its grace period a Pod that was deleted is said to hang: its node
+	// does not answer, and Kubernetes waits for it for ever.
+	PodHangs = 2 * time.Minute
 	// BatcherScaleUp bounds the attempts to scale the batcher up again, also after a run was told to stop:
 	// while it is down, no node of the machine is configured.
 	BatcherScaleUp = 20 * time.Second

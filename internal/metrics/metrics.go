@@ -120,16 +120,16 @@ func (m *Metrics) createSeries() {
 	for _, kind := range policy.Kinds() {
 		for _, verdict := range policy.Verdicts() {
 			for _, reason := range policy.Reasons(verdict) {
-				m.objects.WithLabelValues(kind.String(), verdict.String(), reason.String())
+				m.objects.WithLabelValues(string(kind), string(verdict), string(reason))
 			}
 		}
 		for _, reason := range policy.Reasons(policy.Delete) {
-			m.deleted.WithLabelValues(kind.String(), reason.String())
+			m.deleted.WithLabelValues(string(kind), string(reason))
 		}
 		for _, vec := range []*prometheus.GaugeVec{m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog} {
-			vec.WithLabelValues(kind.String())
+			vec.WithLabelValues(string(kind))
 		}
-		m.failures.WithLabelValues(kind.String())
+		m.failures.WithLabelValues(string(kind))
 	}
 	for _, source := range collect.SourceNames() {
 		m.complete.WithLabelValues(source)
@@ -192,7 +192,7 @@ func (m *Metrics) RecordSweep(d gc.Document, now time.Time) {
 	}
 	// Gauges are set at the end and never reset in between: a scrape must not see half a sweep.
 	for kind, t := range tallies {
-		m.setTally(kind.String(), t)
+		m.setTally(string(kind), t)
 	}
 	m.recordSources(d)
 	m.swept = true
@@ -203,7 +203,7 @@ func (m *Metrics) setTally(kind string, t *tally) {
 	for _, verdict := range policy.Verdicts() {
 		for _, reason := range policy.Reasons(verdict) {
 			n := t.objects[verdictReason{verdict, reason}]
-			m.objects.WithLabelValues(kind, verdict.String(), reason.String()).Set(float64(n))
+			m.objects.WithLabelValues(kind, string(verdict), string(reason)).Set(float64(n))
 		}
 	}
 	m.orphans.WithLabelValues(kind).Set(float64(t.orphans))
@@ -232,9 +232,9 @@ func (m *Metrics) recordSources(d gc.Document) {
 func (m *Metrics) recordOutcome(o gc.Object) {
 	switch o.Outcome {
 	case gc.Deleted:
-		m.deleted.WithLabelValues(o.Kind.String(), o.Reason.String()).Inc()
+		m.deleted.WithLabelValues(string(o.Kind), string(o.Reason)).Inc()
 	case gc.Failed:
-		m.failures.WithLabelValues(o.Kind.String()).Inc()
+		m.failures.WithLabelValues(string(o.Kind)).Inc()
 	default:
 	}
 }

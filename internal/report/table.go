@@ -2,6 +2,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -39,6 +40,11 @@ func Table(w io.Writer, d gc.Document, v View) error {
 		}
 	}
 	p.printCounts(d.Objects, shown)
+	if n := len(d.PodsWithoutJob); n > 0 {
+		p.out.WriteByte('\n')
+		p.wrap(fmt.Sprintf("Pods of BOA that have ended and have no Job any more: %d (%s). bosgc deletes no Pods; "+
+			"to delete one: kubectl -n %s delete pod NAME", n, firstNames(d.PodsWithoutJob), cmp.Or(d.Namespace, "NAMESPACE")), "")
+	}
 	for _, s := range sectionsOf(shown) {
 		if err := p.printSection(w, s); err != nil {
 			return err

@@ -59,6 +59,15 @@ func TestTableFits80Columns(t *testing.T) {
 	}
 }
 
+func TestTableCountsPodsWithoutJob(t *testing.T) {
+	d := document()
+	d.Namespace, d.PodsWithoutJob = "services", []string{"boa-1-a", "boa-2-b"}
+	if text := table(t, d, false); !strings.Contains(text, "have no Job any more: 2 (boa-1-a, boa-2-b)") ||
+		!strings.Contains(text, "kubectl -n services delete pod") {
+		t.Error(text)
+	}
+}
+
 func TestTableShowsWhatMattersFirst(t *testing.T) {
 	text := table(t, document(), false)
 	last := -1

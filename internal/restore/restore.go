@@ -86,9 +86,9 @@ type Plan struct {
 
 // impossibleReasons says of each kind that is never put back why not.
 var impossibleReasons = map[string]string{
-	policy.Job.String():        "a Job is never made again: it would boot nodes",
-	policy.Session.String():    "BOS takes no session back: asked for one, it would start a new one",
-	policy.CFSSession.String(): "CFS takes no session back: a new one would run its Ansible again",
+	string(policy.Job):        "a Job is never made again: it would boot nodes",
+	string(policy.Session):    "BOS takes no session back: asked for one, it would start a new one",
+	string(policy.CFSSession): "CFS takes no session back: a new one would run its Ansible again",
 }
 
 // MakePlan holds a journal against what there is now. Nothing is changed. What cannot be read now
@@ -154,7 +154,7 @@ func newSteps(entries []journal.Entry) []Step {
 // decide sets what is done about one object.
 func decide(ctx context.Context, clients collect.Clients, s *Step) {
 	switch s.Kind {
-	case policy.ConfigMap.String():
+	case string(policy.ConfigMap):
 		decideConfigMap(ctx, clients, s)
 	case journal.Component:
 		decideComponent(ctx, clients, s)

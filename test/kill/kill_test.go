@@ -157,7 +157,7 @@ func (s *site) confirms(d gc.Document, now map[string]bool) bool {
 	waits := map[string]bool{}
 	for _, o := range d.Objects {
 		if o.Kind == policy.ConfigMap && o.Reason == policy.AwaitingConfirmation {
-			waits[o.Kind.String()+" "+o.Name] = true
+			waits[string(o.Kind)+" "+o.Name] = true
 		}
 	}
 	left := 0

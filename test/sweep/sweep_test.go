@@ -99,8 +99,8 @@ func TestSweepOfARealCluster(t *testing.T) {
 			t.Errorf("exit code %d, sources %+v", code, d.Sources)
 		}
 		for _, o := range d.Objects {
-			key := o.Kind.String() + " " + o.Name
-			if got := o.Verdict.String() + " " + o.Reason.String(); got != truth[key].Verdict+" "+truth[key].Reason {
+			key := string(o.Kind) + " " + o.Name
+			if got := string(o.Verdict) + " " + string(o.Reason); got != truth[key].Verdict+" "+truth[key].Reason {
 				t.Errorf("%s: %s (%s), want %s %s", key, got, o.Detail, truth[key].Verdict, truth[key].Reason)
 			}
 		}
