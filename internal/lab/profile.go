@@ -80,10 +80,14 @@ func profileOf(csm string) (Profile, error) {
 	return profiles[i], nil
 }
 
+// cfsVersions holds the version of the CFS API in each release.
+var cfsVersions = map[string]string{
+	"1.0": "1.6.35", "1.2": "1.10.3", "1.3.1": "1.11.2", "1.4": "1.12.9", "1.5": "1.18.6", "1.6": "1.20.2",
+}
+
 // cfs returns the options of the release's CFS.
 func (p Profile) cfs(pageSize int, batcher simcfs.BatcherOptions) simcfs.Options {
 	return simcfs.Options{
-		V3: p.CFSv3, V2PageLimit: p.CFSv3, PageSize: pageSize, FilterPatch: p.CFSFilterPatch,
-		TagsStick: p.CFSTagsStick, RebuildCrashes: p.BatcherCrashes, Batcher: batcher,
+		Version: cfsVersions[p.CSM], PageSize: pageSize, RebuildCrashes: p.BatcherCrashes, Batcher: batcher,
 	}
 }
