@@ -56,9 +56,6 @@ func (s *Server) postSession(w http.ResponseWriter, r request) {
 	if r.v3 {
 		session.Configuration, session.Limit = body.ConfigurationV3, body.LimitV3
 	}
-	if bad == nil && body.Target == nil && !s.release.defaultTarget {
-		bad = internalError
-	}
 	if bad == nil && body.Target != nil {
 		session.Definition = cmp.Or(body.Target.Definition, "dynamic")
 		for _, group := range body.Target.Groups {
@@ -72,6 +69,9 @@ func (s *Server) postSession(w http.ResponseWriter, r request) {
 		bad = &problem{
 			http.StatusBadRequest, "Invalid configuration", "No configurations exist named " + session.Configuration,
 		}
+	}
+	if bad == nil && body.Target == nil && !s.release.defaultTarget {
+		bad = internalError
 	}
 	if bad != nil {
 		bad.write(w)
