@@ -20,9 +20,18 @@ func (s *Server) readAll(records int) {
 	if !s.options.RealCosts || !s.release.v3 {
 		return
 	}
+	cost := time.Duration(records) * recordCost
+	s.readingTime += cost
 	s.mu.Unlock()
-	time.Sleep(time.Duration(records) * recordCost)
+	time.Sleep(cost)
 	s.mu.Lock()
+}
+
+// ReadingTime returns how long CFS has spent with reading so far, which is nothing without RealCosts.
+func (s *Server) ReadingTime() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.readingTime
 }
 
 // RecordsRead returns how many records CFS has read for requests so far.

@@ -72,6 +72,7 @@ type Server struct {
 	configurations map[string]configuration
 	danger         []string
 	recordsRead    int
+	readingTime    time.Duration
 
 	active       map[string]time.Time // pending and running sessions, with the time of their last change
 	made         []Made
