@@ -167,8 +167,9 @@ func (s *Server) layerFrom(body any) Layer {
 // patchComponents accepts a list of patches; if one has an unknown ID none is applied. From CSM 1.4 it also accepts one
 // patch with filters, and empty filters match every component of the machine.
 func (s *Server) patchComponents(w http.ResponseWriter, r request) {
-	body, bad := decodeBody[any](r.Request)
+	body, _ := decodeBody[any](r.Request) // nil if it is no JSON
 	var patches []componentPatch
+	var bad *problem
 	switch body := body.(type) {
 	case []any:
 		patches, bad = s.patchesOf(body, r.v3)

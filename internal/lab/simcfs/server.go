@@ -53,8 +53,8 @@ type Options struct {
 	PageSize       int    // option default_page_size; 0: 1000
 	RebuildCrashes bool   // a batcher that cannot rebuild is dead; otherwise it tries for ever
 	Batcher        BatcherOptions
-	// RealCosts makes lists, filters and patches with filters take as long as on CSM 1.5 and later (docs/csm.md, "CFS
-	// lists"). Older releases cost nothing.
+	// RealCosts makes lists, filters and patches with filters take as long as on CSM 1.5 and later, where each reads every
+	// record of its kind. Older releases cost nothing.
 	RealCosts bool
 }
 
