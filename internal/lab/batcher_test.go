@@ -60,7 +60,7 @@ func TestFailedConfigurationsAreTriedThreeTimes(t *testing.T) {
 	if got := categories(t, server, id, "configure"); got["failed"] != 2 || got["succeeded"] != 2 {
 		t.Errorf("%v", got)
 	}
-	body := mustAsk(t, "GET", server.URL("cfs")+"/v3/components/"+nodes[1]).json(t)
+	body := mustAsk(t, "GET", server.URL("cfs")+"/v3/components/"+nodes[1]+"?state_details=true").json(t)
 	layer := body["state"].([]any)[0].(map[string]any)
 	if layer["status"] != "failed" || layer["session_name"] != made[2].Name {
 		t.Errorf("%v", layer)
@@ -296,14 +296,15 @@ func TestRemovingTag(t *testing.T) {
 }
 
 func TestBatcherOptionsAreServedInBothNames(t *testing.T) {
-	server := start(t, lab.Options{CSM: "1.5", Seed: 1}, lab.ServerOptions{Batcher: simcfs.BatcherOptions{BatchSize: 7}})
+	batcher := simcfs.BatcherOptions{BatchSize: 7, CheckInterval: 2, RetryPolicy: 4, MaxBackoff: 90}
+	server := start(t, lab.Options{CSM: "1.5", Seed: 1}, lab.ServerOptions{Batcher: batcher})
 	v2 := mustAsk(t, "GET", server.URL("cfs")+"/v2/options").json(t)
 	v3 := mustAsk(t, "GET", server.URL("cfs")+"/v3/options").json(t)
 	for names, want := range map[[2]string]float64{
 		{"batchSize", "batch_size"}:                                   7,
 		{"batchWindow", "batch_window"}:                               60,
-		{"batcherCheckInterval", "batcher_check_interval"}:            10,
-		{"defaultBatcherRetryPolicy", "default_batcher_retry_policy"}: 3, {"batcherMaxBackoff", "batcher_max_backoff"}: 3600,
+		{"batcherCheckInterval", "batcher_check_interval"}:            2,
+		{"defaultBatcherRetryPolicy", "default_batcher_retry_policy"}: 4, {"batcherMaxBackoff", "batcher_max_backoff"}: 90,
 	} {
 		if v2[names[0]] != want || v3[names[1]] != want {
 			t.Errorf("%v: %v, %v", names, v2[names[0]], v3[names[1]])

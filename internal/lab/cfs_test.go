@@ -79,8 +79,14 @@ func TestCFSDelete(t *testing.T) {
 				t.Errorf("%s: DELETE %d: %+v", csm, i, got)
 			}
 		}
-		if got := mustAsk(t, "GET", cfs+"/sessions/"+name); got.json(t)["title"] != "Session not found." {
+		title := map[string]string{"1.2": "Session could not found.", "1.5": "Session not found."}[csm]
+		if got := mustAsk(t, "GET", cfs+"/sessions/"+name); got.json(t)["title"] != title {
 			t.Errorf("%s: %+v", csm, got)
+		}
+		for _, session := range server.CFS.Sessions() {
+			if session.NoStart { // one of them fails every filter
+				server.CFS.Remove(session.Name)
+			}
 		}
 		before := len(server.CFS.Names())
 		mustAsk(t, "DELETE", cfs+"/sessions")

@@ -25,8 +25,6 @@ type Profile struct {
 	BOSWorkers     int
 	BOSWorkerLife  time.Duration // after which a stuck worker is killed; 0: never
 	CFSv3          bool
-	CFSFilterPatch bool // CFS accepts a PATCH with filters
-	CFSTagsStick   bool // a PATCH that removes a tag is a 500
 	BatcherCrashes bool // a batcher that cannot rebuild is dead; otherwise it tries for ever
 	JobTTL         bool // Kyverno removes Jobs three days after they finished
 	LegacyIDs      bool // sessions from before UUIDs may still be listed
@@ -36,11 +34,11 @@ var profiles = []Profile{
 	{
 		CSM: "1.0", Kubernetes: "1.19.9", BOS: "1.7.109", BOSv1: true, TemplateKey: "templateUuid",
 		Created201: true, BOSWorkers: 1, BOSWorkerLife: 5 * time.Minute, LegacyIDs: true,
-		CFSTagsStick: true, BatcherCrashes: true,
+		BatcherCrashes: true,
 	},
 	{
 		CSM: "1.2", Kubernetes: "1.20.13", BOS: "1.10.23", BOSv1: true, TemplateKey: "templateName",
-		BOSWorkers: 128, LegacyIDs: true, CFSTagsStick: true, BatcherCrashes: true,
+		BOSWorkers: 128, LegacyIDs: true, BatcherCrashes: true,
 	},
 	{
 		CSM: "1.3.1", Kubernetes: "1.21.12", CronJobV1: true, Suspend: true, BOS: "2.0.7", BOSv1: true, BOSv2: true,
@@ -49,16 +47,16 @@ var profiles = []Profile{
 	{
 		CSM: "1.4", Kubernetes: "1.21.12", CronJobV1: true, Suspend: true, BOS: "2.0.47", BOSv1: true, BOSv2: true,
 		TemplateKey: "templateName", HonestComplete: true, BOSWorkers: 128, BOSWorkerLife: 30 * time.Second,
-		CFSFilterPatch: true, JobTTL: true,
+		JobTTL: true,
 	},
 	{
 		CSM: "1.5", Kubernetes: "1.22.13", CronJobV1: true, Suspend: true, BOS: "2.10.13", BOSv1: true, BOSv2: true,
 		TemplateKey: "templateName", HonestComplete: true, RefuseTenants: true, BOSWorkers: 128,
-		CFSv3: true, CFSFilterPatch: true, JobTTL: true,
+		CFSv3: true, JobTTL: true,
 	},
 	{
 		CSM: "1.6", Kubernetes: "1.24.17", CronJobV1: true, Suspend: true, BOS: "2.30.5", BOSv2: true, BOSWorkers: 128,
-		CFSv3: true, CFSFilterPatch: true, JobTTL: true,
+		CFSv3: true, JobTTL: true,
 	},
 }
 
@@ -80,10 +78,14 @@ func profileOf(csm string) (Profile, error) {
 	return profiles[i], nil
 }
 
+// cfsVersions holds the version of the CFS API in each release.
+var cfsVersions = map[string]string{
+	"1.0": "1.6.35", "1.2": "1.10.3", "1.3.1": "1.11.2", "1.4": "1.12.9", "1.5": "1.18.6", "1.6": "1.20.2",
+}
+
 // cfs returns the options of the release's CFS.
 func (p Profile) cfs(pageSize int, batcher simcfs.BatcherOptions) simcfs.Options {
 	return simcfs.Options{
-		V3: p.CFSv3, V2PageLimit: p.CFSv3, PageSize: pageSize, FilterPatch: p.CFSFilterPatch,
-		TagsStick: p.CFSTagsStick, RebuildCrashes: p.BatcherCrashes, Batcher: batcher,
+		Version: cfsVersions[p.CSM], PageSize: pageSize, RebuildCrashes: p.BatcherCrashes, Batcher: batcher,
 	}
 }

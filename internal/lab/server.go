@@ -31,6 +31,8 @@ type ServerOptions struct {
 	TokenLife time.Duration // default 1 hour
 	PageSize  int           // CFS's default_page_size; default 1000
 	Batcher   simcfs.BatcherOptions
+	// CFSRealCosts makes lists, filters and patches with filters of CFS take as long as on CSM 1.5 and later.
+	CFSRealCosts bool
 	// BOSWorkerLife is after how long a stuck BOS worker is killed; 0: as in the release.
 	BOSWorkerLife time.Duration
 	// ServiceTime is how long each request takes at least, by system (bos, cfs, kube).
@@ -140,7 +142,9 @@ func (s *Server) populate() {
 	} else if w.Options.ListBytes == 0 && s.BOS.ListBytes() > wellBelow {
 		s.BOS.ScaleList(wellBelow)
 	}
-	s.CFS = simcfs.New(p.cfs(s.options.PageSize, s.options.Batcher))
+	cfs := p.cfs(s.options.PageSize, s.options.Batcher)
+	cfs.RealCosts = s.options.CFSRealCosts
+	s.CFS = simcfs.New(cfs)
 	for _, session := range w.cfs {
 		s.CFS.Add(session)
 	}

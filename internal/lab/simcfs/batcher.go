@@ -80,7 +80,7 @@ func (b *Batcher) Tick(now time.Time) {
 	}
 	b.cfs.mu.Lock()
 	defer b.cfs.mu.Unlock()
-	b.nextCheck = now.Add(seconds(b.cfs.options.Batcher.CheckInterval))
+	b.nextCheck = now.Add(seconds(b.cfs.batcher().CheckInterval))
 	if b.state != BatcherWorking {
 		b.rebuild(now)
 		return
@@ -109,12 +109,17 @@ func (b *Batcher) rebuild(now time.Time) {
 				}
 				return
 			}
-			taken.key = batchKey{session.Configuration, component.layerFailed()}
+			taken.key = b.keyOf(session.Configuration, component)
 			taken.ids = append(taken.ids, id)
 		}
 		found = append(found, taken)
 	}
 	b.batches, b.state = found, BatcherWorking
+}
+
+func (b *Batcher) keyOf(configuration string, component Component) batchKey {
+	_, failed := b.cfs.progressOf(component)
+	return batchKey{configuration, failed}
 }
 
 // checkSent drops the batches whose session is complete or gone.
@@ -145,12 +150,12 @@ func (b *Batcher) sessionEnded(session Session, sent *batch, now time.Time) {
 		b.failures, b.restUntil = 0, time.Time{}
 		return
 	}
-	options := b.cfs.options.Batcher
+	options := b.cfs.batcher()
 	for _, id := range sent.ids {
 		component, ok := b.cfs.components[id]
 		if ok && component.Status == "pending" && component.DesiredConfig == sent.key.configuration {
 			component.ErrorCount++
-			component.Status = component.computeStatus(options.RetryPolicy)
+			component.Status = b.cfs.statusOf(component)
 			b.cfs.components[id] = component
 		}
 	}
@@ -172,7 +177,7 @@ func (b *Batcher) gather(now time.Time) {
 		if !component.Enabled || component.Status != "pending" || b.inBatch[id] {
 			continue
 		}
-		key := batchKey{component.DesiredConfig, component.layerFailed()}
+		key := b.keyOf(component.DesiredConfig, component)
 		if b.inSentBatch(id, key) {
 			continue
 		}
@@ -201,8 +206,9 @@ func (b *Batcher) inSentBatch(id string, key batchKey) bool {
 
 // openBatch returns a batch of a key that has room for one more component.
 func (b *Batcher) openBatch(key batchKey, now time.Time) *batch {
+	most := b.cfs.batcher().BatchSize
 	for _, waiting := range b.batches {
-		if waiting.session == "" && waiting.key == key && len(waiting.ids) < b.cfs.options.Batcher.BatchSize {
+		if waiting.session == "" && waiting.key == key && len(waiting.ids) < most {
 			return waiting
 		}
 	}
@@ -213,7 +219,7 @@ func (b *Batcher) openBatch(key batchKey, now time.Time) *batch {
 // send creates the CFS sessions of batches that are full or have waited long enough. As in CFS, nothing checks whether
 // the components still want the configuration, or still have the tags.
 func (b *Batcher) send(now time.Time) {
-	options := b.cfs.options.Batcher
+	options := b.cfs.batcher()
 	if now.Before(b.restUntil) || options.Disable {
 		return
 	}

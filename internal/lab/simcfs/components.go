@@ -2,31 +2,55 @@ package simcfs
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 )
 
-func (c Component) body(v3, details bool) map[string]any {
+// record returns a component as the database has it.
+func (c Component) record(v3 bool) map[string]any {
 	state := []any{}
 	for _, layer := range c.Layers {
 		state = append(state, layer.body(v3))
 	}
-	if !v3 {
-		return map[string]any{
-			"id": c.ID, "state": state, "desiredConfig": c.DesiredConfig, "configurationStatus": c.Status,
-			"errorCount": c.ErrorCount, "retryPolicy": 3, "enabled": c.Enabled, "tags": orEmpty(c.Tags),
-		}
+	desired, errors, retry := "desiredConfig", "errorCount", "retryPolicy"
+	if v3 {
+		desired, errors, retry = "desired_config", "error_count", "retry_policy"
 	}
 	body := map[string]any{
-		"id": c.ID, "desired_config": c.DesiredConfig, "configuration_status": c.Status,
-		"error_count": c.ErrorCount, "retry_policy": 3, "enabled": c.Enabled, "tags": orEmpty(c.Tags),
-		"logs": "https://ara.cmn.example.com/hosts?name=" + c.ID,
+		"id": c.ID, "state": state, desired: c.DesiredConfig, errors: c.ErrorCount, "enabled": c.Enabled,
+		"tags": orEmpty(c.Tags),
 	}
-	if details {
-		body["state"] = state
+	if c.RetryPolicy > 0 {
+		body[retry] = c.RetryPolicy
+	}
+	return body
+}
+
+// componentBody returns a component as a GET shows it: the record with its status, in v3 without its state unless that
+// is asked for.
+func (s *Server) componentBody(c Component, r request) map[string]any {
+	body, query := c.record(r.v3), r.URL.Query()
+	status, details, desired := "configurationStatus", "configDetails", "desiredState"
+	if r.v3 {
+		status, details, desired = "configuration_status", "config_details", "desired_state"
+		body["logs"] = "ara.cmn.system.example/hosts?name=" + c.ID
+		if !strings.EqualFold(query.Get("state_details"), "true") {
+			delete(body, "state")
+		}
+	}
+	body[status] = c.Status
+	if strings.EqualFold(query.Get(details), "true") {
+		layers := []any{}
+		for _, wanted := range s.layersOf(c.DesiredConfig) {
+			layer := wanted.body(r.v3)
+			if r.v3 || s.release.layerStatus {
+				layer["name"], layer["status"] = wanted.name, c.Status
+			}
+			layers = append(layers, layer)
+		}
+		body[desired] = layers
 	}
 	return body
 }
@@ -48,68 +72,97 @@ func (l Layer) body(v3 bool) map[string]any {
 	}
 }
 
-func componentFilter(query url.Values, v3 bool) func(Component) bool {
-	ids := strings.Split(query.Get("ids"), ",")
-	config := query.Get("configName")
-	if v3 || config == "" {
-		config = query.Get("config_name")
-	}
-	return func(c Component) bool {
-		if query.Get("ids") != "" && !slices.Contains(ids, c.ID) {
-			return false
-		}
-		if v := query.Get("status"); v != "" && c.Status != v {
-			return false
-		}
-		if v := query.Get("enabled"); v != "" && fmt.Sprint(c.Enabled) != strings.ToLower(v) {
-			return false
-		}
-		if config != "" && c.DesiredConfig != config {
-			return false
-		}
-		if v := query.Get("tags"); v != "" {
-			for tag := range strings.SplitSeq(v, ",") {
-				key, value, _ := strings.Cut(tag, "=")
-				if c.Tags[key] != value {
-					return false
-				}
-			}
-		}
-		return true
-	}
+// componentFilter is what a list or a patch with filters asks for. Empty values match every component.
+type componentFilter struct {
+	ids, statuses []string
+	enabled       string
+	config        string
+	tags          map[string]string
 }
 
-func (s *Server) serveComponents(w http.ResponseWriter, r *http.Request, v3 bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch r.Method {
-	case http.MethodGet:
-		s.listComponents(w, r.URL.Query(), v3)
-	case http.MethodPatch:
-		s.patchComponents(w, r, v3)
-	default:
-		writeNotAllowed(w)
+// componentFilterOf returns the filter in a query, or in the filters of a patch, which have another name for the
+// configuration in some versions. Unknown names are ignored.
+func componentFilterOf(query url.Values, config string) (f componentFilter, bad *problem) {
+	if ids := query.Get("ids"); ids != "" {
+		f.ids = strings.Split(ids, ",")
 	}
+	if statuses := query.Get("status"); statuses != "" {
+		f.statuses = strings.Split(statuses, ",")
+	}
+	f.enabled = strings.ToLower(query.Get("enabled"))
+	if f.enabled != "" && f.enabled != "true" && f.enabled != "false" {
+		return f, badRequest("Wrong type, expected 'boolean' for query parameter 'enabled'")
+	}
+	f.config = query.Get(config)
+	f.tags, bad = parseTags(query.Get("tags"))
+	return f, bad
 }
 
-func (s *Server) listComponents(w http.ResponseWriter, query url.Values, v3 bool) {
-	matches := componentFilter(query, v3)
+func (f componentFilter) matches(c Component) bool {
+	return (f.ids == nil || slices.Contains(f.ids, c.ID)) && (f.statuses == nil || slices.Contains(f.statuses, c.Status)) &&
+		(f.enabled == "" || f.enabled == fmt.Sprint(c.Enabled)) && (f.config == "" || f.config == c.DesiredConfig) &&
+		hasTags(c.Tags, f.tags)
+}
+
+func (f componentFilter) isEmpty() bool {
+	return f.ids == nil && f.statuses == nil && f.enabled == "" && f.config == "" && len(f.tags) == 0
+}
+
+// nextComponent holds the parameters of a list of components in next.
+var nextComponent = map[string]any{
+	"ids": "", "status": "", "enabled": nil, "config_name": "", "tags": "", "config_details": false, "state_details": false,
+}
+
+func (s *Server) listComponents(w http.ResponseWriter, r request) {
+	query := r.URL.Query()
+	p, bad := s.pageOf(r)
+	if bad == nil && s.release.checksStatus {
+		bad = checkEnum(r, "status", "unconfigured", "failed", "pending", "configured")
+	}
+	var filter componentFilter
+	if bad == nil {
+		config := "configName"
+		if r.v3 {
+			config = "config_name"
+		}
+		filter, bad = componentFilterOf(query, config)
+	}
 	var found []Component
-	for _, id := range slices.Sorted(maps.Keys(s.components)) {
-		if matches(s.components[id]) {
-			found = append(found, s.components[id])
-		}
+	var more bool
+	if bad == nil {
+		found, more, bad = collect(s, s.components, p, func(c Component) (bool, *problem) { return filter.matches(c), nil })
 	}
-	if v3 {
-		details := query.Get("state_details") == "true"
-		page, next := pageOf(found, query, s.options.PageSize, func(c Component) string { return c.ID })
-		list := bodies(page, func(c Component) any { return c.body(true, details) })
-		writeJSON(w, http.StatusOK, map[string]any{"components": list, "next": next})
+	if bad == nil && more && !r.v3 {
+		bad = tooLarge
+	}
+	if bad != nil {
+		bad.write(w)
 		return
 	}
-	if s.options.V2PageLimit && len(found) > s.options.PageSize {
-		s.writeTooLarge(w)
+	list := bodies(found, func(c Component) any { return s.componentBody(c, r) })
+	if !r.v3 {
+		writeJSON(w, http.StatusOK, list)
 		return
 	}
-	writeJSON(w, http.StatusOK, bodies(found, func(c Component) any { return c.body(false, true) }))
+	var last string
+	if more {
+		last = found[len(found)-1].ID
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"components": list, "next": nextOf(more, query, p, last, nextComponent)})
+}
+
+// readComponent returns the component that a request names. If there is none, it answers, and returns false.
+func (s *Server) readComponent(w http.ResponseWriter, r request) (Component, bool) {
+	s.recordsRead++
+	component, ok := s.components[r.name]
+	if !ok {
+		s.componentMissing(r.name).write(w)
+	}
+	return component, ok
+}
+
+func (s *Server) getComponent(w http.ResponseWriter, r request) {
+	if component, ok := s.readComponent(w, r); ok {
+		writeJSON(w, http.StatusOK, s.componentBody(component, r))
+	}
 }

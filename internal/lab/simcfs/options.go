@@ -1,6 +1,8 @@
 package simcfs
 
 import (
+	"maps"
+	"math"
 	"net/http"
 	"time"
 )
@@ -16,58 +18,135 @@ type BatcherOptions struct {
 	Disable       bool // batcherDisable: create no sessions
 }
 
-func (o BatcherOptions) withDefaults() BatcherOptions {
-	for _, option := range []struct {
-		value    *int
-		standard int
-	}{{&o.BatchSize, 25}, {&o.BatchWindow, 60}, {&o.CheckInterval, 10}, {&o.RetryPolicy, 3}, {&o.MaxBackoff, 3600}} {
-		if *option.value <= 0 {
-			*option.value = option.standard
-		}
-	}
-	return o
-}
-
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // SetBatcher sets the options that the batcher obeys, as a person does through the API.
 func (s *Server) SetBatcher(o BatcherOptions) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.options.Batcher = o.withDefaults()
+	for _, name := range []string{
+		"batch_size", "batch_window", "batcher_check_interval", "default_batcher_retry_policy", "batcher_max_backoff",
+		"batcher_disable",
+	} {
+		delete(s.settings, name)
+	}
+	s.set(o)
+}
+
+func (s *Server) set(o BatcherOptions) {
+	for name, value := range map[string]int{
+		"batch_size": o.BatchSize, "batch_window": o.BatchWindow, "batcher_check_interval": o.CheckInterval,
+		"default_batcher_retry_policy": o.RetryPolicy, "batcher_max_backoff": o.MaxBackoff,
+	} {
+		if value > 0 {
+			s.settings[name] = value
+		}
+	}
+	if o.Disable {
+		s.settings["batcher_disable"] = true
+	}
 }
 
 // Batcher returns the options that the batcher obeys.
 func (s *Server) Batcher() BatcherOptions {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.options.Batcher
+	return s.batcher()
 }
 
-func (s *Server) serveOptions(w http.ResponseWriter, r *http.Request, v3 bool) {
-	if r.Method != http.MethodGet {
-		writeNotAllowed(w)
-		return
+func (s *Server) batcher() BatcherOptions {
+	disable, _ := s.settings["batcher_disable"].(bool)
+	return BatcherOptions{
+		BatchSize: s.number("batch_size", 25), BatchWindow: s.number("batch_window", 60),
+		CheckInterval: s.number("batcher_check_interval", 10), RetryPolicy: s.retryPolicy(),
+		MaxBackoff: s.number("batcher_max_backoff", 3600), Disable: disable,
 	}
-	b := s.Batcher()
+}
+
+func (s *Server) retryPolicy() int { return s.number("default_batcher_retry_policy", 3) }
+
+func (s *Server) pageSize() int { return s.number("default_page_size", 1000) }
+
+// number returns an option, or what CFS and its batcher take if it was never set.
+func (s *Server) number(name string, standard int) int {
+	if n, ok := s.settings[name].(int); ok && n > 0 {
+		return n
+	}
+	return standard
+}
+
+// optionNames holds the names of the options in v3 and v2. v2 does not show those without a name.
+var optionNames = map[string]string{
+	"session_ttl": "sessionTTL", "batch_size": "batchSize", "batch_window": "batchWindow",
+	"batcher_check_interval": "batcherCheckInterval", "default_batcher_retry_policy": "defaultBatcherRetryPolicy",
+	"batcher_max_backoff": "batcherMaxBackoff", "batcher_disable": "batcherDisable",
+	"batcher_pending_timeout": "batcherPendingTimeout", "hardware_sync_interval": "hardwareSyncInterval",
+	"default_ansible_config": "defaultAnsibleConfig", "default_playbook": "defaultPlaybook",
+	"additional_inventory_url": "additionalInventoryUrl", "logging_level": "loggingLevel",
+	"default_page_size": "", "include_ara_links": "", "debug_wait_time": "",
+}
+
+// nameOfOption returns the name of an option in a version of the API; empty if there is none.
+func (s *Server) nameOfOption(name string, v3 bool) string {
+	switch name {
+	case "logging_level", "batcher_disable", "batcher_pending_timeout":
+		if !s.release.loggingLevel {
+			return ""
+		}
+	}
 	if v3 {
-		writeJSON(w, http.StatusOK, map[string]any{
-			"session_ttl": "7d", "batch_size": b.BatchSize, "batch_window": b.BatchWindow,
-			"batcher_check_interval": b.CheckInterval, "default_batcher_retry_policy": b.RetryPolicy,
-			"batcher_max_backoff": b.MaxBackoff, "batcher_disable": b.Disable, "batcher_pending_timeout": 300,
-			"default_page_size": s.options.PageSize, "default_ansible_config": "cfs-default-ansible-cfg",
-			"hardware_sync_interval": 10, "include_ara_links": true, "debug_wait_time": 3600,
-		})
+		return name
+	}
+	return optionNames[name]
+}
+
+// optionsBody returns the options that were set or that CFS has a default for. The batcher knows the defaults of its
+// own options; CFS does not.
+func (s *Server) optionsBody(v3 bool) map[string]any {
+	values := map[string]any{
+		"default_ansible_config": "cfs-default-ansible-cfg", "default_playbook": "site.yml", "logging_level": "INFO",
+		"default_page_size": 1000, "include_ara_links": true,
+	}
+	maps.Copy(values, s.settings)
+	body := map[string]any{}
+	for name, value := range values {
+		if shown := s.nameOfOption(name, v3); shown != "" {
+			body[shown] = value
+		}
+	}
+	return body
+}
+
+func (s *Server) getOptions(w http.ResponseWriter, r request) {
+	writeJSON(w, http.StatusOK, s.optionsBody(r.v3))
+}
+
+func (s *Server) patchOptions(w http.ResponseWriter, r request) {
+	patch, bad := decodeBody[map[string]any](r.Request)
+	changed := map[string]any{}
+	for name := range optionNames {
+		shown := s.nameOfOption(name, r.v3)
+		value, ok := patch[shown]
+		if !ok || shown == "" {
+			continue
+		}
+		if n, ok := value.(float64); ok && n == math.Trunc(n) {
+			value = int(n)
+		}
+		changed[name] = value
+		delete(patch, shown)
+	}
+	for name := range patch {
+		bad = badRequest("Additional properties are not allowed ('" + name + "' was unexpected)")
+	}
+	if bad != nil {
+		bad.write(w)
 		return
 	}
-	body := map[string]any{
-		"sessionTTL": "7d", "batchSize": b.BatchSize, "batchWindow": b.BatchWindow,
-		"batcherCheckInterval": b.CheckInterval, "defaultBatcherRetryPolicy": b.RetryPolicy,
-		"batcherMaxBackoff": b.MaxBackoff, "defaultPlaybook": "site.yml",
-		"hardwareSyncInterval": 10, "defaultAnsibleConfig": "cfs-default-ansible-cfg",
-	}
-	if s.options.FilterPatch { // both came with CSM 1.4
-		body["batcherDisable"], body["batcherPendingTimeout"] = b.Disable, 300
+	maps.Copy(s.settings, changed)
+	body := s.optionsBody(r.v3)
+	if s.release.v1 {
+		body["defaultCloneUrl"] = cloneURLV1 // a GET does not show it
 	}
 	writeJSON(w, http.StatusOK, body)
 }

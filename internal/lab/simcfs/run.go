@@ -1,8 +1,6 @@
 package simcfs
 
 import (
-	"crypto/sha1"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -83,31 +81,32 @@ func (s *Server) complete(session Session, now time.Time, pace Pace) {
 		if failed {
 			session.Succeeded = "false"
 		}
-		component.Layers = []Layer{{
-			CloneURL: "https://api-gw-service-nmn.local/vcs/cray/cos-config-management.git", Playbook: "site.yml",
-			Commit: commitOf(session.Configuration), LastUpdated: now.UTC().Format(timeForm) + "Z",
-			SessionName: session.Name, Failed: failed,
-		}}
-		component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
+		component.Layers = nil
+		for _, layer := range s.layersOf(session.Configuration) {
+			component.Layers = append(component.Layers, Layer{
+				CloneURL: layer.cloneURL, Playbook: layer.playbook, Commit: layer.commit,
+				LastUpdated: now.UTC().Format(timeForm) + "Z", SessionName: session.Name, Failed: failed,
+			})
+		}
+		component.Status = s.statusOf(component)
 		s.components[id] = component
 	}
 	s.sessions[session.Name] = session
 }
 
-// commitOf returns the commit that a configuration names, which is different for each configuration.
-func commitOf(configuration string) string {
-	return fmt.Sprintf("%x", sha1.Sum([]byte(configuration)))
-}
-
-// computeStatus returns the status that CFS derives from a component's state. Layers of other configurations do not
-// count.
-func (c Component) computeStatus(retryPolicy int) string {
+// statusOf returns the status that CFS derives from a component's state. Layers of other configurations do not count.
+func (s *Server) statusOf(c Component) string {
+	retryPolicy := c.RetryPolicy
+	if retryPolicy == 0 {
+		retryPolicy = s.retryPolicy()
+	}
+	applied, _ := s.progressOf(c)
 	switch {
 	case c.DesiredConfig == "" && len(c.Layers) > 0:
 		return "configured"
 	case c.DesiredConfig == "":
 		return "unconfigured"
-	case c.hasLayer() && !c.Layers[0].Failed:
+	case applied:
 		return "configured"
 	case c.ErrorCount >= retryPolicy:
 		return "failed"
@@ -115,11 +114,20 @@ func (c Component) computeStatus(retryPolicy int) string {
 	return "pending"
 }
 
-func (c Component) hasLayer() bool {
-	return len(c.Layers) == 1 && c.Layers[0].Commit == commitOf(c.DesiredConfig)
+// progressOf reports whether a component has all layers of its desired configuration, and whether one of them failed.
+func (s *Server) progressOf(c Component) (applied, failed bool) {
+	applied = true
+	for _, wanted := range s.layersOf(c.DesiredConfig) {
+		i := slices.IndexFunc(c.Layers, func(l Layer) bool { return l.Commit == wanted.commit && l.Playbook == wanted.playbook })
+		switch {
+		case i < 0:
+			applied = false
+		case c.Layers[i].Failed:
+			applied, failed = false, true
+		}
+	}
+	return applied, failed
 }
-
-func (c Component) layerFailed() bool { return c.hasLayer() && c.Layers[0].Failed }
 
 // Active reports whether a CFS session is pending or running, or a component waits for one.
 func (s *Server) Active() bool {

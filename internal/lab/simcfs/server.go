@@ -1,10 +1,8 @@
-// Package simcfs simulates the Configuration Framework Service of one CSM release: sessions, components and options, in
-// v2 and (from CSM 1.5) v3.
+// Package simcfs simulates the Configuration Framework Service of one CSM release: sessions, components, configurations
+// and options, in v2 and (from CSM 1.5) v3. The records of what real versions answer are in internal/lab/wire.
 package simcfs
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -13,18 +11,21 @@ import (
 	"time"
 )
 
-// Session is a CFS session. Start and Completion are texts as in the API, or nil. NoStart leaves the field out, as in
-// records that were created through v1.
+// Session is a CFS session. Start and Completion are texts as in the API, or nil. NoStart leaves the field out, as
+// nothing but a hand in the database does.
 type Session struct {
 	Name, Configuration string
-	Limit               string // Ansible limit; empty: null
+	Limit               string // Ansible limit; empty: none
 	Definition          string // dynamic, image, repo, spec
 	Groups              []string
 	Status, Succeeded   string
 	Start, Completion   any
 	NoStart             bool
-	Job                 string
+	Job                 string // empty: none yet
+	Artifacts           []any
 	Tags                map[string]string
+	MadeByV2            bool   // made through v2 of a CFS that has v3; otherwise through the newest version of the API
+	Branch              string // made through v1, which has a branch instead of a configuration
 }
 
 // Component is a node as CFS knows it.
@@ -32,6 +33,7 @@ type Component struct {
 	ID, DesiredConfig, Status string
 	Layers                    []Layer
 	ErrorCount                int
+	RetryPolicy               int // 0: the option of the batcher
 	Enabled                   bool
 	Tags                      map[string]string
 
@@ -45,25 +47,32 @@ type Layer struct {
 	Failed bool
 }
 
-// Options are the ways in which one release of CFS differs from another.
+// Options describe one CFS.
 type Options struct {
-	V3             bool // serves v3
-	V2PageLimit    bool // a list of v2 that is longer than PageSize is a 400
-	PageSize       int  // option default_page_size; 0: 1000
-	FilterPatch    bool // accepts a patch with filters
-	TagsStick      bool // a patch that removes a tag is a 500, and changes nothing
-	RebuildCrashes bool // a batcher that cannot rebuild is dead; otherwise it tries for ever
+	Version        string // of the CFS API, such as 1.12.9
+	PageSize       int    // option default_page_size; 0: 1000
+	RebuildCrashes bool   // a batcher that cannot rebuild is dead; otherwise it tries for ever
 	Batcher        BatcherOptions
+	// RealCosts makes lists, filters and patches with filters take as long as on CSM 1.5 and later, where each reads every
+	// record of its kind. Older releases cost nothing.
+	RealCosts bool
 }
 
 // Server is a running CFS, to be served by net/http.
 type Server struct {
 	options Options
+	release release
 
-	mu         sync.Mutex
-	sessions   map[string]Session
-	components map[string]Component
-	danger     []string
+	mu             sync.Mutex
+	now            func() time.Time
+	redisDown      bool
+	settings       map[string]any // options that were set, by their name in v3
+	sessions       map[string]Session
+	components     map[string]Component
+	configurations map[string]configuration
+	danger         []string
+	recordsRead    int
+	readingTime    time.Duration
 
 	active       map[string]time.Time // pending and running sessions, with the time of their last change
 	made         []Made
@@ -71,16 +80,39 @@ type Server struct {
 	killsAllowed bool
 }
 
-// New returns an empty CFS.
+// New returns a CFS with the options that CSM's installation sets, and without any record.
 func New(options Options) *Server {
-	if options.PageSize <= 0 {
-		options.PageSize = 1000
+	s := &Server{options: options, release: releaseOf(options.Version), now: time.Now}
+	s.Empty()
+	s.settings["session_ttl"] = "7d"
+	s.settings["batch_size"], s.settings["batch_window"] = 25, 60
+	s.set(options.Batcher)
+	if options.PageSize > 0 {
+		s.settings["default_page_size"] = options.PageSize
 	}
-	options.Batcher = options.Batcher.withDefaults()
-	return &Server{
-		options: options, sessions: map[string]Session{}, components: map[string]Component{},
-		active: map[string]time.Time{},
-	}
+	return s
+}
+
+// Empty empties the database: there are no records, and no option was ever set.
+func (s *Server) Empty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settings, s.sessions, s.components = map[string]any{}, map[string]Session{}, map[string]Component{}
+	s.configurations, s.active = map[string]configuration{}, map[string]time.Time{}
+}
+
+// SetClock sets the clock of the API; it is time.Now otherwise.
+func (s *Server) SetClock(now func() time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = now
+}
+
+// SetRedisDown sets whether CFS reaches its database.
+func (s *Server) SetRedisDown(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.redisDown = down
 }
 
 // Add stores a session without going through the API.
@@ -126,56 +158,96 @@ func (s *Server) Danger() []string {
 	return slices.Clone(s.danger)
 }
 
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+// request is a request for something in the database.
+type request struct {
+	*http.Request
+
+	v3   bool
+	name string // last element of the path, if the request is for one record
 }
 
-func writeProblem(w http.ResponseWriter, status int, title, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"type": "about:blank", "title": title, "detail": detail, "status": status,
-	})
-}
+type handler func(*Server, http.ResponseWriter, request)
 
-func writeNoRoute(w http.ResponseWriter) {
-	writeProblem(w, http.StatusNotFound, "Not Found", "The requested URL was not found on the server. "+
-		"If you entered the URL manually please check your spelling and try again.")
-}
-
-func writeNotAllowed(w http.ResponseWriter) {
-	writeProblem(w, http.StatusMethodNotAllowed, "Method Not Allowed", "The method is not allowed for the requested URL.")
+// resources holds the handlers by what is asked for and method.
+var resources = map[string]map[string]handler{
+	"options":            {http.MethodGet: (*Server).getOptions, http.MethodPatch: (*Server).patchOptions},
+	"sessions":           {http.MethodGet: (*Server).listSessions, http.MethodPost: (*Server).postSession, http.MethodDelete: (*Server).bulkDelete},
+	"sessions/":          {http.MethodGet: (*Server).getSession, http.MethodPatch: (*Server).patchSession, http.MethodDelete: (*Server).deleteSession},
+	"components":         {http.MethodGet: (*Server).listComponents, http.MethodPatch: (*Server).patchComponents},
+	"components/":        {http.MethodGet: (*Server).getComponent, http.MethodPut: (*Server).putComponent, http.MethodPatch: (*Server).patchComponent},
+	"configurations":     {http.MethodGet: (*Server).listConfigurations},
+	"configurations/":    {http.MethodGet: (*Server).getConfiguration, http.MethodPut: (*Server).putConfiguration},
+	"before/v2/options":  {http.MethodGet: (*Server).getOptionsV1},
+	"before/v2/sessions": {http.MethodGet: (*Server).listSessions, http.MethodPost: (*Server).postSessionV1},
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	v3 := parts[0] == "v3"
-	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") ||
-		parts[0] != "v2" && (!v3 || !s.options.V3) {
-		writeNoRoute(w)
+	if len(r.RequestURI) > s.release.urlLimit {
+		panic(http.ErrAbortHandler)
+	}
+	if s.serveUnversioned(w, r) {
 		return
 	}
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	request := request{Request: r, v3: parts[0] == "v3"}
+	var resource string
 	switch {
-	case parts[1] == "options" && len(parts) == 2:
-		s.serveOptions(w, r, v3)
-	case parts[1] == "sessions" && len(parts) == 2:
-		s.serveSessions(w, r, v3)
-	case parts[1] == "sessions":
-		s.serveSession(w, r, parts[2], v3)
-	case parts[1] == "components" && len(parts) == 2:
-		s.serveComponents(w, r, v3)
-	case parts[1] == "components":
-		s.serveComponent(w, r, parts[2], v3)
-	default:
-		writeNoRoute(w)
+	case slices.Contains(parts, "") || request.v3 && !s.release.v3:
+	case len(parts) == 1 && s.release.v1:
+		resource = "before/v2/" + parts[0]
+	case parts[0] != "v2" && parts[0] != "v3":
+	case len(parts) == 2:
+		resource = parts[1]
+	case len(parts) == 3:
+		resource, request.name = parts[1]+"/", parts[2]
 	}
+	methods, ok := resources[resource]
+	if !ok {
+		noRoute.write(w)
+		return
+	}
+	serve, ok := methods[r.Method]
+	if !ok {
+		notAllowed.write(w)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.redisDown {
+		redisDown.write(w)
+		return
+	}
+	serve(s, w, request)
 }
 
-// writeTooLarge answers as v2 does if a list is longer than a page (docs/csm.md, "CFS page size").
-func (s *Server) writeTooLarge(w http.ResponseWriter) {
-	writeProblem(w, http.StatusBadRequest, "The response size is too large",
-		fmt.Sprintf("The response size exceeds the default_page_size of %d. "+
-			"Use the v3 API with paging, or raise the default_page_size option.", s.options.PageSize))
+// serveUnversioned serves what needs no database, and reports whether that was asked for.
+func (s *Server) serveUnversioned(w http.ResponseWriter, r *http.Request) bool {
+	switch path := r.URL.Path; {
+	case path == "/healthz":
+		s.serveHealth(w)
+	case path == "/" || path == "/versions" || path == "/v2" || path == "/v3" && s.release.v3:
+		if !s.release.versionRoutes {
+			return false
+		}
+		number := strings.SplitN(s.options.Version, ".", 3)
+		writeJSON(w, http.StatusOK, map[string]string{"major": number[0], "minor": number[1], "patch": number[2]})
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *Server) serveHealth(w http.ResponseWriter) {
+	s.mu.Lock()
+	down := s.redisDown
+	s.mu.Unlock()
+	database, queue := "dbStatus", "kafkaStatus"
+	if s.release.snakeHealth {
+		database, queue = "db_status", "kafka_status"
+	}
+	if down {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{database: "not_available", queue: "not_available"})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{database: "ok", queue: "ok"})
 }

@@ -1,219 +1,146 @@
 package simcfs
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
-func (c Session) body(v3 bool) sessionBody {
-	body := sessionBody{
-		Name:          c.Name,
-		Configuration: configurationBody{Name: c.Configuration},
-		Ansible:       ansibleBody{Config: "cfs-default-ansible-cfg", Limit: nullable(c.Limit)},
-		Target:        targetBody{Definition: c.Definition, Groups: c.groups(), ImageMap: []any{}},
-		Status:        statusBody{Artifacts: []any{}},
-		Tags:          orEmpty(c.Tags),
-	}
-	var start *any
-	if !c.NoStart {
-		start = &c.Start
-	}
-	if v3 {
-		no := false
-		body.Status.Session = stateV3{c.Status, c.Succeeded, c.Job, "", start, c.Completion}
-		body.Debug, body.Logs = &no, "https://ara.cmn.example.com/hosts?label="+c.Name
-	} else {
-		body.Status.Session = stateV2{c.Status, c.Succeeded, c.Job, start, c.Completion}
-	}
-	return body
+// sessionFilter is what a list or a bulk DELETE asks for. Empty values match every session.
+type sessionFilter struct {
+	status, succeeded, nameContains string
+	tags                            map[string]string
+	minAge, maxAge                  time.Time
 }
 
-func (c Session) groups() any {
-	if len(c.Groups) == 0 {
-		return nil
+// sessionFilterOf returns the filter in a query. v3 ignores age.
+func (s *Server) sessionFilterOf(r request, query url.Values) (f sessionFilter, bad *problem) {
+	if s.release.checksStatus {
+		bad = checkEnum(r, "status", "pending", "running", "complete")
 	}
-	groups := []any{}
-	for _, name := range c.Groups {
-		groups = append(groups, map[string]any{"name": name, "members": []string{"3d6a5ed6-79ed-4f8e-b4a1-fa5ff6b9a5a2"}})
+	if bad == nil {
+		bad = checkEnum(r, "succeeded", "none", "true", "false", "unknown")
 	}
-	return groups
+	minAge := query.Get("min_age")
+	if !r.v3 {
+		minAge = cmp.Or(minAge, query.Get("age"))
+	}
+	for _, age := range []struct {
+		text string
+		at   *time.Time
+	}{{minAge, &f.minAge}, {query.Get("max_age"), &f.maxAge}} {
+		if bad == nil && age.text != "" {
+			*age.at, bad = s.parseAge(age.text)
+		}
+	}
+	if bad == nil {
+		f.tags, bad = parseTags(query.Get("tags"))
+	}
+	f.status, f.succeeded, f.nameContains = query.Get("status"), query.Get("succeeded"), query.Get("name_contains")
+	return f, bad
 }
 
-func nullable(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
+func (f sessionFilter) isEmpty() bool {
+	return f.status == "" && f.succeeded == "" && f.nameContains == "" && len(f.tags) == 0 &&
+		f.minAge.IsZero() && f.maxAge.IsZero()
 }
 
-func orEmpty(tags map[string]string) map[string]string {
-	if tags == nil {
-		return map[string]string{}
+// matches reports whether a session passes the filter. A record that lacks the key of the start time fails every
+// filter, whatever it is for: in CFS that is a 500. One whose start time is null has no age.
+func (f sessionFilter) matches(c Session) (bool, *problem) {
+	switch {
+	case f.isEmpty():
+		return true, nil
+	case c.NoStart:
+		return false, internalError
+	case f.status != "" && c.Status != f.status, f.succeeded != "" && c.Succeeded != f.succeeded,
+		!strings.Contains(c.Name, f.nameContains), !hasTags(c.Tags, f.tags):
+		return false, nil
+	case f.minAge.IsZero() && f.maxAge.IsZero():
+		return true, nil
+	case c.Start == nil:
+		return false, nil
 	}
-	return tags
-}
-
-// sessionFilter returns the filter in the query of a list or a bulk DELETE. It panics for an age filter and a record
-// without a start time: in CFS that is a 500.
-func (s *Server) sessionFilter(query url.Values) func(Session) bool {
-	minAge, maxAge := query.Get("min_age"), query.Get("max_age")
-	if minAge == "" {
-		minAge = query.Get("age")
-	}
-	return func(c Session) bool {
-		if v := query.Get("status"); v != "" && c.Status != v {
-			return false
-		}
-		if v := query.Get("succeeded"); v != "" && c.Succeeded != v {
-			return false
-		}
-		if !strings.Contains(c.Name, query.Get("name_contains")) {
-			return false
-		}
-		if minAge != "" && startTime(c).After(time.Now().Add(-parseAge(minAge))) {
-			return false
-		}
-		if maxAge != "" && startTime(c).Before(time.Now().Add(-parseAge(maxAge))) {
-			return false
-		}
-		if v := query.Get("tags"); v != "" {
-			for tag := range strings.SplitSeq(v, ",") {
-				key, value, _ := strings.Cut(tag, "=")
-				if c.Tags[key] != value {
-					return false
-				}
-			}
-		}
-		return true
-	}
-}
-
-func startTime(c Session) time.Time {
-	text, ok := c.Start.(string)
-	if !ok || c.NoStart {
-		panic(fmt.Sprintf("session %s has no start time", c.Name))
-	}
-	t, err := time.Parse(timeForm, text)
+	text, _ := c.Start.(string)
+	start, err := time.Parse(timeForm, text)
 	if err != nil {
-		panic(err)
+		return false, internalError
 	}
-	return t
+	return (f.minAge.IsZero() || !start.After(f.minAge)) && (f.maxAge.IsZero() || !start.Before(f.maxAge)), nil
 }
 
-// parseAge parses an age such as 7d or 12h. Anything else is an age of zero, which matches every session, as in CFS.
-func parseAge(text string) time.Duration {
-	const day = 24 * time.Hour
-	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': day, 'w': 7 * day}
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.Atoi(text[:len(text)-1])
-	if err != nil {
-		return 0
-	}
-	return time.Duration(n) * units[text[len(text)-1]]
+// nextSession holds the parameters of a list of sessions in next.
+var nextSession = map[string]any{
+	"age": nil, "max_age": nil, "min_age": nil, "name_contains": nil, "status": nil, "succeeded": nil, "tags": nil,
 }
 
-// matchingSessions returns the sessions that a query asks for, by name.
-func (s *Server) matchingSessions(query url.Values) (found []Session, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("%v", cause)
-		}
-	}()
-	matches := s.sessionFilter(query)
-	for _, name := range slices.Sorted(maps.Keys(s.sessions)) {
-		if matches(s.sessions[name]) {
-			found = append(found, s.sessions[name])
-		}
-	}
-	return found, nil
-}
-
-func (s *Server) serveSessions(w http.ResponseWriter, r *http.Request, v3 bool) {
-	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
-		writeNotAllowed(w)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Server) listSessions(w http.ResponseWriter, r request) {
 	query := r.URL.Query()
-	if r.Method == http.MethodDelete {
-		s.bulkDelete(w, query, v3)
+	p, bad := s.pageOf(r)
+	var filter sessionFilter
+	if bad == nil {
+		filter, bad = s.sessionFilterOf(r, query)
+	}
+	var found []Session
+	var more bool
+	if bad == nil {
+		found, more, bad = collect(s, s.sessions, p, filter.matches)
+	}
+	if bad == nil && more && !r.v3 {
+		bad = tooLarge
+	}
+	if bad != nil {
+		bad.write(w)
 		return
 	}
-	found, err := s.matchingSessions(query)
-	if err != nil {
-		writeProblem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
+	list := bodies(found, func(c Session) any { return s.sessionBody(c, r.v3) })
+	if !r.v3 {
+		writeJSON(w, http.StatusOK, list)
 		return
 	}
-	if v3 {
-		page, next := pageOf(found, query, s.options.PageSize, func(c Session) string { return c.Name })
-		list := bodies(page, func(c Session) any { return c.body(true) })
-		writeJSON(w, http.StatusOK, map[string]any{"sessions": list, "next": next})
-		return
+	var last string
+	if more {
+		last = found[len(found)-1].Name
 	}
-	if s.options.V2PageLimit && len(found) > s.options.PageSize {
-		s.writeTooLarge(w)
-		return
-	}
-	writeJSON(w, http.StatusOK, bodies(found, func(c Session) any { return c.body(false) }))
+	writeJSON(w, http.StatusOK, map[string]any{"sessions": list, "next": nextOf(more, query, p, last, nextSession)})
 }
 
-// pageOf returns the page of a list that limit and after_id ask for, and the parameters of the next page, with the same
-// filters; they are null after the last one. The record that after_id names need not exist any more.
-func pageOf[T any](all []T, query url.Values, pageSize int, key func(T) string) (page []T, next any) {
-	limit := pageSize
-	if n, err := strconv.Atoi(query.Get("limit")); err == nil && n > 0 {
-		limit = n
+// bulkDelete does what CFS does: without a filter it removes every complete session, and with an empty status, where
+// that is allowed, every session whatever its state. In v2 it takes one page only. No careful client sends it, whether
+// or not it removes anything.
+func (s *Server) bulkDelete(w http.ResponseWriter, r request) {
+	names, bad := s.deleteMatching(r)
+	s.danger = append(s.danger, fmt.Sprintf("bulk DELETE of CFS sessions ?%s removed %d", r.URL.RawQuery, len(names)))
+	switch {
+	case bad == malformedTags && s.release.ignoresBadTags:
+		writeNoContent(w)
+	case bad != nil:
+		bad.write(w)
+	case r.v3:
+		writeJSON(w, http.StatusOK, map[string]any{"session_ids": names})
+	default:
+		writeNoContent(w)
 	}
-	after := query.Get("after_id")
-	start := slices.IndexFunc(all, func(item T) bool { return key(item) > after })
-	if start < 0 {
-		return nil, nil
-	}
-	page = all[start:]
-	if len(page) <= limit {
-		return page, nil
-	}
-	page = page[:limit]
-	parameters := map[string]any{}
-	for name, values := range query {
-		parameters[name] = values[0]
-	}
-	parameters["limit"], parameters["after_id"] = limit, key(page[limit-1])
-	return page, parameters
 }
 
-func bodies[T any](items []T, body func(T) any) []any {
-	list := make([]any, 0, len(items))
-	for _, item := range items {
-		list = append(list, body(item))
+func (s *Server) deleteMatching(r request) (names []string, bad *problem) {
+	query := r.URL.Query()
+	filter, bad := s.sessionFilterOf(r, query)
+	if bad != nil {
+		return nil, bad
 	}
-	return list
-}
-
-// bulkDelete does what CFS does: without a filter it removes every complete session, and with an empty status every
-// session, whatever its state.
-func (s *Server) bulkDelete(w http.ResponseWriter, query url.Values, v3 bool) {
 	if !query.Has("status") {
-		query.Set("status", "complete")
+		filter.status = "complete"
 	}
-	found, err := s.matchingSessions(query)
-	if err != nil {
-		writeProblem(w, http.StatusInternalServerError, "Internal Server Error", err.Error())
-		return
+	var p page
+	if s.release.v3 && !r.v3 {
+		p.limit = s.pageSize()
 	}
-	if !v3 && s.options.V3 && len(found) > s.options.PageSize {
-		found = found[:s.options.PageSize]
-	}
-	names := []string{}
+	found, _, bad := collect(s, s.sessions, p, filter.matches)
+	names = []string{}
 	for _, session := range found {
 		if session.Status != "complete" {
 			s.killed = append(s.killed, session.Name)
@@ -221,31 +148,29 @@ func (s *Server) bulkDelete(w http.ResponseWriter, query url.Values, v3 bool) {
 		delete(s.sessions, session.Name)
 		names = append(names, session.Name)
 	}
-	s.danger = append(s.danger, fmt.Sprintf("bulk DELETE of CFS sessions ?%s removed %d", query.Encode(), len(names)))
-	if v3 {
-		writeJSON(w, http.StatusOK, map[string]any{"session_ids": names})
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+	return names, bad
 }
 
-func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, name string, v3 bool) {
-	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
-		writeNotAllowed(w)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	session, ok := s.sessions[name]
+// readSession returns the session that a request names. If there is none, it answers, and returns false.
+func (s *Server) readSession(w http.ResponseWriter, r request) (Session, bool) {
+	s.recordsRead++
+	session, ok := s.sessions[r.name]
 	if !ok {
-		writeProblem(w, http.StatusNotFound, "Session not found.", "Session "+name+" could not be found")
-		return
+		s.sessionMissing(r.name).write(w)
 	}
-	if r.Method == http.MethodGet {
-		writeJSON(w, http.StatusOK, session.body(v3))
-		return
+	return session, ok
+}
+
+func (s *Server) getSession(w http.ResponseWriter, r request) {
+	if session, ok := s.readSession(w, r); ok {
+		writeJSON(w, http.StatusOK, s.sessionBody(session, r.v3))
 	}
-	s.noteKill(session)
-	delete(s.sessions, name)
-	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) deleteSession(w http.ResponseWriter, r request) {
+	if session, ok := s.readSession(w, r); ok {
+		s.noteKill(session)
+		delete(s.sessions, r.name)
+		writeNoContent(w)
+	}
 }

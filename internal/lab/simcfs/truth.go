@@ -24,7 +24,7 @@ func (s *Server) SetBySession(nodes []string, configuration, session string, ena
 		component.Tags = maps.Clone(orEmpty(component.Tags))
 		component.Tags["bos_session"] = session
 		component.setBy = session
-		component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
+		component.Status = s.statusOf(component)
 		s.components[id] = component
 	}
 	return true
@@ -44,7 +44,7 @@ func (s *Server) SetByHand(node, configuration string, untag bool) {
 		component.Tags = maps.Clone(orEmpty(component.Tags))
 		delete(component.Tags, "bos_session")
 	}
-	component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
+	component.Status = s.statusOf(component)
 	s.components[node] = component
 }
 
@@ -58,7 +58,7 @@ func (s *Server) Booted(node string) {
 		return
 	}
 	component.Layers, component.ErrorCount, component.Enabled = nil, 0, true
-	component.Status = component.computeStatus(s.options.Batcher.RetryPolicy)
+	component.Status = s.statusOf(component)
 	s.components[node] = component
 }
 
