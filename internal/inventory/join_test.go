@@ -104,7 +104,9 @@ func TestPodsWithoutJob(t *testing.T) {
 	seen := Seen{
 		Jobs: []Job{{Name: "boa-1"}},
 		Pods: []Pod{
-			{Name: "d", Over: true}, {Name: "c", Job: "boa-2"}, {Name: "b", Job: "boa-2", Over: true},
+			{Name: "d", Over: true},
+			{Name: "c", Job: "boa-2"},
+			{Name: "b", Job: "boa-2", Over: true},
 			{Name: "a", Job: "boa-1", Over: true},
 		},
 		Evidence: Evidence{Jobs: true, Pods: true},

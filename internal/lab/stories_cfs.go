@@ -117,7 +117,7 @@ func completed(at any) func(*simcfs.Session) { return func(c *simcfs.Session) { 
 
 func withoutCompletion(c *simcfs.Session) { c.Completion = nil }
 
-// withoutStart removes the field, as in records that were created through v1.
+// withoutStart removes the field. Records that were made through v1 have it, as null.
 func withoutStart(c *simcfs.Session) { c.Start, c.NoStart = nil, true }
 
 func (b *builder) addV2Session(start time.Time, end any, status string) simbos.V2Session {
