@@ -66,8 +66,8 @@ func (c *Client) SetDesired(ctx context.Context, id, config, session string) err
 		transport.Printable(after.Desired, 80))
 }
 
-// desiredKey returns the name of the desired configuration in a version of the API. CFS ignores the
-// name of the other version without an error.
+// desiredKey returns the name of the desired configuration in a version of the API. The name of the other version is a
+// 400.
 func desiredKey(version string) string {
 	if version == "/v3" {
 		return "desired_config"
