@@ -88,15 +88,15 @@ func bootSetPath(session, bootSet string) (string, error) {
 }
 
 // getStatus returns the body at path. It returns nil without an error if BOS has no status: BOS then answers 404 with
-// null, with nothing, or with a problem of its own.
+// nothing, or null, but as JSON. A proxy that knows no such path answers with nothing, too, but without a type.
 func (c *Client) getStatus(ctx context.Context, id, path string) ([]byte, error) {
 	if err := c.refuseStuck(id); err != nil {
 		return nil, err
 	}
 	answer, err := c.do(ctx, transport.Request{Method: http.MethodGet, Path: path, Limit: statusLimit})
-	if statusCode(err) == http.StatusNotFound {
-		body := bytes.TrimSpace(errorBody(err))
-		if len(body) == 0 || bytes.Equal(body, []byte("null")) || transport.NotFoundTitle(err) != "" {
+	var missing *transport.StatusError
+	if errors.As(err, &missing) && missing.Status == http.StatusNotFound && missing.ContentType == "application/json" {
+		if body := bytes.TrimSpace(missing.Body); len(body) == 0 || bytes.Equal(body, []byte("null")) {
 			return nil, nil
 		}
 	}

@@ -81,9 +81,10 @@ func TestNodes(t *testing.T) {
 		{"none", jsonReply(404, "null"), nil, inventory.Absent, ""},
 		{"none, with nothing", jsonReply(404, ""), nil, inventory.Absent, ""},
 		{
-			"none, as a problem", problem(`{"title":"The Boot Set was not found.","detail":"x","status":404}`),
-			nil, inventory.Absent, "",
+			"a problem that BOS does not have", problem(`{"title":"The Boot Set was not found.","detail":"x","status":404}`),
+			nil, inventory.Unknown, "HTTP 404",
 		},
+		{"a proxy without the route", reply{404, "", ""}, nil, inventory.Unknown, "HTTP 404"},
 		{"missing route", problem(route), nil, inventory.Unknown, "HTTP 404"},
 		{"404 page", reply{404, "text/html", page}, nil, inventory.Unknown, "HTTP 404"},
 		{"page", reply{200, "text/html", page}, nil, inventory.Unknown, "not JSON"},

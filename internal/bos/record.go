@@ -12,7 +12,8 @@ import (
 // recordFields are the fields by which a record is recognised as one of BOS. Each release writes most of them in every
 // record.
 var recordFields = []string{
-	"start_time", "stop_time", "operation", "status_link", "templateName", "templateUuid", "job", "boa_job_name",
+	"start_time", "stop_time", "operation", "status_link", "templateName", "templateUuid", "session_template_id", "job",
+	"boa_job_name",
 }
 
 // DecodeRecord decodes a session's record field by field. Any field may be "", null, a bool or a number, depending on
@@ -30,7 +31,7 @@ func DecodeRecord(data []byte) (inventory.Record, error) {
 	}
 	return inventory.Record{
 		Presence:  inventory.Present,
-		Template:  firstText(fields, "templateName", "templateUuid"),
+		Template:  firstText(fields, "templateName", "templateUuid", "session_template_id"),
 		Operation: firstText(fields, "operation"),
 		Start:     transport.DecodeStamp(fields["start_time"]),
 		Stop:      transport.DecodeStamp(fields["stop_time"]),

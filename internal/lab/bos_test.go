@@ -92,7 +92,7 @@ func TestMissingSessionAndMissingRoute(t *testing.T) {
 		if missing != (answer{404, "application/json", "{}"}) {
 			t.Errorf("missing session: %+v", missing)
 		}
-		if gone != (answer{404, "application/json", `"Sesssion: ` + id + ` not found"`}) {
+		if gone != (answer{404, "application/problem+json", `"Sesssion: ` + id + ` not found"`}) {
 			t.Errorf("DELETE of a missing session: %+v", gone)
 		}
 	})
@@ -141,7 +141,11 @@ func TestListHasEveryKeyAndNoOrder(t *testing.T) {
 func TestGhost(t *testing.T) {
 	server := start(t, lab.Options{CSM: "1.2", Seed: 1, Sessions: 1, Only: []string{"ghost"}}, lab.ServerOptions{})
 	url := server.URL("bos") + "/v1/session/" + idOf(t, server, lab.KindSession, "ghost")
-	for i, want := range []answer{{404, "application/json", "{}"}, {204, "", ""}, {404, "application/json", ""}} {
+	status := mustAsk(t, "GET", url+"/status")
+	if sets, _ := status.json(t)["boot_sets"].([]any); status.status != 200 || len(sets) == 0 {
+		t.Errorf("the status of a ghost, which BOA makes, names its boot sets: %+v", status)
+	}
+	for i, want := range []answer{{404, "application/json", "{}"}, {204, "application/problem+json", ""}, {404, "application/problem+json", ""}} {
 		got := mustAsk(t, []string{"GET", "DELETE", "DELETE"}[i], url)
 		if i == 2 {
 			got.text = ""

@@ -47,7 +47,8 @@ type ServerOptions struct {
 	// KubePage is the most objects that the API server puts into a page of a list, whatever the client asks for; 0: no
 	// limit.
 	KubePage int
-	// Clock is the API server's clock, for the Date of its answers and for creation times; nil: time.Now.
+	// Clock is the clock of the API server, for the Date of its answers and for creation times, and of BOS; nil:
+	// time.Now.
 	Clock func() time.Time
 	// BOSEtcd is the URL of a real etcd in which BOS stores its sessions.
 	BOSEtcd string
@@ -128,7 +129,7 @@ func (s *Server) populate() {
 	s.BOS = simbos.New(simbos.Options{
 		Version: p.BOS, V1: p.BOSv1, V2: p.BOSv2, TemplateKey: p.TemplateKey, HonestComplete: p.HonestComplete,
 		Created201: p.Created201, RefuseTenants: p.RefuseTenants, Workers: p.BOSWorkers, WorkerLife: life,
-		ServiceTime: s.options.ServiceTime["bos"], Seed: w.Options.Seed,
+		ServiceTime: s.options.ServiceTime["bos"], Seed: w.Options.Seed, Now: s.options.Clock,
 	})
 	for _, session := range w.sessions {
 		s.BOS.Add(session)

@@ -7,10 +7,13 @@ import "strings"
 type Progress map[string]map[string][]string
 
 // WriteProgress writes the status of a boot set, as BOA does. BOA does not check whether the session still exists: if
-// it has been deleted, this makes it a ghost (docs/csm.md, "Ghosts").
+// it has been deleted, this makes it a ghost (docs/csm.md, "Ghosts"), whose status BOA makes, too.
 func (s *Server) WriteProgress(id, operation string, set BootSet, start any) {
-	s.store.write(id, "status/"+set.Name, setRecord{set: set, operation: operation, start: start},
-		pickleBootSet+pickleNode*len(set.Nodes)*len(Phases(operation)))
+	if s.store.value(id, "status") == nil {
+		s.store.write(id, "status", statusRecord{start: boaForm(start), named: []string{set.Name}}, pickleBase)
+	}
+	record := setRecord{set: set, operation: operation, times: Times{Start: boaForm(start)}}
+	s.store.write(id, "status/"+set.Name, record, record.size())
 }
 
 // WriteStop writes the end of a session into its status record and those of its boot sets, as BOA does. A later end
@@ -19,14 +22,14 @@ func (s *Server) WriteStop(id string, start, stop any) {
 	s.store.mu.Lock()
 	record, ok := s.store.sessions[id]["status"].value.(statusRecord)
 	if !ok {
-		record = statusRecord{start: start}
+		record = statusRecord{start: boaForm(start)}
 	}
 	if record.stop == nil || record.stop == "" {
 		record.stop = stop
 	}
 	for attribute, e := range s.store.sessions[id] {
 		if set, ok := e.value.(setRecord); ok {
-			set.stop = stop
+			set.times.Stop = stop
 			s.store.sessions[id][attribute] = entry{set, e.size}
 		}
 	}
@@ -48,7 +51,7 @@ func (s *store) write(id, attribute string, value any, size int) {
 func (s *Server) Ghosts() []string {
 	var ghosts []string
 	for _, id := range s.IDs() {
-		if attributes, _ := s.store.get(id); len(attributes) == 0 {
+		if len(s.store.get(id)) == 0 {
 			ghosts = append(ghosts, id)
 		}
 	}
@@ -57,7 +60,7 @@ func (s *Server) Ghosts() []string {
 
 // HasRecord reports whether a session has its record and the status of at least one boot set.
 func (s *Server) HasRecord(id string) bool {
-	attributes, _ := s.store.get(id)
+	attributes := s.store.get(id)
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	for attribute := range s.store.sessions[id] {
@@ -85,23 +88,6 @@ func (s *Server) RemoveV2(name string) {
 
 // Stop returns stop_time of a session's status record; nil if it has none.
 func (s *Server) Stop(id string) any {
-	_, status := s.store.get(id)
-	if status == nil {
-		return nil
-	}
+	status, _ := s.store.value(id, "status").(statusRecord)
 	return status.stop
-}
-
-// nodesByCategory returns the nodes of a phase: as BOA wrote them or, if it wrote none, as the boot set says.
-func (r setRecord) nodesByCategory(phase string) map[string][]string {
-	if r.set.Progress != nil {
-		return r.set.Progress[phase]
-	}
-	nodes := map[string][]string{"failed": r.set.Nodes[:r.set.Failed]}
-	if rest := r.set.Nodes[r.set.Failed:]; r.stop == nil {
-		nodes["in_progress"] = rest
-	} else {
-		nodes["succeeded"] = rest
-	}
-	return nodes
 }

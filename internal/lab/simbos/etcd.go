@@ -83,8 +83,10 @@ func key(id, attribute string) string { return keyPrefix + id + "/" + attribute 
 type pickle struct {
 	Start, Stop any
 	Broken      bool     `json:",omitempty"`
+	Named       []string `json:",omitempty"`
 	Set         *BootSet `json:",omitempty"`
 	Operation   string   `json:",omitempty"`
+	Writer      string   `json:",omitempty"`
 }
 
 // magic begins a pickle of Python's protocol 4.
@@ -98,9 +100,12 @@ func (e entry) encode(id, attribute string) []byte {
 	var p pickle
 	switch record := e.value.(type) {
 	case statusRecord:
-		p = pickle{Start: record.start, Stop: record.stop, Broken: record.broken}
+		p = pickle{Start: record.start, Stop: record.stop, Broken: record.broken, Named: record.named}
 	case setRecord:
-		p = pickle{Start: record.start, Stop: record.stop, Set: &record.set, Operation: record.operation}
+		p = pickle{
+			Start: record.times.Start, Stop: record.times.Stop, Broken: record.broken,
+			Set: &record.set, Operation: record.operation, Writer: record.writer,
+		}
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -124,10 +129,13 @@ func decode(attribute string, keySize int, value []byte) entry {
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&p); err != nil {
 		p = pickle{Broken: true}
 	}
-	if strings.HasPrefix(attribute, "status/") && p.Set != nil {
-		e.value = setRecord{set: *p.Set, operation: p.Operation, start: p.Start, stop: p.Stop}
-	} else {
-		e.value = statusRecord{p.Start, p.Stop, p.Broken}
+	switch {
+	case attribute == "status":
+		e.value = statusRecord{p.Start, p.Stop, p.Broken, p.Named}
+	case p.Set == nil:
+		e.value = setRecord{broken: true}
+	default:
+		e.value = setRecord{*p.Set, p.Operation, Times{p.Start, p.Stop}, p.Writer, p.Broken}
 	}
 	return e
 }
@@ -168,14 +176,14 @@ func (s *store) saveToEtcd(id, attribute string) {
 	}
 }
 
-// deleteFromEtcd deletes the keys of a session.
-func (s *store) deleteFromEtcd(id string) {
+// deleteFromEtcd deletes one key, or those that options say.
+func (s *store) deleteFromEtcd(key string, options ...clientv3.OpOption) {
 	if s.etcd == nil {
 		return
 	}
 	ctx, cancel := s.etcd.newContext()
 	defer cancel()
-	if _, err := s.etcd.Delete(ctx, keyPrefix+id+"/", clientv3.WithPrefix()); err != nil {
+	if _, err := s.etcd.Delete(ctx, key, options...); err != nil {
 		log.Printf("lab: etcd: %v", err)
 	}
 }

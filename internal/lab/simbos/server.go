@@ -1,18 +1,14 @@
 package simbos
 
 import (
-	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Options are the ways in which one release of BOS differs from another.
+// Options are the ways in which one release of BOS differs from another. Those that no field names follow from Version.
 type Options struct {
 	Version     string // such as 2.0.47
 	V1, V2      bool   // which APIs are served
@@ -25,37 +21,50 @@ type Options struct {
 	Workers        int  // requests served at once
 	// WorkerLife is how long a worker may be stuck before it and its connection are killed; 0: for ever.
 	WorkerLife  time.Duration
-	ServiceTime time.Duration // each request occupies a worker for at least this long
-	Seed        uint64        // of the order of the list
+	ServiceTime time.Duration    // each request occupies a worker for at least this long
+	Seed        uint64           // of the order of the list, and of new IDs
+	Now         func() time.Time // nil: time.Now
 }
 
 // Server is a running BOS, to be served by net/http. Close ends requests that hang.
 type Server struct {
-	options  Options
-	store    store
-	workers  chan struct{}
-	etcdDown atomic.Bool
-	hangs    atomic.Bool
-	retries  atomic.Int64
-	hung     atomic.Int64
-	maxHung  atomic.Int64
+	options    Options
+	routeTable []route
+	store      store
+	workers    chan struct{}
+	etcdDown   atomic.Bool
+	redisDown  atomic.Bool
+	hangs      atomic.Bool
+	retries    atomic.Int64
+	hung       atomic.Int64
+	maxHung    atomic.Int64
 
-	mu      sync.Mutex
-	v2      map[string]V2Session
-	random  *rand.Rand
-	restart chan struct{} // closed to end the requests that hang
+	mu        sync.Mutex
+	v2        map[string]V2Session
+	templates map[string]template // by name
+	nextIDs   []string
+	launch    func(Job) error
+	random    *rand.Rand
+	restart   chan struct{} // closed to end the requests that hang
 }
 
 // New returns a BOS without sessions.
 func New(options Options) *Server {
-	return &Server{
-		options: options,
-		store:   store{sessions: map[string]map[string]entry{}},
-		workers: make(chan struct{}, max(1, options.Workers)),
-		v2:      map[string]V2Session{},
-		random:  rand.New(rand.NewPCG(options.Seed, 2)),
-		restart: make(chan struct{}),
+	if options.Now == nil {
+		options.Now = time.Now
 	}
+	s := &Server{
+		options:   options,
+		store:     store{sessions: map[string]map[string]entry{}},
+		workers:   make(chan struct{}, max(1, options.Workers)),
+		v2:        map[string]V2Session{},
+		templates: map[string]template{},
+		launch:    func(Job) error { return nil },
+		random:    rand.New(rand.NewPCG(options.Seed, 2)),
+		restart:   make(chan struct{}),
+	}
+	s.routeTable = s.routes()
+	return s
 }
 
 // Add stores a session without going through the API.
@@ -82,6 +91,9 @@ func (s *Server) ScaleList(bytes int) { s.store.scale(bytes) }
 
 // SetEtcdDown makes every request that needs the database wait until it is up again.
 func (s *Server) SetEtcdDown(down bool) { s.etcdDown.Store(down) }
+
+// SetRedisDown makes everything that needs redis fail: all of v2, and the session templates from BOS 2.0 on.
+func (s *Server) SetRedisDown(down bool) { s.redisDown.Store(down) }
 
 // SetListHangs makes the list hang whatever its size.
 func (s *Server) SetListHangs(hangs bool) { s.hangs.Store(hangs) }
@@ -178,106 +190,4 @@ func (s *Server) shuffled(ids []string) []string {
 	defer s.mu.Unlock()
 	s.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	return ids
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
-}
-
-func writeProblem(w http.ResponseWriter, status int, title, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"type": "about:blank", "title": title, "detail": detail, "status": status,
-	})
-}
-
-// writeNoRoute answers as the web framework does for an unknown path. By this body a BOS without v1 differs from one
-// without the session.
-func writeNoRoute(w http.ResponseWriter) {
-	writeProblem(w, http.StatusNotFound, "Not Found", "The requested URL was not found on the server. "+
-		"If you entered the URL manually please check your spelling and try again.")
-}
-
-func (s *Server) version(path string, details bool) map[string]any {
-	parts := strings.SplitN(s.options.Version, ".", 3)
-	links := []map[string]string{{"rel": "self", "href": path}}
-	if details {
-		links = append(links, map[string]string{"rel": "versions", "href": "/"})
-	}
-	return map[string]any{"major": parts[0], "minor": parts[1], "patch": parts[2], "links": links}
-}
-
-func (s *Server) route(w http.ResponseWriter, r *http.Request) {
-	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	switch {
-	case r.URL.Path == "/" && r.Method == http.MethodGet:
-		versions := []any{}
-		if s.options.V1 {
-			versions = append(versions, s.version("/v1", false))
-		}
-		if s.options.V2 {
-			versions = append(versions, s.version("/v2", false))
-		}
-		writeJSON(w, http.StatusOK, versions)
-	case slices.Contains(parts[1:], ""):
-		writeNoRoute(w)
-	case parts[0] == "v1" && s.options.V1:
-		s.routeV1(w, r, parts[1:])
-	case parts[0] == "v2" && s.options.V2:
-		s.routeV2(w, r, parts[1:])
-	default:
-		writeNoRoute(w)
-	}
-}
-
-func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) bool {
-	if slices.Contains(methods, r.Method) {
-		return true
-	}
-	writeProblem(w, http.StatusMethodNotAllowed, "Method Not Allowed",
-		"The method is not allowed for the requested URL.")
-	return false
-}
-
-func (s *Server) routeV2(w http.ResponseWriter, r *http.Request, parts []string) {
-	if len(parts) <= 2 && !allowMethods(w, r, http.MethodGet) {
-		return
-	}
-	switch {
-	case len(parts) == 0, len(parts) == 1 && parts[0] == "version":
-		writeJSON(w, http.StatusOK, s.version("/v2", true))
-	case len(parts) == 1 && parts[0] == "healthz":
-		writeJSON(w, http.StatusOK, map[string]string{"dbStatus": "ok", "apiStatus": "ok"})
-	case len(parts) == 1 && parts[0] == "sessions":
-		s.mu.Lock()
-		sessions := make([]any, 0, len(s.v2))
-		for _, session := range s.v2 {
-			sessions = append(sessions, session.body())
-		}
-		s.mu.Unlock()
-		writeJSON(w, http.StatusOK, sessions)
-	case len(parts) == 2 && parts[0] == "sessions":
-		s.mu.Lock()
-		session, ok := s.v2[parts[1]]
-		s.mu.Unlock()
-		if !ok || session.Tenant != "" {
-			writeProblem(w, http.StatusNotFound, "Session could not found.",
-				fmt.Sprintf("Session %s could not be found", parts[1]))
-			return
-		}
-		writeJSON(w, http.StatusOK, session.body())
-	default:
-		writeNoRoute(w)
-	}
-}
-
-func (v V2Session) body() map[string]any {
-	return map[string]any{
-		"name": v.Name, "operation": v.Operation, "template_name": v.Template,
-		"limit": "", "stage": false, "components": strings.Join(v.Nodes, ","), "include_disabled": false,
-		"status": map[string]any{"start_time": v.Start, "end_time": v.End, "status": v.Status, "error": nil},
-	}
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // ListLimit is the largest answer that gRPC carries, in bytes. A session list whose keys and values are larger never
@@ -28,8 +30,14 @@ type Session struct {
 	Stop      any    // stop_time as in the API: a text or nil
 	NoStatus  bool   // no status record was ever written
 	Ghost     bool   // only the status keys are left
-	Broken    bool   // the status record cannot be read: every GET is a 500
+	Broken    bool   // the status records cannot be read: every GET is a 500
 	BootSets  []BootSet
+	// Named are the boot sets that the status record names. Only a record that BOA made names any, as that of a ghost.
+	Named []string
+	// Version is the version of the BOS that wrote the status; empty: this one.
+	Version string
+	// Attributes are all attributes, as a release before CSM 1.0 wrote them; nil: those of Version.
+	Attributes map[string]string
 }
 
 // BootSet is the part of a session's nodes that boots one image.
@@ -39,14 +47,16 @@ type BootSet struct {
 	Failed int // number of nodes that failed, from the front
 	// Progress is what BOA wrote about the nodes; nil: all but the failed ones are where the session is.
 	Progress Progress
+	// Phases is what BOA wrote through the API; it replaces Progress.
+	Phases []Phase `json:",omitempty"`
 }
 
 // V2Session is a session of BOS v2.
 type V2Session struct {
-	Name, Operation, Template string
-	Start, End                any
-	Status                    string
-	Nodes                     []string
+	Name, Operation, Template, Limit string
+	Start, End                       any
+	Status                           string
+	Nodes                            []string
 	// Tenant owns the session. A client that does not name the tenant gets a 404 for it, but sees it in the list.
 	Tenant string
 }
@@ -56,9 +66,11 @@ type entry struct {
 	size  int // of key and value, as etcd sends them
 }
 
+// statusRecord is the status of a session.
 type statusRecord struct {
 	start, stop any
 	broken      bool
+	named       []string // boot sets
 }
 
 // store plays BOS's etcd. Its keys are /session/<id>/<attribute>; they are stored by session, because BOS reads and
@@ -84,20 +96,29 @@ func (s *store) add(session Session, templateKey string) {
 	put := func(attribute string, value any, size int) {
 		keys[attribute] = entry{value, len(keyPrefix) + len(session.ID) + 1 + len(attribute) + size}
 	}
-	if !session.Ghost {
-		link := "/v1/session/" + session.ID + "/status"
-		put(templateKey, session.Template, len(session.Template))
-		put("operation", session.Operation, len(session.Operation))
-		put("status_link", link, len(link))
-		job := cmp.Or(session.Job, "boa-"+session.ID)
-		put("job", job, len(job))
+	attributes := session.Attributes
+	if attributes == nil && !session.Ghost {
+		attributes = session.attributes(templateKey)
+	}
+	for attribute, value := range attributes {
+		put(attribute, value, len(value))
+	}
+	start, named := session.Start, session.Named
+	if session.Ghost { // BOA made its status
+		start = boaForm(start)
+		for _, set := range session.BootSets {
+			named = append(named, set.Name)
+		}
 	}
 	if !session.NoStatus {
-		put("status", statusRecord{session.Start, session.Stop, session.Broken}, pickleBase)
+		put("status", statusRecord{start, session.Stop, session.Broken, slices.Compact(named)}, pickleBase)
 	}
 	for _, set := range session.BootSets {
-		size := pickleBootSet + pickleNode*len(set.Nodes)*len(Phases(session.Operation))
-		put("status/"+set.Name, setRecord{set, session.Operation, session.Start, session.Stop}, size)
+		record := setRecord{
+			set: set, operation: session.Operation, times: Times{boaForm(session.Start), session.Stop},
+			writer: session.Version, broken: session.Broken,
+		}
+		put("status/"+set.Name, record, record.size())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,21 +128,14 @@ func (s *store) add(session Session, templateKey string) {
 	}
 }
 
-type setRecord struct {
-	set         BootSet
-	operation   string
-	start, stop any
-}
-
-// Phases returns the phases of an operation, in order.
-func Phases(operation string) []string {
-	switch operation {
-	case "shutdown", "configure":
-		return []string{operation}
-	case "reboot":
-		return []string{"shutdown", "boot", "configure"}
+func (s Session) attributes(templateKey string) map[string]string {
+	if s.Version != "" {
+		templateKey = Options{Version: s.Version}.templateKey()
 	}
-	return []string{"boot", "configure"}
+	return map[string]string{
+		templateKey: s.Template, "operation": s.Operation,
+		"status_link": "/v1/session/" + s.ID + "/status", "job": cmp.Or(s.Job, "boa-"+s.ID),
+	}
 }
 
 // ids returns the ID of every session that any key names, ghosts included.
@@ -170,28 +184,42 @@ func (s *store) scale(want int) {
 	}
 }
 
-// get returns the attributes of a session and its status record.
-func (s *store) get(id string) (attributes map[string]any, status *statusRecord) {
+// get returns the attributes of a session. A ghost has none.
+func (s *store) get(id string) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loadFromEtcd(id)
-	attributes = map[string]any{}
+	attributes := map[string]any{}
 	for attribute, e := range s.sessions[id] {
-		if record, ok := e.value.(statusRecord); ok {
-			status = &record
-		} else if !strings.HasPrefix(attribute, "status/") {
+		if attribute != "status" && !strings.HasPrefix(attribute, "status/") {
 			attributes[attribute] = e.value
 		}
 	}
-	return attributes, status
+	return attributes
 }
 
-func (s *store) bootSet(id, name string) (setRecord, bool) {
+// value returns the value of one key, or nil.
+func (s *store) value(id, attribute string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loadFromEtcd(id)
-	record, ok := s.sessions[id]["status/"+name].value.(setRecord)
-	return record, ok
+	return s.sessions[id][attribute].value
+}
+
+// removeKey deletes one key, and reports whether there was one.
+func (s *store) removeKey(id, attribute string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loadFromEtcd(id)
+	if _, ok := s.sessions[id][attribute]; !ok {
+		return false
+	}
+	s.deleteFromEtcd(key(id, attribute))
+	delete(s.sessions[id], attribute)
+	if len(s.sessions[id]) == 0 {
+		delete(s.sessions, id)
+	}
+	return true
 }
 
 // remove deletes every key of a session, and returns how many there were.
@@ -200,7 +228,7 @@ func (s *store) remove(id string) int {
 	defer s.mu.Unlock()
 	s.loadFromEtcd(id)
 	keys := len(s.sessions[id])
-	s.deleteFromEtcd(id)
+	s.deleteFromEtcd(key(id, ""), clientv3.WithPrefix())
 	delete(s.sessions, id)
 	return keys
 }
