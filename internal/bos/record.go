@@ -33,9 +33,20 @@ func DecodeRecord(data []byte) (inventory.Record, error) {
 		Presence:  inventory.Present,
 		Template:  firstText(fields, "templateName", "templateUuid", "session_template_id"),
 		Operation: firstText(fields, "operation"),
-		Start:     transport.DecodeStamp(fields["start_time"]),
-		Stop:      transport.DecodeStamp(fields["stop_time"]),
+		Start:     firstStamp(fields, "start_time", "boa_launch", "bos_launch"),
+		Stop:      firstStamp(fields, "stop_time", "boa_finish"),
 	}, nil
+}
+
+// firstStamp returns the first of the named fields that holds anything. Records from before CSM 1.0 have times of other
+// names, and empty ones beside them (docs/csm.md, "Session records").
+func firstStamp(fields map[string]json.RawMessage, names ...string) inventory.Stamp {
+	for _, name := range names {
+		if stamp := transport.DecodeStamp(fields[name]); stamp.Known() || stamp.Bad() {
+			return stamp
+		}
+	}
+	return transport.DecodeStamp(fields[names[0]])
 }
 
 // firstText returns the first of the named fields that is a non-empty string. Values of other types do not count: a

@@ -67,13 +67,17 @@ func checkGet(ctx context.Context, c *Client, e wire.Exchange) string {
 		if record.Template != template || record.Operation != fieldOf(body, "operation") {
 			return got + "; template or operation are wrong"
 		}
-		for field, stamp := range map[string]inventory.Stamp{"start_time": record.Start, "stop_time": record.Stop} {
-			text, _ := fieldOf(body, field).(string)
+		for _, tt := range []struct {
+			stamp  inventory.Stamp
+			fields []string
+		}{{record.Start, []string{"start_time", "boa_launch"}}, {record.Stop, []string{"stop_time", "boa_finish"}}} {
+			stamp, fields := tt.stamp, tt.fields
+			text, _ := firstOf(body, fields...).(string)
 			if stamp.Known() != (text != "") {
-				return got + "; " + field + " is wrong"
+				return got + "; " + fields[0] + " is wrong"
 			}
 			if stamp.Known() && !strings.HasPrefix(strings.Replace(text, "T", " ", 1), stamp.At().UTC().Format(time.DateTime)) {
-				return got + "; " + field + " is another time"
+				return got + "; " + fields[0] + " is another time"
 			}
 		}
 	case e.Response.Status == http.StatusInternalServerError:
@@ -94,7 +98,7 @@ func checkGet(ctx context.Context, c *Client, e wire.Exchange) string {
 
 func firstOf(body any, names ...string) any {
 	for _, name := range names {
-		if value := fieldOf(body, name); value != nil {
+		if value := fieldOf(body, name); value != nil && value != "" {
 			return value
 		}
 	}
