@@ -69,8 +69,9 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	// requests under way is limited, and the server's own fairness does the rest.
 	config.QPS = -1
 	config.UserAgent = "bosgc"
-	// Protobuf costs the API server and bosgc least; JSON is for what does not speak it.
-	config.ContentType = runtime.ContentTypeProtobuf
+	// Lists in protobuf cost the API server and bosgc least. What bosgc sends is small, and in JSON every audit log,
+	// proxy and admission webhook can read it.
+	config.ContentType = runtime.ContentTypeJSON
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	if options.Observe == nil {
 		options.Observe = func(string, int, time.Duration) {}
