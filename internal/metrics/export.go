@@ -46,11 +46,15 @@ func Push(ctx context.Context, url, instance string, from prometheus.Gatherer, s
 		Format(expfmt.NewFormat(expfmt.TypeTextPlain)).Client(pushClient{}).AddContext(ctx)
 }
 
-// pushClient turns the answer of VictoriaMetrics, 204, into that of a Pushgateway.
+// pushClient turns the answer of VictoriaMetrics, 204, into that of a Pushgateway. It follows no redirect, whose target
+// would answer 200 to anything, and uses each connection once: a POST that meets a connection which the other side has
+// closed meanwhile fails and is not repeated.
 type pushClient struct{}
 
 func (pushClient) Do(r *http.Request) (*http.Response, error) {
-	response, err := http.DefaultClient.Do(r)
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r.Close = true
+	response, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}
