@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bosgc/internal/inventory"
 	"bosgc/internal/lease"
 	"bosgc/policy"
 )
@@ -40,6 +41,8 @@ func (p *Plan) Execute(ctx context.Context, limits Limits, report *Report) error
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	x := newExecutor(ctx, abort, p, limits, report)
+	// The rechecker has what is due; the rest is a large part of the memory.
+	p.world.Snapshot, p.world.Seen = nil, inventory.Seen{}
 	defer x.task.End()
 	for rest, budget := 0, limits.MaxDeletes-report.Sent; ; {
 		var batches []batch

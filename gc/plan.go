@@ -48,7 +48,7 @@ func judge(world *collect.World, clients collect.Clients, run Run, now time.Time
 	p := NewPlan(world, clients, run, now)
 	expires := now.Add(margin.PlanLife)
 	p.ExpiresAt, p.Namespace, p.List = &expires, run.Namespace, world.List
-	p.PodsWithoutJob = world.Seen.PodsWithoutJob()
+	p.PodsWithoutJob = world.PodsWithoutJob
 	p.Objects = make([]Object, 0, world.Snapshot.Size())
 	judging := time.Now()
 	links := world.InferredLinks()

@@ -56,7 +56,12 @@ func newRechecker(clients collect.Clients, w *collect.World, objects []Object) *
 		}
 	}
 	// CFS sessions without a tag may belong to any session.
-	r.seen.CFS = slices.DeleteFunc(slices.Clone(r.seen.CFS), func(c inventory.CFSSession) bool { return c.Tag != "" && !due[c.Tag] })
+	r.seen.CFS = nil
+	for _, c := range w.Seen.CFS {
+		if c.Tag == "" || due[c.Tag] {
+			r.seen.CFS = append(r.seen.CFS, c)
+		}
+	}
 	r.seen.SessionIDs = slices.DeleteFunc(slices.Clone(r.seen.SessionIDs), func(id string) bool { return !due[id] })
 	return r
 }
@@ -127,13 +132,25 @@ func (r *rechecker) relist(ctx context.Context) (map[string]*inventory.Group, er
 // join returns the sessions as these lists show them.
 func (r *rechecker) join(jobs, pods, crons kube.Listing) map[string]*inventory.Group {
 	seen := r.seen
-	seen.Jobs, seen.Pods = jobs.Jobs, pods.Pods
-	seen.References = slices.Concat(jobs.References, pods.References, crons.References)
-	seen.ConfigMaps = nil // others read what was joined before
-	for _, before := range r.groups {
+	seen.ConfigMaps = nil    // others read what was joined before
+	due := map[string]bool{} // sessions and ConfigMaps
+	for id, before := range r.groups {
+		due[id] = true
 		cms, _ := before.ConfigMaps()
 		seen.ConfigMaps = append(seen.ConfigMaps, cms...)
 	}
+	for _, cm := range seen.ConfigMaps {
+		due[cm.Name] = true
+	}
+	// Of a large system most is not to be deleted, and joined it would take as much memory again as the plan.
+	dueJobs := map[string]bool{}
+	seen.Jobs = slices.DeleteFunc(jobs.Jobs, func(job inventory.Job) bool { return !due[job.Session] && !due[job.ConfigMap] })
+	for _, job := range seen.Jobs {
+		dueJobs[job.Name] = true
+	}
+	seen.Pods = slices.DeleteFunc(pods.Pods, func(pod inventory.Pod) bool { return !due[pod.Session] && !dueJobs[pod.Job] })
+	seen.References = slices.DeleteFunc(slices.Concat(jobs.References, pods.References, crons.References),
+		func(ref inventory.Reference) bool { return !due[ref.ConfigMap] })
 	groups := make(map[string]*inventory.Group, len(r.groups))
 	for _, g := range inventory.Join(seen).Groups {
 		before := r.groups[g.ID]

@@ -1,7 +1,9 @@
 package collect
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"sync"
 )
 
@@ -31,7 +33,7 @@ func (c *textCache) put(key string, text json.RawMessage) {
 		c.texts = map[string]json.RawMessage{}
 	}
 	c.size += len(text)
-	c.texts[key] = text
+	c.texts[key] = slices.Clip(bytes.Clone(text)) // an answer is read into a buffer that may be twice as large
 }
 
 // get returns nil for a text that was not kept.

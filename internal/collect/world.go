@@ -50,6 +50,8 @@ type Options struct {
 
 // World is what one run knows: everything that it read, joined, and the judge of it.
 type World struct {
+	// Seen has no Jobs, Pods, ConfigMaps and references of everything, only of named sessions: the Snapshot has them, and
+	// twice they are a third of the memory of a sweep.
 	Seen      inventory.Seen
 	Snapshot  *inventory.Snapshot
 	Sources   []inventory.Source
@@ -59,7 +61,9 @@ type World struct {
 	// HasBOSv1 is false where BOS v1 is positively known to have been removed (CSM 1.6).
 	HasBOSv1 bool
 	List     *SessionList
-	Links    []inventory.Link // none unless inferred ones are acted on, and there may be any
+	// PodsWithoutJob are Pods of BOA that have ended and whose Job is gone.
+	PodsWithoutJob []string
+	Links          []inventory.Link // none unless inferred ones are acted on, and there may be any
 
 	cached *cache
 }

@@ -99,38 +99,55 @@ func (j *joiner) group(id string) *Group {
 	return g
 }
 
-// byName returns a copy in the order of the names.
-func byName[T any](all []T, name func(T) string) []T {
+// bySession passes on what belongs to each session: parts of one sorted copy, because ten thousand small slices take
+// more memory, and more time to collect, than what is in them. Sessions come in the order of their IDs, and what belongs
+// to one in the order of the names.
+func bySession[T any](all []T, session, name func(T) string, add func(id string, part []T)) {
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(name(a), name(b)) })
-	return all
+	slices.SortStableFunc(all, func(a, b T) int {
+		return cmp.Or(cmp.Compare(session(a), session(b)), cmp.Compare(name(a), name(b)))
+	})
+	for len(all) > 0 {
+		id, n := session(all[0]), 1
+		for n < len(all) && session(all[n]) == id {
+			n++
+		}
+		add(id, all[:n:n])
+		all = all[n:]
+	}
 }
 
 func (j *joiner) jobs() {
 	j.sessionOfJob, j.sessionOfMount = map[string]string{}, map[string]string{}
-	for _, job := range byName(j.seen.Jobs, func(job Job) string { return job.Name }) {
-		if job.Session == "" {
-			j.snapshot.StrayJobs = append(j.snapshot.StrayJobs, job)
+	mounts := map[string]string{} // by ConfigMap, the Job that mounts it
+	for _, job := range j.seen.Jobs {
+		if job.Session == "" || job.Fault != "" {
 			continue
+		}
+		j.sessionOfJob[job.Name] = job.Session
+		if job.Name > mounts[job.ConfigMap] { // if several mount it, the last by name is right
+			mounts[job.ConfigMap], j.sessionOfMount[job.ConfigMap] = job.Name, job.Session
+		}
+	}
+	session := func(job Job) string { return job.Session }
+	bySession(j.seen.Jobs, session, func(job Job) string { return job.Name }, func(id string, jobs []Job) {
+		if id == "" {
+			j.snapshot.StrayJobs = jobs
+			return
 		}
 		// A Job that names a session belongs to it even if it is not of BOS's making: a
 		// person's second try with a copied Job keeps the session alive all the same.
-		g := j.group(job.Session)
-		g.jobs = append(g.jobs, job)
-		if job.Fault == "" {
-			j.sessionOfJob[job.Name] = job.Session
-			j.sessionOfMount[job.ConfigMap] = job.Session // if several mount it, the last by name is right
-		}
-	}
+		j.group(id).jobs = jobs
+	})
 }
 
 func (j *joiner) pods() {
-	for _, pod := range byName(j.seen.Pods, func(pod Pod) string { return pod.Name }) {
-		if id := cmp.Or(pod.Session, j.sessionOfJob[pod.Job]); id != "" {
-			g := j.group(id)
-			g.pods = append(g.pods, pod)
+	session := func(pod Pod) string { return cmp.Or(pod.Session, j.sessionOfJob[pod.Job]) }
+	bySession(j.seen.Pods, session, func(pod Pod) string { return pod.Name }, func(id string, pods []Pod) {
+		if id != "" {
+			j.group(id).pods = pods
 		}
-	}
+	})
 }
 
 func (j *joiner) configMaps() {
@@ -138,32 +155,36 @@ func (j *joiner) configMaps() {
 	for _, ref := range j.seen.References {
 		references[ref.ConfigMap] = append(references[ref.ConfigMap], ref)
 	}
-	for _, cm := range byName(j.seen.ConfigMaps, func(cm ConfigMap) string { return cm.Name }) {
-		id := cm.Name
+	session := func(cm ConfigMap) string {
 		if owner := j.sessionOfMount[cm.Name]; owner != "" && !j.listed(cm.Name) {
-			id = owner
+			return owner
 		}
-		cm.User = "" // it may be of an earlier join, which knew other sessions
-		for _, ref := range references[cm.Name] {
-			if ref.Session != id {
-				cm.User = ref.Kind + " " + ref.Name
-				break
+		return cm.Name
+	}
+	bySession(j.seen.ConfigMaps, session, func(cm ConfigMap) string { return cm.Name }, func(id string, cms []ConfigMap) {
+		for i := range cms {
+			cm := &cms[i]
+			cm.User = "" // it may be of an earlier join, which knew other sessions
+			for _, ref := range references[cm.Name] {
+				if ref.Session != id {
+					cm.User = ref.Kind + " " + ref.Name
+					break
+				}
 			}
 		}
-		g := j.group(id)
-		g.configMaps = append(g.configMaps, cm)
-	}
+		j.group(id).configMaps = cms
+	})
 }
 
 func (j *joiner) cfs() {
-	for _, c := range byName(j.seen.CFS, func(c CFSSession) string { return c.Name }) {
-		if c.Tag == "" {
-			j.snapshot.UntaggedCFS = append(j.snapshot.UntaggedCFS, c)
-			continue
+	tag := func(c CFSSession) string { return c.Tag }
+	bySession(j.seen.CFS, tag, func(c CFSSession) string { return c.Name }, func(id string, sessions []CFSSession) {
+		if id == "" {
+			j.snapshot.UntaggedCFS = sessions
+			return
 		}
-		g := j.group(c.Tag)
-		g.CFS = append(g.CFS, c)
-	}
+		j.group(id).CFS = sessions
+	})
 }
 
 func (j *joiner) listed(id string) bool {

@@ -65,15 +65,12 @@ func (c *chunk) add(piece []byte) {
 // it, which costs a few per cent of the size.
 const sealAt = 64 << 10
 
-func (c *chunk) compress() error {
+// compress uses the writer w, whose tables take more than a megabyte.
+func (c *chunk) compress(w *gzip.Writer) error {
 	b := bytes.NewBuffer(bytes.Clone(c.sealed))
-	// The lines are much alike: a tenth more bytes is cheaper than three times the CPU time.
-	w, err := gzip.NewWriterLevel(b, gzip.BestSpeed)
-	if err == nil {
-		_, err = w.Write(c.open)
-		err = errors.Join(err, w.Close())
-	}
-	if err != nil {
+	w.Reset(b)
+	_, err := w.Write(c.open)
+	if err = errors.Join(err, w.Close()); err != nil {
 		return fmt.Errorf("compress the journal: %w", err)
 	}
 	c.body, c.dirty = b.Bytes(), true

@@ -5,6 +5,7 @@ package journal
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,6 +88,7 @@ type Journal struct {
 	nextNumber int    // of the next chunk
 	queue      [][]byte
 	lastWrite  time.Time // when the last write began; zero before the first
+	gzip       *gzip.Writer
 }
 
 // pendingWrite is one call of Write.
@@ -122,6 +124,10 @@ func open(ctx context.Context, o Options, l limits) (*Journal, error) {
 		}
 	}
 	var err error
+	// The lines are much alike: a tenth more bytes is cheaper than three times the CPU time.
+	if j.gzip, err = gzip.NewWriterLevel(nil, gzip.BestSpeed); err != nil {
+		return nil, err
+	}
 	if j.quota, err = newQuota(ctx, o, l); err != nil {
 		return nil, err
 	}
@@ -271,7 +277,7 @@ func (j *Journal) flush(ctx context.Context) error {
 			j.current.add(j.queue[0])
 			j.queue = j.queue[1:]
 		}
-		if err := j.current.compress(); err != nil {
+		if err := j.current.compress(j.gzip); err != nil {
 			return err
 		}
 	}

@@ -143,7 +143,7 @@ func (c *cluster) addStray(name string, labels map[string]string) {
 func (c *cluster) addRun(run string, chunks int, age time.Duration) {
 	for n := range chunks {
 		body := &chunk{open: []byte(`{"run":"` + run + `","kind":"Job","name":"x"}` + "\n")}
-		_ = body.compress()
+		_ = body.compress(writer(c.t))
 		c.Kube.Add("configmaps", &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
 				Name: chunkName("bosgc", run, n), Namespace: lab.Namespace,

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,15 @@ import (
 	"testing"
 )
 
+func writer(t testing.TB) *gzip.Writer {
+	t.Helper()
+	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // chunksOf splits entries into chunks, without a cluster.
 func chunksOf(t testing.TB, entries []Entry, limit int) []content {
 	t.Helper()
@@ -19,7 +29,7 @@ func chunksOf(t testing.TB, entries []Entry, limit int) []content {
 	var c *chunk
 	flush := func() {
 		if c != nil {
-			if err := c.compress(); err != nil {
+			if err := c.compress(writer(t)); err != nil {
 				t.Fatal(err)
 			}
 			parts = append(parts, content{chunkName("j", "r", len(parts)), len(parts), c.body})
@@ -144,7 +154,7 @@ func TestDamage(t *testing.T) {
 	good := chunksOf(t, []Entry{entry("a", "{}")}, 300)[0].body
 	zip := func(text string) []byte {
 		c := &chunk{open: []byte(text)}
-		_ = c.compress()
+		_ = c.compress(writer(t))
 		return c.body
 	}
 	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<16))
@@ -180,7 +190,7 @@ func TestDamage(t *testing.T) {
 
 func TestDecompressionIsBounded(t *testing.T) {
 	c := &chunk{open: bytes.Repeat([]byte("\n"), 24<<20)}
-	if err := c.compress(); err != nil {
+	if err := c.compress(writer(t)); err != nil {
 		t.Fatal(err)
 	}
 	var before, after runtime.MemStats
@@ -251,7 +261,7 @@ func TestChunkThatGrows(t *testing.T) {
 		}
 		all = append(all, line...)
 		grown.add(line)
-		if err := grown.compress(); err != nil {
+		if err := grown.compress(writer(t)); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := gunzip(grown.body); err != nil || !bytes.Equal(got, all) {
@@ -262,7 +272,7 @@ func TestChunkThatGrows(t *testing.T) {
 		}
 	}
 	at := chunk{open: all}
-	if err := at.compress(); err != nil {
+	if err := at.compress(writer(t)); err != nil {
 		t.Fatal(err)
 	}
 	if grown.rawBytes != len(all) || grown.entries != 60 || len(all) < 4*sealAt || len(grown.body) > 2*len(at.body) {
