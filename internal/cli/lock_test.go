@@ -227,7 +227,7 @@ func refusal(method, path string) lab.Fault {
 	return lab.Fault{
 		Kind: lab.FaultStatus, Status: http.StatusForbidden, System: "kube", Method: method, Path: path,
 		Header: map[string]string{"Content-Type": "application/json"},
-		Body:   `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"forbidden"}`,
+		Body:   `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"User \"bosgc\" cannot do this"}`,
 	}
 }
 

@@ -205,13 +205,23 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestARefusedListNamesThePermission(t *testing.T) {
-	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		failure(t, w, http.StatusForbidden, metav1.StatusReasonForbidden)
-	})
-	_, err := c.ListPods(context.Background())
-	if err == nil || !strings.Contains(err.Error(), "list Pods") || !strings.Contains(err.Error(), "permission") {
-		t.Errorf("error is %v", err)
+// What the authorizer refuses is for want of a permission. What admission refuses has the same status, and whoever then
+// looks at the Role looks in the wrong place.
+func TestARefusalNamesItsCause(t *testing.T) {
+	for message, want := range map[string]string{
+		`pods is forbidden: User "system:serviceaccount:services:bosgc" cannot list resource "pods" in API group ""`: "needs this permission",
+		`admission webhook "validate.kyverno.svc-fail" denied the request: no deletes here`:                          "no missing permission",
+		`pods "x" is forbidden: exceeded quota: compute`:                                                             "no missing permission",
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			status := newFailure(http.StatusForbidden, metav1.StatusReasonForbidden)
+			status.Message = message
+			reply(t, w, http.StatusForbidden, status)
+		})
+		_, err := c.ListPods(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "list Pods") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v; expected %q", message, err, want)
+		}
 	}
 }
 

@@ -102,12 +102,18 @@ func explain(doing, namespace string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case apierrors.IsForbidden(err):
+	case IsForbidden(err):
 		return fmt.Errorf("%s in namespace %q: %w; the service account needs this permission in that namespace",
 			doing, namespace, err)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%s in namespace %q: %w; a policy of this cluster refuses it, such as an admission webhook or a "+
+			"quota; it is no missing permission", doing, namespace, err)
 	}
 	return fmt.Errorf("%s in namespace %q: %w", doing, namespace, err)
 }
 
-// IsForbidden reports whether the API server refused a request for want of a permission.
-func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }
+// IsForbidden reports whether the API server refused a request for want of a permission. Admission answers with the same
+// status: webhooks, quotas and other policies. Only the text of the authorizer names a user that "cannot" do it.
+func IsForbidden(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "User ") && strings.Contains(err.Error(), " cannot ")
+}
