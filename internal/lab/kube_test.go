@@ -258,3 +258,35 @@ func TestDeploymentFollowsItsSpec(t *testing.T) {
 		t.Errorf("%+v, %v", scaled.Status, err)
 	}
 }
+
+// An object with a finalizer stays after its DELETE until the finalizer has gone, with the time of the first DELETE.
+func TestFinalizersHoldADeletedObject(t *testing.T) {
+	server := start(t, lab.Options{CSM: "1.4", Seed: 1, Sessions: 1}, lab.ServerOptions{})
+	cms := typedClient(t, server).CoreV1().ConfigMaps(lab.Namespace)
+	held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "held", Finalizers: []string{"site.example/backup"}}}
+	if _, err := cms.Create(t.Context(), held, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var first metav1.Time
+	for range 2 {
+		if err := cms.Delete(t.Context(), "held", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		is, err := cms.Get(t.Context(), "held", metav1.GetOptions{})
+		if err != nil || is.DeletionTimestamp == nil {
+			t.Fatalf("after its DELETE: %+v, %v", is, err)
+		}
+		if first.IsZero() {
+			first, held = *is.DeletionTimestamp, is
+		} else if !first.Equal(is.DeletionTimestamp) || is.ResourceVersion != held.ResourceVersion {
+			t.Errorf("a second DELETE changed %+v into %+v", held.ObjectMeta, is.ObjectMeta)
+		}
+	}
+	patch := []byte(`{"metadata":{"finalizers":null}}`)
+	if _, err := cms.Patch(t.Context(), "held", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cms.Get(t.Context(), "held", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("without its finalizer: error %v", err)
+	}
+}

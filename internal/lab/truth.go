@@ -77,6 +77,7 @@ type sessionTruth struct {
 	listed   bool      // BOS lists it
 	ghost    bool
 	failed   bool      // its Job has failed
+	unranked bool      // it is never kept as the last of its template
 	created  time.Time // of its ConfigMap; zero if it has none
 	objects  []objectTruth
 }
@@ -123,7 +124,7 @@ func resolveTruth(sessions []*sessionTruth, others []objectTruth) []Object {
 func newestFinished(sessions []*sessionTruth) map[string]*sessionTruth {
 	newest := map[string]*sessionTruth{}
 	for _, s := range sessions {
-		if !s.listed || s.end.IsZero() {
+		if !s.listed || s.end.IsZero() || s.unranked {
 			continue
 		}
 		if best := newest[s.template]; best == nil || endsLater(s, best) {

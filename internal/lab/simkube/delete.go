@@ -10,6 +10,10 @@ import (
 // grace period, and an object deleted in the foreground waits for its Pods.
 func (s *Server) deleteObject(k key, policy metav1.DeletionPropagation, graceSeconds *int64) {
 	o, _ := s.findMetadata(k)
+	if o.hasFinalizers() {
+		s.markDeleted(k, o)
+		return
+	}
 	if s.controllers == nil {
 		s.remove(k)
 		s.collectDependents(o.metaText("uid"), policy)
@@ -35,6 +39,23 @@ func (s *Server) deleteObject(k key, policy metav1.DeletionPropagation, graceSec
 	}
 	s.remove(k)
 	s.collectDependents(o.metaText("uid"), policy)
+}
+
+// markDeleted does what a DELETE does to an object with finalizers: it stays, with the time of the first DELETE, until
+// whoever set the finalizers has removed them. Another DELETE is accepted too, and changes nothing.
+func (s *Server) markDeleted(k key, o object) {
+	if o.metaText("deletionTimestamp") != "" {
+		return
+	}
+	o, _ = s.find(k)
+	s.put(k, o.withMetadata(map[string]any{
+		"deletionTimestamp": timestamp(s.options.Now()), "deletionGracePeriodSeconds": 0,
+	}))
+}
+
+func (o object) hasFinalizers() bool {
+	finalizers, _ := o.metadata()["finalizers"].([]any)
+	return len(finalizers) > 0
 }
 
 // collectDependents does what the garbage collector does once an owner is gone.

@@ -94,7 +94,12 @@ func (s *Server) storeUnlessDryRun(q request, o object) object {
 	if q.dryRun() {
 		return o.withMetadata(map[string]any{"name": q.name, "uid": uuid.NewString()})
 	}
-	return s.put(q.key(), o)
+	o = s.put(q.key(), o)
+	if o.metaText("deletionTimestamp") != "" && !o.hasFinalizers() {
+		s.remove(q.key()) // the last finalizer has gone
+		s.collectDependents(o.metaText("uid"), metav1.DeletePropagationBackground)
+	}
+	return o
 }
 
 func (s *Server) update(q request) error {
@@ -234,6 +239,9 @@ func (s *Server) delete(q request) error {
 	}
 	if len(options.DryRun) == 0 {
 		s.deleteObject(q.key(), q.propagationPolicy(options), options.GracePeriodSeconds)
+	}
+	if o, ok := s.find(q.key()); ok && o.hasFinalizers() {
+		return s.reply(q, http.StatusOK, item{object: o}) // not the Status of one that has gone
 	}
 	send(q.w, q.Request, http.StatusOK, &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess,

@@ -108,7 +108,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	if o.listStories {
 		names, err := lab.Stories(o.world.CSM)
-		fmt.Println(strings.Join(names, "\n"))
+		if err != nil {
+			return err
+		}
+		open, err := lab.OpenStories(o.world.CSM)
+		fmt.Println(strings.Join(append(names, open...), "\n"))
 		return err
 	}
 	world, err := o.newWorld()

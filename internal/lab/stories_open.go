@@ -1,0 +1,79 @@
+package lab
+
+import (
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// openStories are situations in which bosgc does not do what is right yet. They are told only by name, and a test holds
+// that bosgc fails each of them: a story that it passes moves to the others.
+var openStories = []story{
+	{"job-terminating", 0, onlyWithBOSv1, func(b *builder) { b.terminating(true) }},
+	{"configmap-terminating", 0, onlyWithBOSv1, func(b *builder) { b.terminating(false) }},
+	{"template-for-one-node", 0, onlyWithBOSv1, tellTemplateForOneNode},
+	{"configure-after-reboot", 0, onlyWithBOSv1, tellConfigureAfterReboot},
+	{"cfs-of-gone-v2-session", 0, onlyWithoutBOSv1, tellCFSOfGoneV2Session},
+	{"nothing-but-the-record", 0, onlyWithBOSv1, tellNothingButTheRecord},
+}
+
+// terminating is an object that somebody has deleted, and that a finalizer holds.
+var terminating = verdict{"keep", "terminating"}
+
+func onlyWithoutBOSv1(p Profile) bool { return !p.BOSv1 }
+
+// terminating adds an old session of which the Job or the ConfigMap was deleted, and is held by a finalizer that nobody
+// removes. Deleting it again does nothing, and reported as deleted it would be so in each sweep.
+func (b *builder) terminating(job bool) {
+	end := b.ago(8*day, 60*day)
+	hold := func(meta *metav1.ObjectMeta) {
+		at := metav1.NewTime(b.now.Add(-2 * time.Hour))
+		meta.DeletionTimestamp, meta.Finalizers = &at, []string{"site.example/backup"}
+	}
+	s := b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end)).endedAt(end)
+	s.list()
+	if job {
+		s.configMap(followsSession)
+		s.job(terminating, jobComplete(end), func(j *batchv1.Job) { hold(&j.ObjectMeta) })
+		return
+	}
+	s.configMap(terminating, func(cm *corev1.ConfigMap) { hold(&cm.ObjectMeta) })
+}
+
+// tellTemplateForOneNode adds the only session of a template that was made for one node, as documented for the
+// question which session booted a node, and that BOS does not have any more. The newest of each such template are all.
+func tellTemplateForOneNode(b *builder) {
+	end := b.ago(100*day, 400*day)
+	s := b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end)).endedAt(end)
+	s.template, s.unranked = "boot-"+s.sets[0].Nodes[0]+"-"+b.uuid()[:8], true
+	s.list().configMap(followsSession)
+}
+
+// tellConfigureAfterReboot adds a reboot, whose ID the nodes carry, and a later configuration of the same template. Only
+// the reboot is worth keeping as the last.
+func tellConfigureAfterReboot(b *builder) {
+	template := "compute-" + b.uuid()[:8]
+	for _, one := range []struct {
+		operation string
+		age       time.Duration
+		want      verdict
+	}{{"reboot", 10 * day, keptLast}, {"configure", 8 * day, completedExpired}} {
+		end := b.now.Add(-one.age)
+		s := b.session(end.Add(-time.Hour), one.want).stopped(b.micros(end)).endedAt(end)
+		s.template, s.operation, s.unranked = template, one.operation, one.operation == "configure"
+		s.list().configMap(followsSession)
+	}
+}
+
+// tellCFSOfGoneV2Session adds a complete CFS session whose session of BOS v2 was deleted by its owner, which is everyday
+// life there. That BOS v2 does not know it proves nothing; it is kept as long as one without a tag.
+func tellCFSOfGoneV2Session(b *builder) { b.tagged(b.uuid(), b.ago(26*time.Hour, 6*day), tooYoung) }
+
+// tellNothingButTheRecord adds sessions whose ConfigMaps and Jobs somebody has deleted by hand, as CSM's power-off
+// procedure does. Their records are old and finished, and are evidence enough, if it is all that BOS has.
+func tellNothingButTheRecord(b *builder) {
+	end := b.ago(8*day, 60*day)
+	b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end)).endedAt(end).list()
+}
