@@ -38,7 +38,19 @@ func oneOfEach(d gc.Document) (all []gc.Object) {
 	return all
 }
 
-var command = regexp.MustCompile(`^    (kubectl|bosgc) `)
+var command = regexp.MustCompile(`^    (kubectl|bosgc|cray) `)
+
+// A session with an ID of another form stays for ever; its explanation gives the command by which a person removes it.
+func TestASessionWithAnOldIDIsRemovedByHand(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.2", Sessions: 1, Only: []string{"id-legacy"}}, lab.ServerOptions{})
+	id := s.BOS.IDs()[0]
+	// The exit code is 6: one session without any trace in Kubernetes may be of another system.
+	code, stdout, stderr := s.run([]string{"explain", "session/" + id})
+	if !strings.Contains(stdout, "\n    cray bos v1 session delete "+id+"\n") {
+		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
+	}
+}
 
 // An explanation agrees with the plan, names the rule that decides, and changes nothing.
 func TestAnExplanationAgreesWithThePlan(t *testing.T) {

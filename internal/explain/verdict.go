@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -226,6 +227,8 @@ func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
 		if !unprotect {
 			clean("to take its session apart all the same", "bosgc clean")
 		}
+	case policy.NotOurs:
+		x.addRemovalByHand(add)
 	case policy.TooYoung, policy.KeptLast:
 		clean("to take its session apart now, whatever its age", "bosgc clean")
 	default:
@@ -235,6 +238,20 @@ func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
 			add("another value for "+x.setting(name), "")
 		}
 	}
+}
+
+// plainID is an ID that a shell and a URL take as it is.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// addRemovalByHand adds the command by which a person removes a session whose ID is not one that BOS v1 makes now. BOS
+// made others long ago, and bosgc deletes none of them: it cannot tell them from what somebody else has written.
+func (x *explainer) addRemovalByHand(add func(text, command string)) {
+	id := x.Object.Name
+	if x.Object.Kind != policy.Session || inventory.IsSessionID(id) || !plainID.MatchString(id) {
+		return
+	}
+	add("to delete it by hand, if nothing needs it (before CSM 1.3: cray bos session delete)",
+		"cray bos v1 session delete "+id)
 }
 
 // addUnprotect adds the commands that remove the protection of the session, and reports whether there is any.
