@@ -27,6 +27,11 @@ func (p *Plan) refuseUnknown(ctx context.Context, proc *procedure) {
 			return // a ghost, or the delete will tell
 		}
 	}
+	// What a session has configured has its tag for longer than anything else: clean again, after a run that was killed
+	// at its very end, is no mistake.
+	if tagged, err := p.clients.CFS.TaggedComponents(ctx, proc.Session); len(tagged) > 0 || err != nil {
+		return
+	}
 	proc.Refused = "no system has anything of this ID"
 	if nearest := p.nearestSessions(proc.Session); len(nearest) > 0 {
 		proc.Refused += "; did you mean one of these?\n  " + strings.Join(nearest, "\n  ")

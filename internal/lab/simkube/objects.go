@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // key identifies an object. Versions of a resource share their objects.
@@ -129,6 +130,11 @@ func (s *Server) put(k key, o object) object {
 		fields["creationTimestamp"] = s.options.Now().UTC().Format(time.RFC3339)
 	}
 	o = o.withMetadata(fields)
+	kind := watch.Added
+	if _, exists := s.findItem(k); exists {
+		kind = watch.Modified
+	}
+	s.log.add(change{k, kind, item{object: o}, s.version})
 	s.unindexOwners(k)
 	s.bulk.remove(k)
 	s.objects[k] = o
@@ -142,6 +148,9 @@ func (s *Server) put(k key, o object) object {
 }
 
 func (s *Server) remove(k key) {
+	if i, exists := s.findItem(k); exists {
+		s.log.add(change{k, watch.Deleted, i, s.version + 1})
+	}
 	if s.bulk.remove(k) {
 		s.version++
 	} else if _, ok := s.objects[k]; ok {

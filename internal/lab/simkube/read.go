@@ -128,8 +128,8 @@ func (s *Server) continueList(text string) (token, []item, error) {
 
 func (s *Server) list(q request) error {
 	query := q.URL.Query()
-	if query.Get("watch") == "true" {
-		return errMethod(q)
+	if query.Get("watch") == "true" || query.Get("watch") == "1" {
+		return s.watchList(q)
 	}
 	f, err := q.form()
 	if err != nil {

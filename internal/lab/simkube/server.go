@@ -41,6 +41,7 @@ type Server struct {
 	danger      []string
 	denied      map[string]bool // "verb resource", for access reviews
 	controllers *Controllers    // nil: nothing happens by itself
+	log         changeLog
 }
 
 type snapshot struct {
@@ -62,6 +63,7 @@ func New(options Options) *Server {
 		snapshots: map[int64]snapshot{},
 		denied:    map[string]bool{},
 	}
+	s.log = newChangeLog(s.version)
 	for _, name := range options.Namespaces {
 		s.put(key{resource: "namespaces", name: name}, object{
 			"metadata": map[string]any{
