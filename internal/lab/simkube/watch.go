@@ -96,7 +96,10 @@ func (s *Server) watchList(q request) error {
 	if err != nil {
 		return err
 	}
-	w := &watcher{request: q, form: f, bookmark: s.log.bookmark, bookmarks: query.Get("allowWatchBookmarks") == "true"}
+	w := &watcher{
+		request: q, form: f, bookmark: s.log.bookmark, bookmarks: query.Get("allowWatchBookmarks") == "true",
+		ended: s.log.ended, // from now on: it may be closed before the first change is waited for
+	}
 	if w.labels, err = labels.Parse(query.Get("labelSelector")); err == nil {
 		w.fields, err = fields.ParseSelector(query.Get("fieldSelector"))
 	}
@@ -131,6 +134,7 @@ type watcher struct {
 	life    time.Duration
 	first   []change
 	version int64 // up to which it has been served
+	ended   <-chan struct{}
 
 	bookmarks bool
 	bookmark  time.Duration
@@ -151,7 +155,7 @@ func (w *watcher) serve(s *Server) {
 	for {
 		s.mu.Lock()
 		changes, complete := s.log.since(w.version)
-		version, more, ended := s.version, s.log.more, s.log.ended
+		version, more := s.version, s.log.more
 		s.mu.Unlock()
 		if !complete {
 			expired := apierrors.NewResourceExpired("too old resource version: " + strconv.FormatInt(w.version, 10))
@@ -170,7 +174,7 @@ func (w *watcher) serve(s *Server) {
 		case <-end.C:
 			w.sendBookmark()
 			return
-		case <-ended:
+		case <-w.ended:
 			return
 		case <-w.request.Context().Done():
 			return
