@@ -218,9 +218,14 @@ func TestUnsetStopsAfterAStrayChange(t *testing.T) {
 	for i := range filteredChunkSize + 10 {
 		ids = append(ids, fmt.Sprint("x", i))
 	}
+	down, patched := false, false // CFS goes down after the PATCH
 	c, sent := startFake(t, "/v3", func(method, _, _ string) reply {
 		if method == http.MethodPatch {
+			patched = true
 			return ok(`{"component_ids":["x0","y1"]}`)
+		}
+		if down && patched {
+			return problem(500, "")
 		}
 		var all []string
 		for _, id := range ids {
@@ -237,6 +242,10 @@ func TestUnsetStopsAfterAStrayChange(t *testing.T) {
 	}
 	if len(sent()) != 1 {
 		t.Errorf("%q", sent())
+	}
+	down, patched = true, false
+	if got := c.Unset(t.Context(), "s", "c", ids, func([]inventory.Component) error { return nil }); len(got) != len(ids) {
+		t.Errorf("%d of %d components have a result, if CFS then goes down", len(got), len(ids))
 	}
 }
 

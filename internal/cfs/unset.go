@@ -148,6 +148,9 @@ func (u *unsetter) sendUntilUnset(ctx context.Context, ours []inventory.Componen
 				errs[component.ID] = err
 			}
 		}
+		if len(unsent) > 0 { // before anything else can fail: every component has a result
+			u.fail(u.notSent(), unsent...)
+		}
 		ours = slices.DeleteFunc(ours, func(c inventory.Component) bool { return slices.Contains(unsent, c.ID) })
 		current, err := u.read(ctx, idsOf(ours))
 		if err != nil {
@@ -160,9 +163,6 @@ func (u *unsetter) sendUntilUnset(ctx context.Context, ours []inventory.Componen
 			component, found := current[sent.ID]
 			return !u.needsRetry(sent.ID, component, found)
 		})
-		if u.stray != nil {
-			u.fail(u.notSent(), unsent...)
-		}
 	}
 	for _, component := range ours {
 		err := errs[component.ID]

@@ -40,8 +40,8 @@ func (r *runner) purgeBatcher(ctx context.Context) {
 	}
 	err := r.restartBatcher(ctx)
 	for _, proc := range affected {
-		if err != nil {
-			r.deleteComplete(bounded, proc)
+		if err != nil && ctx.Err() == nil { // a run that was told to stop, or has lost its lease, begins nothing
+			r.deleteComplete(ctx, proc)
 		}
 		r.endPhase(ctx, checkpoint.PhasePurge, proc, err)
 	}
