@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"bosgc/gc"
 	"bosgc/internal/inventory"
 	"bosgc/internal/suggest"
 )
@@ -33,6 +34,7 @@ func (p *Plan) refuseUnknown(ctx context.Context, proc *procedure) {
 		return
 	}
 	proc.Refused = "no system has anything of this ID"
+	p.Objects = slices.DeleteFunc(p.Objects, func(o gc.Object) bool { return o.Session == proc.Session })
 	if nearest := p.nearestSessions(proc.Session); len(nearest) > 0 {
 		proc.Refused += "; did you mean one of these?\n  " + strings.Join(nearest, "\n  ")
 	}
