@@ -41,6 +41,7 @@ func (p *Plan) Execute(ctx context.Context, limits Limits, report *Report) error
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	x := newExecutor(ctx, abort, p, limits, report)
+	defer x.checker.stop()
 	// The rechecker has what is due; the rest is a large part of the memory.
 	p.world.Snapshot, p.world.Seen = nil, inventory.Seen{}
 	defer x.task.End()

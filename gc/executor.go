@@ -52,7 +52,7 @@ type executor struct {
 
 func newExecutor(ctx context.Context, abort context.CancelCauseFunc, p *Plan, limits Limits, report *Report) *executor {
 	x := &executor{
-		clients: p.clients, world: p.world, checker: newRechecker(p.clients, p.world, report.Objects),
+		clients: p.clients, world: p.world, checker: newRechecker(ctx, p.clients, p.world, report.Objects),
 		limits: limits, abort: abort, ended: ctx.Err, done: ctx.Done(),
 		task:        p.clients.StartTask("deleting", min(p.Summary.Delete, limits.MaxDeletes)),
 		deleteSlots: map[policy.Kind]chan struct{}{}, blockedBy: map[string]*Object{},

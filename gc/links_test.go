@@ -220,7 +220,7 @@ func TestASecondLookIsTakenAtAllItsSessions(t *testing.T) {
 		"the CFS session has a tag now": func(_ *testing.T, p *past, b, mixed string) {
 			p.alter(mixed, func(c *simcfs.Session) { c.Tags = map[string]string{"bos_session": b} })
 		},
-		"Kubernetes does not answer for one now": func(t *testing.T, p *past, b, _ string) { p.breaks(t, "kube /jobs/boa-"+b) },
+		"Pods cannot be watched": func(t *testing.T, p *past, _, _ string) { p.breaks(t, "kube /pods") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -53,8 +53,6 @@ type cachedRead struct {
 	at       time.Time
 	presence inventory.Presence
 	job      inventory.Job
-	pods     []inventory.Pod // of a Job that has not ended for good
-	podsRead bool
 	keep     inventory.Keep
 }
 

@@ -46,6 +46,7 @@ var mutants = []mutant{
 		"\tif o != nil {\n\t\tx.deleteIfStillDue(ctx, s, o, policy.Decision{Verdict: policy.Delete}, s.evidence[o].content)\n" +
 			"\t\treturn\n\t}\n\tif x.shared(o) {\n",
 	},
+	{"watch", "internal/live/live.go", "v.view.apply(w.kind, c)", "_ = c"},
 	{
 		"order", "gc/execute.go", "\tfor i, o := range s.objects {\n",
 		"\tfor i := range s.objects {\n\t\to := s.objects[len(s.objects)-1-i]\n",

@@ -40,7 +40,7 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 	c.distrust()
 
 	joining := time.Now()
-	w := &World{Seen: c.seen, Snapshot: inventory.Join(c.seen), HasBOSv1: c.hasBOSv1, List: finder.list, cached: c.cached}
+	w := &World{Seen: c.seen, Snapshot: inventory.Join(c.seen), HasBOSv1: c.hasBOSv1, List: finder.list, cached: c.cached, Versions: c.versions}
 	clients.Timings.Add("joining", joining, 1)
 	// The records come before the judge, which ranks the sessions of each template by them; ConfigMaps and BOS v2 come
 	// after it, because only those are asked for that the judge would delete.
@@ -63,7 +63,7 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 		w.Sources = append(w.Sources, *source)
 	}
 	w.PodsWithoutJob = w.Seen.PodsWithoutJob()
-	w.Seen.Jobs, w.Seen.Pods, w.Seen.ConfigMaps, w.Seen.References = nil, nil, nil, nil
+	w.Seen.Jobs, w.Seen.Pods, w.Seen.ConfigMaps = nil, nil, nil
 	return w, context.Cause(ctx)
 }
 

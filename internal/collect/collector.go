@@ -26,6 +26,7 @@ type collector struct {
 	sources  map[string]*inventory.Source
 	hasBOSv1 bool
 	caSeen   bool // the ConfigMap with the system's CA was seen
+	versions map[string]string
 
 	keys    *bosetcd.Keys // nil without an etcd that could be read
 	keysErr error         // why BOS's etcd could not be read
@@ -35,7 +36,7 @@ type collector struct {
 func newCollector(clients Clients, settings policy.Settings, now time.Time) *collector {
 	c := &collector{
 		clients: clients, settings: settings, now: now, hasBOSv1: true,
-		sources: map[string]*inventory.Source{}, cached: new(cache),
+		sources: map[string]*inventory.Source{}, versions: map[string]string{}, cached: new(cache),
 	}
 	for _, name := range SourceNames() {
 		c.sources[name] = &inventory.Source{Name: name}
@@ -106,7 +107,7 @@ func (c *collector) listKubernetes(ctx context.Context) {
 			if err != nil {
 				return nil
 			}
-			*list.complete = true
+			*list.complete, c.versions[list.source] = true, l.Version
 			c.seen.Jobs = append(c.seen.Jobs, l.Jobs...)
 			c.seen.Pods = append(c.seen.Pods, l.Pods...)
 			c.seen.ConfigMaps = append(c.seen.ConfigMaps, l.ConfigMaps...)

@@ -33,7 +33,7 @@ func (clients Clients) Sessions(
 	c.seen.SessionIDs = ids
 	w := &World{
 		Seen: c.seen, Snapshot: inventory.Join(c.seen), HasBOSv1: c.hasBOSv1,
-		Named: map[string]*inventory.Group{}, cached: c.cached,
+		Named: map[string]*inventory.Group{}, cached: c.cached, Versions: c.versions,
 	}
 	w.Snapshot.Groups = slices.DeleteFunc(w.Snapshot.Groups, func(g *inventory.Group) bool {
 		return !slices.Contains(ids, g.ID)

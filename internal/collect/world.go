@@ -50,9 +50,12 @@ type Options struct {
 
 // World is what one run knows: everything that it read, joined, and the judge of it.
 type World struct {
-	// Seen has no Jobs, Pods, ConfigMaps and references of everything, only of named sessions: the Snapshot has them, and
-	// twice they are a third of the memory of a sweep.
-	Seen      inventory.Seen
+	// Seen has no Jobs, Pods and ConfigMaps of everything, only of named sessions: the Snapshot has them, and twice they
+	// are a third of the memory of a sweep.
+	Seen inventory.Seen
+	// Versions are those of Kubernetes' lists, by source: where a watch goes on from. There is none of a list that
+	// could not be read.
+	Versions  map[string]string
 	Snapshot  *inventory.Snapshot
 	Sources   []inventory.Source
 	Judge     *policy.Judge

@@ -18,10 +18,10 @@ type Permission struct {
 	Name     string // of the only object that is meant; empty for all of them
 }
 
-// ForDeleting reports whether only a run that deletes needs the permission: for the delete, or for the recheck of
-// a Job directly before it.
+// ForDeleting reports whether only a run that deletes needs the permission: for the delete, to write a Job to the
+// journal, or to see what starts meanwhile.
 func (p Permission) ForDeleting() bool {
-	return p.Verb == "delete" || p.Verb == "get" && p.Resource == "jobs"
+	return p.Verb == "delete" || p.Verb == "watch" || p.Verb == "get" && p.Resource == "jobs"
 }
 
 func (p Permission) String() string {
@@ -43,9 +43,12 @@ func SweepPermissions() []Permission {
 		{"", "configmaps", "list", ""},
 		{"", "configmaps", "delete", ""},
 		{"", "pods", "list", ""},
+		{"", "pods", "watch", ""},
 		{"batch", "cronjobs", "list", ""},
+		{"batch", "cronjobs", "watch", ""},
 		{"batch", "jobs", "get", ""},
 		{"batch", "jobs", "list", ""},
+		{"batch", "jobs", "watch", ""},
 		{"batch", "jobs", "delete", ""},
 	}
 }

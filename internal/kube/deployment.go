@@ -96,7 +96,7 @@ func (c *Client) ListDeploymentPods(ctx context.Context, d Deployment) ([]string
 		return nil, fmt.Errorf("Deployment %s selects no Pods that could be told from others", d.Name)
 	}
 	var names []string
-	_, err := listAll(ctx, c, metav1.ListOptions{LabelSelector: d.selector, Limit: objectPage}, c.pods().List,
+	_, _, err := listAll(ctx, c, metav1.ListOptions{LabelSelector: d.selector, Limit: objectPage}, c.pods().List,
 		func() { names = nil },
 		func(pod *corev1.Pod) { names = append(names, pod.Name) })
 	return names, explain("list Pods", c.options.Namespace, err)

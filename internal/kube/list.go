@@ -21,13 +21,14 @@ type Listing struct {
 	CA         bool                  // whether the ConfigMap with the system's CA is among them
 	Count      int                   // all objects, also those of no interest
 	Requests   int
+	Version    string // of the list: a watch from here on misses nothing
 }
 
 // ListJobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
 func (c *Client) ListJobs(ctx context.Context) (Listing, error) {
 	var l Listing
-	requests, err := listAll(ctx, c, metav1.ListOptions{Limit: objectPage}, c.jobs().List, l.reset, l.addJob)
-	l.Requests = requests
+	version, requests, err := listAll(ctx, c, metav1.ListOptions{Limit: objectPage}, c.jobs().List, l.reset, l.addJob)
+	l.Version, l.Requests = version, requests
 	return l, explain("list Jobs", c.options.Namespace, err)
 }
 
@@ -42,8 +43,8 @@ func (c *Client) ListJobPods(ctx context.Context, job string) (Listing, error) {
 func (c *Client) listPods(ctx context.Context, selector string) (Listing, error) {
 	var l Listing
 	opts := metav1.ListOptions{LabelSelector: selector, Limit: objectPage}
-	requests, err := listAll(ctx, c, opts, c.pods().List, l.reset, l.addPod)
-	l.Requests = requests
+	version, requests, err := listAll(ctx, c, opts, c.pods().List, l.reset, l.addPod)
+	l.Version, l.Requests = version, requests
 	return l, explain("list Pods", c.options.Namespace, err)
 }
 
@@ -52,15 +53,15 @@ func (c *Client) listPods(ctx context.Context, selector string) (Listing, error)
 func (c *Client) ListCronJobs(ctx context.Context) (Listing, error) {
 	var l Listing
 	opts := metav1.ListOptions{Limit: objectPage}
-	requests, err := listAll(ctx, c, opts, c.typed.BatchV1().CronJobs(c.options.Namespace).List, l.reset,
+	version, requests, err := listAll(ctx, c, opts, c.typed.BatchV1().CronJobs(c.options.Namespace).List, l.reset,
 		func(j *batchv1.CronJob) { l.addCronJob(j.Name, &j.Spec.JobTemplate.Spec.Template.Spec) })
 	if apierrors.IsNotFound(err) {
 		before := requests
-		requests, err = listAll(ctx, c, opts, c.typed.BatchV1beta1().CronJobs(c.options.Namespace).List, l.reset,
+		version, requests, err = listAll(ctx, c, opts, c.typed.BatchV1beta1().CronJobs(c.options.Namespace).List, l.reset,
 			func(j *batchv1beta1.CronJob) { l.addCronJob(j.Name, &j.Spec.JobTemplate.Spec.Template.Spec) })
 		requests += before
 	}
-	l.Requests = requests
+	l.Version, l.Requests = version, requests
 	return l, explain("list CronJobs", c.options.Namespace, err)
 }
 
@@ -68,8 +69,8 @@ func (c *Client) ListCronJobs(ctx context.Context) (Listing, error) {
 func (c *Client) ListConfigMaps(ctx context.Context) (Listing, error) {
 	var l Listing
 	opts := metav1.ListOptions{Limit: metadataPage}
-	requests, err := listAll(ctx, c, opts, c.configMapMetadata(c.options.Namespace).List, l.reset, l.addConfigMap)
-	l.Requests = requests
+	version, requests, err := listAll(ctx, c, opts, c.configMapMetadata(c.options.Namespace).List, l.reset, l.addConfigMap)
+	l.Version, l.Requests = version, requests
 	return l, explain("list ConfigMaps", c.options.Namespace, err)
 }
 

@@ -26,20 +26,27 @@ const maxRestarts = 3
 
 // listAll runs a list to its end, page by page, and calls add for each object. It calls begin before
 // the first one, and again whenever the list begins again: what was added until then does not
-// count. Nothing counts after an error.
+// count. Nothing counts after an error. It returns the version of the list, from which a watch can go on:
+// all pages have the same.
 func listAll[T runtime.Object, L interface {
 	runtime.Object
 	metav1.ListInterface
 }](
 	ctx context.Context, c *Client, opts metav1.ListOptions, list func(context.Context, metav1.ListOptions) (L, error),
 	begin func(), add func(T),
-) (requests int, err error) {
+) (version string, requests int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.ListTimeout)
 	defer cancel()
-	var sent atomic.Int64 // by the pager's own goroutine, which may outlive a canceled list
+	// By the pager's own goroutine, which may outlive a canceled list.
+	var sent atomic.Int64
+	var of atomic.Pointer[string]
 	pages := &pager.ListPager{PageFn: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 		sent.Add(1)
-		return fetch(ctx, c.do, func(ctx context.Context) (L, error) { return list(ctx, opts) })
+		page, err := fetch(ctx, c.do, func(ctx context.Context) (L, error) { return list(ctx, opts) })
+		if err == nil {
+			of.Store(new(page.GetResourceVersion()))
+		}
+		return page, err
 	}}
 	for range maxRestarts + 1 {
 		begin()
@@ -53,12 +60,12 @@ func listAll[T runtime.Object, L interface {
 		})
 		switch {
 		case err == nil:
-			return int(sent.Load()), nil
+			return *of.Load(), int(sent.Load()), nil
 		case ctx.Err() != nil:
-			return int(sent.Load()), context.Cause(ctx)
+			return "", int(sent.Load()), context.Cause(ctx)
 		case !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err):
-			return int(sent.Load()), err
+			return "", int(sent.Load()), err
 		}
 	}
-	return int(sent.Load()), fmt.Errorf("the list expired %d times before its end: %w", maxRestarts+1, err)
+	return "", int(sent.Load()), fmt.Errorf("the list expired %d times before its end: %w", maxRestarts+1, err)
 }

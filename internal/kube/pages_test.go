@@ -35,7 +35,7 @@ func TestTwoPagesAreHeldAtMost(t *testing.T) {
 	c := servePages(t, pages, func(int) { asked.Add(1) })
 	var seen []string
 	list, opts := c.configMapMetadata("services").List, metav1.ListOptions{Limit: 1}
-	requests, err := listAll(t.Context(), c, opts, list, func() {}, func(cm *metav1.PartialObjectMetadata) {
+	_, requests, err := listAll(t.Context(), c, opts, list, func() {}, func(cm *metav1.PartialObjectMetadata) {
 		time.Sleep(20 * time.Millisecond) // in which more pages would be asked for
 		if seen = append(seen, cm.Name); int(asked.Load()) > len(seen)+1 {
 			t.Errorf("while page %d is read, %d have been asked for", len(seen), asked.Load())
@@ -52,7 +52,7 @@ func TestACanceledListReturnsTheCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c := servePages(t, 3, func(int) {})
 	list, opts := c.configMapMetadata("services").List, metav1.ListOptions{Limit: 1}
-	_, err := listAll(ctx, c, opts, list, func() {}, func(*metav1.PartialObjectMetadata) {
+	_, _, err := listAll(ctx, c, opts, list, func() {}, func(*metav1.PartialObjectMetadata) {
 		time.Sleep(50 * time.Millisecond) // in which the next page comes
 		cancel(why)
 	})

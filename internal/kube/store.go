@@ -110,7 +110,7 @@ func (s *Store) List(ctx context.Context, with map[string]string) ([]StoredConfi
 	maps.Copy(selector, with)
 	var all []StoredConfigMap
 	opts := metav1.ListOptions{LabelSelector: selector.String(), Limit: metadataPage}
-	_, err := listAll(ctx, s.client, opts, s.client.configMapMetadata(s.namespace).List,
+	_, _, err := listAll(ctx, s.client, opts, s.client.configMapMetadata(s.namespace).List,
 		func() { all = nil },
 		func(cm *metav1.PartialObjectMetadata) { all = append(all, newStored(&cm.ObjectMeta)) })
 	return all, explain("list ConfigMaps", s.namespace, err)

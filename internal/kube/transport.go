@@ -30,9 +30,14 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.options.Observe(r.Method, 0, time.Since(begun))
 		return response, err
 	}
-	response.Body = http.MaxBytesReader(nil, response.Body, maxAnswer)
 	t.clock.note(response.Header, sent, t.options.Now())
 	t.options.Observe(r.Method, response.StatusCode, time.Since(begun))
+	if r.URL.Query().Get("watch") == "true" {
+		// It is silent until something changes, and comes event by event: what is none of the API server's is found
+		// when it is decoded, and the library bounds each.
+		return response, nil
+	}
+	response.Body = http.MaxBytesReader(nil, response.Body, maxAnswer)
 	if err := checkGenuine(r, response); err != nil {
 		return nil, err
 	}

@@ -278,8 +278,15 @@ func (k *bufferedAnswer) Write(text []byte) (int, error) {
 	return k.body.Write(text)
 }
 
-// breakOff serves a request, and then sends half of the answer or nothing.
+// breakOff serves a request, and then sends half of the answer or nothing. Of a watch nothing comes after the header.
 func (f Fault) breakOff(w http.ResponseWriter, r *http.Request, serve http.Handler) {
+	if isWatch(r) {
+		if flusher, ok := w.(http.Flusher); ok && f.Kind != FaultLoseAnswer {
+			w.Header().Set("Content-Type", "application/json")
+			flusher.Flush()
+		}
+		panic(http.ErrAbortHandler)
+	}
 	answer := &bufferedAnswer{header: http.Header{}}
 	serve.ServeHTTP(answer, r)
 	if f.Kind != FaultLoseAnswer && answer.body.Len() > 1 {

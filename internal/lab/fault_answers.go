@@ -22,7 +22,7 @@ type answerMemory struct {
 // recording returns a handler that stores the answers of another one.
 func (m *answerMemory) recording(serve http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet {
+		if r.Method != http.MethodGet || isWatch(r) {
 			serve.ServeHTTP(w, r)
 			return
 		}
@@ -36,6 +36,9 @@ func (m *answerMemory) recording(serve http.Handler) http.Handler {
 		answer.send(w)
 	})
 }
+
+// isWatch reports whether a request is for a watch of Kubernetes, whose answer does not end.
+func isWatch(r *http.Request) bool { return r.URL.Query().Get("watch") == "true" }
 
 func requestKey(r *http.Request) string { return r.URL.RequestURI() + " " + r.Header.Get("Accept") }
 
@@ -70,6 +73,10 @@ func (k *bufferedAnswer) send(w http.ResponseWriter) {
 
 // rearrange serves a request, and changes the list in its answer. It sends any other answer unchanged.
 func (f Fault) rearrange(w http.ResponseWriter, r *http.Request, serve http.Handler) {
+	if isWatch(r) {
+		serve.ServeHTTP(w, r)
+		return
+	}
 	answer := &bufferedAnswer{header: http.Header{}}
 	serve.ServeHTTP(answer, r)
 	twisted := f.rearrangeJSON

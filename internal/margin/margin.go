@@ -32,10 +32,20 @@ const (
 	// PlanLife is how long a plan may wait before it is carried out. Each object is checked again then; the
 	// limit keeps a forgotten file from surprising somebody next month.
 	PlanLife = 24 * time.Hour
-	// RelistInterval is how old the lists of Jobs, Pods and CronJobs may be when something is deleted. They
-	// show what no question by name can: a Pod, or a copy of a Job, that a person has started since for an
-	// old session.
-	RelistInterval = time.Minute
+	// WatchLife is after how long the API server is to end a watch of Jobs, Pods and CronJobs, which then goes on
+	// where it was. They show what no question by name can: a Pod, or a copy of a Job, that a person has started since
+	// for an old session.
+	WatchLife = 50 * time.Second
+	// WatchOverdue is how much longer it may last. A connection that has died silently looks like a namespace in
+	// which nothing happens; by both together the view of the namespace can be too old.
+	WatchOverdue = 10 * time.Second
+	// WatchSettle is how long a watch that begins has to be silent before its view counts: what has changed since
+	// the list that it goes on from comes first, and at once.
+	WatchSettle = 100 * time.Millisecond
+	// WatchCatchUp bounds that, in a namespace in which something changes all the time.
+	WatchCatchUp = 3 * time.Second
+	// WatchPatience is how long deletes wait for a watch that is lost. Then they are left to the next sweep.
+	WatchPatience = 5 * time.Second
 	// RecordLife is how old BOS's record of a session may be when something of it is deleted.
 	RecordLife = 5 * time.Second
 	// RecheckLife is how old an answer about a session's Jobs, ConfigMaps and CFS sessions may be. By this
