@@ -19,7 +19,7 @@ func NeedsRecord(g *inventory.Group, settings Settings, now time.Time) bool {
 	j := &Judge{settings: settings, now: now}
 	f := j.facts(g)
 	switch {
-	case f.activity.running != "" || !j.matters(g):
+	case f.activity.Running != "" || !j.matters(g):
 		return false
 	case settings.CFSLink != LinkInferred && g.Listed == inventory.Present && j.configMapYoung(f) != nil:
 		return false // an inferred link depends on when every session was at work, also those that are kept
@@ -55,7 +55,7 @@ func UnaskedYoung(s *inventory.Snapshot, settings Settings, now time.Time) []*in
 		if g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || !unasked {
 			continue
 		}
-		if f := j.facts(g); f.activity.running == "" && j.configMapYoung(f) != nil {
+		if f := j.facts(g); f.activity.Running == "" && j.configMapYoung(f) != nil {
 			young, made[g] = append(young, g), f.made
 		}
 	}
@@ -102,7 +102,7 @@ func GhostSample(s *inventory.Snapshot, settings Settings, now time.Time) []*inv
 
 // isGhost reports whether a session would be a ghost if it were old enough to be judged by its record.
 func (j *Judge) isGhost(f *facts) bool {
-	kept := f.activity.running != "" || f.protected != nil || j.clusterUnread(f) != nil
+	kept := f.activity.Running != "" || f.protected != nil || j.clusterUnread(f) != nil
 	if kept || f.group.Listed != inventory.Present {
 		return false
 	}

@@ -58,8 +58,8 @@ func (j *Judge) ownerRule(f *facts) *ruling {
 	if j.ownerListed(f) {
 		return goesWith(f.session, "session")
 	}
-	if f.activity.running != "" {
-		return keep(OwnerKept, f.activity.running+" of its session still runs or may run again")
+	if f.activity.Running != "" {
+		return keep(OwnerKept, f.activity.Running+" of its session still runs or may run again")
 	}
 	var deleted *ruling
 	for _, job := range f.jobs {

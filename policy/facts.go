@@ -23,7 +23,7 @@ type facts struct {
 // sessionFacts are what is known of a session, worked out once for all that belongs to it.
 type sessionFacts struct {
 	group     *inventory.Group
-	activity  activity
+	activity  inventory.Activity
 	end       time.Time // the latest evidence of an end; zero if there is none
 	failed    bool      // the Job that finished last has failed
 	start     time.Time // the latest evidence of a start; zero if there is none
@@ -39,9 +39,9 @@ type sessionFacts struct {
 // facts works out what is known of a session.
 func (j *Judge) facts(g *inventory.Group) *facts {
 	f := &sessionFacts{
-		group: g, activity: activityOf(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template,
+		group: g, activity: inventory.ActivityOf(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template,
 	}
-	f.end, f.failed = f.activity.finished, f.activity.failed
+	f.end, f.failed = f.activity.Finished, f.activity.Failed
 	if stop := g.Record.Stop.At(); stop.After(f.end) {
 		f.end = stop
 	}

@@ -29,8 +29,8 @@ func (j *Judge) judgeJobs(f *facts) []Decision {
 	decisions := make([]Decision, 0, len(jobs))
 	for _, job := range jobs {
 		d := jobDecision(job)
-		if d.EndedAt.IsZero() && f.activity.running == "" {
-			d.EndedAt = f.activity.finished // a proxy keeps it active, but its work has ended
+		if d.EndedAt.IsZero() && f.activity.Running == "" {
+			d.EndedAt = f.activity.Finished // a proxy keeps it active, but its work has ended
 		}
 		j.decide(jobRules, &facts{sessionFacts: f.sessionFacts, job: &job}).applyTo(&d)
 		decisions = append(decisions, d)
@@ -60,10 +60,10 @@ func (j *Judge) jobShape(f *facts) *ruling {
 }
 
 func (j *Judge) podsUnread(f *facts) *ruling {
-	if f.activity.unread == "" {
+	if f.activity.Unread == "" {
 		return nil
 	}
-	return unknown(EvidenceIncomplete, "Job "+f.activity.unread+" has not ended, and its Pods could not be read")
+	return unknown(EvidenceIncomplete, "Job "+f.activity.Unread+" has not ended, and its Pods could not be read")
 }
 
 // jobOwner ties a Job to its session for as long as BOS lists that.
@@ -99,9 +99,9 @@ func (j *Judge) ownerUnsure(f *facts) *ruling {
 }
 
 func (j *Judge) badJobEnd(f *facts) *ruling {
-	switch finished := f.activity.finished; {
-	case f.activity.badEnd != "":
-		return unknown(BadData, f.activity.badEnd)
+	switch finished := f.activity.Finished; {
+	case f.activity.BadEnd != "":
+		return unknown(BadData, f.activity.BadEnd)
 	case finished.IsZero():
 		return unknown(BadData, "nothing tells when it ended")
 	case j.inFuture(finished):
@@ -111,18 +111,18 @@ func (j *Judge) badJobEnd(f *facts) *ruling {
 }
 
 func (j *Judge) jobTooYoung(f *facts) *ruling {
-	return j.youngerThan(min(f.ttl(j.settings), j.settings.OrphanGrace), f.activity.finished, "finished")
+	return j.youngerThan(min(f.ttl(j.settings), j.settings.OrphanGrace), f.activity.Finished, "finished")
 }
 
 func (j *Judge) jobExpired(f *facts) *ruling {
-	eligible := f.activity.finished.Add(f.ttl(j.settings))
+	eligible := f.activity.Finished.Add(f.ttl(j.settings))
 	if j.now.Before(eligible) {
 		return nil
 	}
-	detail := f.outcome() + " " + formatTime(f.activity.finished) + "; its session is gone from BOS"
+	detail := f.outcome() + " " + formatTime(f.activity.Finished) + "; its session is gone from BOS"
 	return remove(f.expiry(), eligible, detail)
 }
 
 func (j *Judge) orphanedJob(f *facts) *ruling {
-	return j.orphaned(Job, f.job.UID, "its session is gone from BOS", f.activity.finished)
+	return j.orphaned(Job, f.job.UID, "its session is gone from BOS", f.activity.Finished)
 }

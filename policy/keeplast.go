@@ -44,14 +44,14 @@ func (j *Judge) newest(s *inventory.Snapshot) map[string]bool {
 // zero time if it has none, or none that can be trusted. Where the Job alone decides about a session,
 // its end alone counts here too, so that the ranking is the same whether BOS was asked or not.
 func (j *Judge) trustedEnd(f *facts) time.Time {
-	if f.activity.running != "" || f.activity.unread != "" {
+	if f.activity.Running != "" || f.activity.Unread != "" {
 		return time.Time{}
 	}
 	if r := j.jobsEndedRecently(f); r != nil {
 		if r.verdict == Unknown {
 			return time.Time{}
 		}
-		return f.activity.finished
+		return f.activity.Finished
 	}
 	if j.badTimes(f) != nil {
 		return time.Time{}

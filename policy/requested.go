@@ -57,7 +57,7 @@ func (j *Judge) requested(f *facts) *ruling {
 
 // beingMade keeps a session of which there is a young ConfigMap and nothing else.
 func (j *Judge) beingMade(f *facts) *ruling {
-	if f.group.Record.Presence == inventory.Present || f.activity.exactJobs > 0 || f.group.V1 == inventory.Absent {
+	if f.group.Record.Presence == inventory.Present || f.activity.ExactJobs > 0 || f.group.V1 == inventory.Absent {
 		return nil
 	}
 	return j.youngestConfigMap(f, margin.JustMade, "BOS may still be making it: its ConfigMap was created")

@@ -33,7 +33,7 @@ func (j *Judge) session(f *facts) Decision {
 		Kind: Session, Name: f.group.ID, Session: f.group.ID, Template: f.template,
 		StartedAt: cmp.Or(f.group.Record.Start.At(), f.start),
 	}
-	if f.activity.running == "" {
+	if f.activity.Running == "" {
 		d.EndedAt = f.end
 	}
 	j.decide(sessionRules, f).applyTo(&d)
@@ -68,14 +68,14 @@ func (j *Judge) configMapYoung(f *facts) *ruling {
 // of BOS could make it older.
 func (j *Judge) jobsEndedRecently(f *facts) *ruling {
 	switch {
-	case f.activity.badEnd != "":
-		return unknown(BadData, f.activity.badEnd)
-	case f.activity.finished.IsZero():
+	case f.activity.BadEnd != "":
+		return unknown(BadData, f.activity.BadEnd)
+	case f.activity.Finished.IsZero():
 		return nil
-	case j.inFuture(f.activity.finished):
-		return unknown(ClockSkew, "its Job finished in the future, at "+formatTime(f.activity.finished))
+	case j.inFuture(f.activity.Finished):
+		return unknown(ClockSkew, "its Job finished in the future, at "+formatTime(f.activity.Finished))
 	}
-	return j.youngerThan(f.ttl(j.settings), f.activity.finished, "finished")
+	return j.youngerThan(f.ttl(j.settings), f.activity.Finished, "finished")
 }
 
 // youngerThan keeps what is younger than ttl, and what cannot be said to be older. Every rule that allows deletion by
@@ -116,7 +116,7 @@ func (j *Judge) recordUnread(f *facts) *ruling {
 // "Ghosts"). There is nothing in them to lose, but a session that is just being made can look the same for a
 // moment; then its ConfigMap is young, because BOS makes that first.
 func (j *Judge) ghost(f *facts) *ruling {
-	if f.group.Record.Presence != inventory.Absent || f.activity.exactJobs > 0 {
+	if f.group.Record.Presence != inventory.Absent || f.activity.ExactJobs > 0 {
 		return nil
 	}
 	if jobs, complete := f.group.Jobs(); len(jobs) > 0 || !complete {

@@ -25,7 +25,10 @@ var mutants = []mutant{
 	{"clock", "policy/session.go", `j.memory.ClockDoubt != ""`, `j.memory.ClockDoubt == "never"`},
 	{"sightings", "policy/orphan.go", "if times < j.settings.OrphanSightings {", "if times < 0 {"},
 	{"guard", "policy/orphan.go", `because != "" {`, `because == "never" {`},
-	{"running", "policy/running.go", "\treturn a\n}\n\nfunc podsOf", "\ta.running = \"\"\n\treturn a\n}\n\nfunc podsOf"},
+	{
+		"running", "internal/inventory/activity.go",
+		"\treturn a\n}\n\nfunc podsOf", "\ta.Running = \"\"\n\treturn a\n}\n\nfunc podsOf",
+	},
 	{"users", "policy/configmap.go", `if f.configMap.User == "" {`, "if true {"},
 	{"keep", "policy/keep.go", "if k.Keep != nil {", "if k.Keep != nil && false {"},
 	{
