@@ -34,7 +34,8 @@ func TestAPlanIsTheSameIfBOSIsAskedForAll(t *testing.T) {
 				settings.KeepLast = keepLast
 				some, asked := planned(t, world, settings, false)
 				all, askedAll := planned(t, world, settings, true)
-				if asked > askedAll || asked == askedAll && keepLast == 0 { // where a template has come out of use, all are asked
+				// Where a template has come out of use, all that are young are asked for, and a few whose Jobs tell of a boot.
+				if asked > askedAll+10*keepLast || asked == askedAll && keepLast == 0 {
 					t.Errorf("BOS was asked %d times, and %d times for all: this test shows nothing", asked, askedAll)
 				}
 				t.Logf("BOS was asked %d times, and %d times for all", asked, askedAll)

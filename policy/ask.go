@@ -48,33 +48,85 @@ func (j *Judge) matters(g *inventory.Group) bool {
 // first.
 func UnaskedYoung(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := &Judge{settings: settings, now: now}
-	var young []*inventory.Group
+	return j.unasked(s, func(f *facts) time.Time {
+		if j.configMapYoung(f) == nil {
+			return time.Time{}
+		}
+		return f.made
+	})
+}
+
+// unasked returns the listed sessions that BOS was not asked for and that do not run, the newest first. age returns how
+// old one is, and the zero time for one that is left out.
+func (j *Judge) unasked(s *inventory.Snapshot, age func(*facts) time.Time) []*inventory.Group {
+	var found []*inventory.Group
 	made := map[*inventory.Group]time.Time{}
 	for _, g := range s.Groups {
 		unasked := g.Record.Presence == inventory.Unknown && g.Record.Err == ""
 		if g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || !unasked {
 			continue
 		}
-		if f := j.facts(g); f.activity.Running == "" && j.configMapYoung(f) != nil {
-			young, made[g] = append(young, g), f.made
+		f := j.facts(g)
+		if at := age(f); f.activity.Running == "" && !at.IsZero() {
+			found, made[g] = append(found, g), at
 		}
 	}
-	slices.SortStableFunc(young, func(a, b *inventory.Group) int { return made[b].Compare(made[a]) })
-	return young
+	slices.SortStableFunc(found, func(a, b *inventory.Group) int { return made[b].Compare(made[a]) })
+	return found
 }
 
-// KeepLastRivals returns those of UnaskedYoung that may be newer than a session that is kept as the newest of its
-// template, and so allow its deletion. There are none if no session is kept for that reason alone. Ask BOS for some of
-// them and call it again, until it returns none.
+// NeedsTemplates reports whether a verdict or a note depends on which session templates BOS has.
+func NeedsTemplates(s *inventory.Snapshot, settings Settings, now time.Time) bool {
+	return len(settings.KeepTemplates) > 0 || len(NewJudge(s, settings, now, Memory{}).keptLastTemplates(s)) > 0
+}
+
+// keptLastTemplates returns the templates of which a session is kept as one of the newest, and for no other reason.
+func (j *Judge) keptLastTemplates(s *inventory.Snapshot) map[string]bool {
+	templates := map[string]bool{}
+	for _, g := range s.Groups {
+		if !j.keptLast[g.ID] {
+			continue
+		}
+		if f := j.facts(g); j.session(f).Reason == KeptLast {
+			templates[f.template] = true
+		}
+	}
+	return templates
+}
+
+// KeepLastRivals returns the sessions that BOS was not asked for and that may be newer than one that is kept as the
+// newest of its template, and so allow its deletion. Ask BOS for some of them and call it again, until it returns none.
+// If Jobs tell of boots of such a template, the newest of those come alone: mostly they decide.
 func KeepLastRivals(s *inventory.Snapshot, settings Settings, now time.Time) []*inventory.Group {
 	j := NewJudge(s, settings, now, Memory{})
-	kept := slices.ContainsFunc(s.Groups, func(g *inventory.Group) bool {
-		return g.Listed == inventory.Present && j.session(j.facts(g)).Reason == KeptLast
-	})
-	if !kept {
+	templates := j.keptLastTemplates(s)
+	if len(templates) == 0 {
 		return nil
 	}
-	return UnaskedYoung(s, settings, now)
+	rivals := j.unasked(s, func(f *facts) time.Time {
+		switch {
+		case f.template != "" && !templates[f.template], inventory.Boots(f.operation) == inventory.Absent:
+			return time.Time{}
+		case j.configMapYoung(f) != nil:
+			return f.made
+		case j.jobsEndedRecently(f) != nil:
+			return f.activity.Finished
+		}
+		return time.Time{}
+	})
+	var boots []*inventory.Group
+	seen := map[string]int{}
+	for _, g := range rivals {
+		if f := j.facts(g); f.template != "" && inventory.Boots(f.operation) == inventory.Present {
+			if seen[f.template]++; seen[f.template] <= settings.KeepLast {
+				boots = append(boots, g)
+			}
+		}
+	}
+	if len(boots) > 0 {
+		return boots
+	}
+	return rivals
 }
 
 // GhostSample returns UnaskedYoung, if so many of the other sessions are ghosts that BOS may have lost its records:

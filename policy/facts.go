@@ -29,6 +29,7 @@ type sessionFacts struct {
 	start     time.Time // the latest evidence of a start; zero if there is none
 	made      time.Time // if the session has no Job: when its ConfigMap was created; zero if that is not known
 	template  string    // empty if unknown
+	operation string    // empty if unknown
 	protected *ruling   // by an annotation
 
 	// What was decided about those that other objects may belong to; see ownerFacts.
@@ -40,6 +41,7 @@ type sessionFacts struct {
 func (j *Judge) facts(g *inventory.Group) *facts {
 	f := &sessionFacts{
 		group: g, activity: inventory.ActivityOf(g, j.memory.Requested[g.ID] == Cancel), template: g.Record.Template,
+		operation: g.Record.Operation,
 	}
 	f.end, f.failed = f.activity.Finished, f.activity.Failed
 	if stop := g.Record.Stop.At(); stop.After(f.end) {
@@ -58,8 +60,8 @@ func (j *Judge) facts(g *inventory.Group) *facts {
 		f.made = cms[own].Created.At()
 	}
 	for _, job := range jobs {
-		if job.Fault == "" && job.Template != "" {
-			f.template = job.Template
+		if job.Fault == "" {
+			f.template, f.operation = cmp.Or(job.Template, f.template), cmp.Or(job.Operation, f.operation)
 		}
 	}
 	f.protected = j.protection(g)

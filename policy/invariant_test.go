@@ -55,8 +55,9 @@ func randomWorld(r *rand.Rand) *world {
 				Presence: []inventory.Presence{
 					inventory.Present, inventory.Present, inventory.Present, inventory.Absent, inventory.Unknown,
 				}[r.IntN(5)],
-				Template: []string{"compute", "uan", "golden-1", ""}[r.IntN(4)],
-				Start:    stamp(), Stop: stamp(), Broken: one(2), Err: "no answer",
+				Template:  []string{"compute", "uan", "golden-1", ""}[r.IntN(4)],
+				Operation: []string{"boot", "reboot", "configure", ""}[n%4],
+				Start:     stamp(), Stop: stamp(), Broken: one(2), Err: "no answer",
 			}
 			if rec := w.records[id]; rec.Presence != inventory.Unknown {
 				rec.Err, rec.Broken = "", false
@@ -67,6 +68,7 @@ func randomWorld(r *rand.Rand) *world {
 			w.job(id, func(j *inventory.Job) {
 				j.Name += strings.Repeat("-again", copies)
 				j.Template = []string{"compute", "uan", ""}[r.IntN(3)]
+				j.Operation = []string{"boot", "shutdown", ""}[n%3]
 				j.Keep, j.Suspended, j.FailedPods = keep(), one(10), r.IntN(6)
 				if !one(3) {
 					j.Terminal, j.Failed, j.Finished = true, one(2), stamp()
@@ -124,7 +126,7 @@ func randomWorld(r *rand.Rand) *world {
 
 func randomSettings(r *rand.Rand) Settings {
 	return with(defaults, func(s *Settings) {
-		s.KeepLast = r.IntN(3)
+		s.KeepLast, s.KeepLastFor = r.IntN(3), time.Duration(10*r.IntN(3))*day
 		s.CFS = []CFSMode{CFSOff, CFSLinked, CFSOld}[r.IntN(3)]
 		if r.IntN(3) == 0 {
 			s.KeepTemplates = []string{"golden-*"}
@@ -224,6 +226,7 @@ func TestAddingAKeepRuleNeverDeletesMore(t *testing.T) {
 		"longer CFS TTL":       func(s *Settings) { s.CFSTTL *= 3 },
 		"longer grace":         func(s *Settings) { s.OrphanGrace *= 3 },
 		"keep more":            func(s *Settings) { s.KeepLast++ },
+		"keep longer":          func(s *Settings) { s.KeepLastFor *= 3 },
 		"keep a template":      func(s *Settings) { s.KeepTemplates = append([]string{"compute"}, s.KeepTemplates...) },
 		"CFS off":              func(s *Settings) { s.CFS = CFSOff },
 	}

@@ -19,7 +19,8 @@ type Settings struct {
 	FailedTTL     time.Duration
 	AbandonedTTL  time.Duration
 	KeepLast      int
-	KeepTemplates []string // globs of path.Match
+	KeepLastFor   time.Duration // from the end of a session; 0: for ever
+	KeepTemplates []string      // globs of path.Match
 	OrphanGrace   time.Duration
 	// OrphanSightings is the number of sweeps that must have seen an object as an orphan before it is deleted.
 	OrphanSightings int
@@ -100,18 +101,19 @@ type Decision struct {
 // Judge applies the rules to one snapshot. Its decisions depend on nothing else, so that
 // judging twice gives the same result.
 type Judge struct {
-	settings Settings
-	now      time.Time
-	memory   Memory
-	keptLast map[string]bool // by session; see newest
-	guarded  map[Kind]string // why no orphan of a kind may be deleted
-	links    map[string]*strongLink
+	settings  Settings
+	now       time.Time
+	memory    Memory
+	templates inventory.Templates
+	keptLast  map[string]bool // by session; see newest
+	guarded   map[Kind]string // why no orphan of a kind may be deleted
+	links     map[string]*strongLink
 }
 
 // NewJudge returns a judge of the groups of one snapshot. It ranks the sessions of each
 // template, because the rule that keeps the newest needs all of them.
 func NewJudge(s *inventory.Snapshot, settings Settings, now time.Time, memory Memory) *Judge {
-	j := &Judge{settings: settings, now: now, memory: memory}
+	j := &Judge{settings: settings, now: now, memory: memory, templates: s.Templates}
 	j.keptLast = j.newest(s)
 	return j
 }

@@ -23,7 +23,7 @@ var sessionRules = []rule{
 	{name: "ghost", evaluate: (*Judge).ghost, settings: []string{"BOSGC_ORPHAN_GRACE"}, ended: true},
 	{name: "times", evaluate: (*Judge).badTimes, times: true},
 	{name: "age", evaluate: (*Judge).endedRecently, ttl: true, ended: true},
-	{name: "newest", evaluate: (*Judge).keptAsNewest, settings: []string{"BOSGC_KEEP_LAST"}, ended: true},
+	{name: "newest", evaluate: (*Judge).keptAsNewest, settings: []string{"BOSGC_KEEP_LAST", "BOSGC_KEEP_LAST_FOR"}, ended: true},
 	{name: "ended", evaluate: (*Judge).expired, ttl: true, ended: true},
 	{name: "abandoned", evaluate: (*Judge).abandoned, settings: []string{"BOSGC_ABANDONED_TTL"}, ended: true},
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -276,6 +278,88 @@ func TestKeepLast(t *testing.T) {
 		session(id(3), "keep kept-last"), session(id(4), "keep kept-last"),
 		session(id(5), "keep running"), job(id(5), "keep running"),
 		session(id(6), "unknown clock-skew"), session(id(7), "keep kept-last"))
+}
+
+// Which session is kept as the last boot of a template, where a younger one is no boot, in doubt, or of no use.
+func TestOnlyABootThatIsCertainTakesThePlaceOfTheNewest(t *testing.T) {
+	one := with(defaults, func(s *Settings) { s.KeepLast, s.KeepLastFor = 1, 90*day })
+	operation := func(w *world, id, operation string) *world {
+		r := w.records[id]
+		r.Operation = operation
+		w.records[id] = r
+		return w
+	}
+	older := func() *world {
+		return newWorld(s1, s2).record(s1, "compute", 30*day, 30*day).record(s2, "compute", 20*day, 20*day)
+	}
+	known := func(w *world, templates ...string) *world {
+		w.templates = inventory.NewTemplates(templates)
+		return w
+	}
+	const kept, gone = "keep kept-last", "delete completed-expired"
+	for _, tt := range []struct {
+		name   string
+		world  *world
+		want   string // of the older session
+		newest string // of the newer one
+	}{
+		{"a boot", older(), gone, kept},
+		{"a reboot", operation(older(), s2, "reboot"), gone, kept},
+		{"a configure, after which the nodes still stand on the boot", operation(older(), s2, "configure"), kept, gone},
+		{"a shutdown", operation(older(), s2, "shutdown"), kept, gone},
+		{"an unknown operation is kept, and takes nobody's place", operation(older(), s2, ""), kept, kept},
+		{
+			"the Job tells the operation", operation(older(), s2, "").
+				job(s2, func(j *inventory.Job) { ended(20*day, false)(j); j.Operation = "reboot" }), gone, kept,
+		},
+		{
+			"a ghost whose Job is still there",
+			older().with(s2, inventory.Record{Presence: inventory.Absent}).job(s2, ended(20*day, false)), kept, gone,
+		},
+		{"a template that BOS still has", known(older(), "compute"), gone, kept},
+		{"a template that BOS has no more", known(older(), "other"), gone, gone},
+		{"BOS has no templates", known(older()), gone, gone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, d := range tt.world.judge(one) {
+				want := map[string]string{s1: tt.want, s2: tt.newest}[d.Name]
+				if got := string(d.Verdict) + " " + string(d.Reason); d.Kind == Session && got != want {
+					t.Errorf("%s: %s, want %s: %s", d.Name, got, want, d.Detail)
+				}
+			}
+		})
+	}
+}
+
+// The list of BOS is too large to be asked for: then everything has to go that may, or it never becomes smaller.
+func TestNothingIsKeptAsTheLastWhileTheListIsTooLarge(t *testing.T) {
+	s := newWorld(s1).record(s1, "compute", 30*day, 30*day).snapshot()
+	one := with(defaults, func(s *Settings) { s.KeepLast = 1 })
+	s.ListTooLarge = true
+	check(t, slices.Collect(NewJudge(s, one, now, Memory{}).All(s)), session(s1, "delete completed-expired"))
+}
+
+func TestTheNewestIsKeptForALimitedTime(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		limit, since time.Duration
+		want         string
+		until        time.Time
+	}{
+		{"not yet", 90 * day, 89 * day, "keep kept-last", now.Add(day)},
+		{"over", 90 * day, 90 * day, "delete completed-expired", now.Add(-83 * day)},
+		{"without a limit", 0, 900 * day, "keep kept-last", time.Time{}},
+	} {
+		w := newWorld(s1).record(s1, "compute", tt.since, tt.since)
+		w.templates = inventory.Templates{Err: "HTTP 503"}
+		d := w.judge(with(defaults, func(s *Settings) { s.KeepLast, s.KeepLastFor = 1, tt.limit }))[0]
+		if got := string(d.Verdict) + " " + string(d.Reason); got != tt.want || !d.EligibleAt.Equal(tt.until) {
+			t.Errorf("%s: %s until %s: %s", tt.name, got, d.EligibleAt, d.Detail)
+		}
+		if d.Reason == KeptLast && !strings.Contains(d.Detail, "not known whether BOS still has this template: HTTP 503") {
+			t.Errorf("%s: %s", tt.name, d.Detail)
+		}
+	}
 }
 
 func TestKeepByRule(t *testing.T) {

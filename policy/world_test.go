@@ -38,6 +38,8 @@ type world struct {
 	records map[string]inventory.Record
 	v2      map[string]inventory.Presence
 	memory  Memory
+
+	templates inventory.Templates
 }
 
 func newWorld(listed ...string) *world {
@@ -48,7 +50,7 @@ func newWorld(listed ...string) *world {
 
 // record sets what BOS answers for a session; with an age of 0 the answer has no such time.
 func (w *world) record(id, template string, started, stopped time.Duration) *world {
-	r := inventory.Record{Presence: inventory.Present, Template: template}
+	r := inventory.Record{Presence: inventory.Present, Template: template, Operation: "boot"}
 	if started != 0 {
 		r.Start = ago(started)
 	}
@@ -123,6 +125,7 @@ func (w *world) cfs(tag string, age time.Duration, change func(*inventory.CFSSes
 
 func (w *world) snapshot() *inventory.Snapshot {
 	s := inventory.Join(w.Seen)
+	s.Templates = w.templates
 	for i, g := range s.Groups {
 		record, said := w.records[g.ID]
 		if !said && g.Listed == inventory.Absent && w.V1 == inventory.Present {

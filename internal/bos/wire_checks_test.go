@@ -53,6 +53,24 @@ func checkList(ctx context.Context, c *Client, e wire.Exchange) string {
 	return ""
 }
 
+func checkTemplates(ctx context.Context, c *Client, e wire.Exchange) string {
+	names, err := c.Templates(ctx)
+	if e.Response.Status != http.StatusOK {
+		if err == nil || names != nil {
+			return fmt.Sprintf("%v, %v; expected an error", names, err)
+		}
+		return ""
+	}
+	recorded := []string{}
+	for _, template := range e.Response.Body.([]any) {
+		recorded = append(recorded, fieldOf(template, "name").(string))
+	}
+	if err != nil || !slices.Equal(names, recorded) {
+		return fmt.Sprintf("%v, %v; expected %v", names, err, recorded)
+	}
+	return ""
+}
+
 func checkGet(ctx context.Context, c *Client, e wire.Exchange) string {
 	_, id, _ := strings.Cut(e.Request.Path, "/session/")
 	record, text, err := c.GetRaw(ctx, id)

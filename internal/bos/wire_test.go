@@ -112,6 +112,8 @@ func checkOf(e wire.Exchange) check {
 	switch e.Request.Method + " " + path[0] + " " + path[min(1, len(path)-1)] + fmt.Sprintf(" %d", len(path)) {
 	case "GET v1 session 2":
 		return checkList
+	case "GET v1 sessiontemplate 2":
+		return checkTemplates
 	case "GET v1 session 3":
 		return checkGet
 	case "DELETE v1 session 3":

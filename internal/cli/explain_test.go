@@ -223,12 +223,14 @@ func TestAnExplanationSaysWhenAndNamesSettings(t *testing.T) {
 	t.Parallel()
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 4, Only: []string{"finished-recently"}}, lab.ServerOptions{})
 	d, _ := s.document([]string{"plan"}, "BOSGC_KEEP_LAST=0")
-	o := d.Objects[slices.IndexFunc(d.Objects, func(o gc.Object) bool { return o.Kind == policy.Session })]
+	o := d.Objects[slices.IndexFunc(d.Objects, func(o gc.Object) bool {
+		return o.Kind == policy.Session && s.World.Facts()[name(string(o.Kind), o.Name)].Boots
+	})]
 	e, _ := s.explained(o.Name, "BOSGC_KEEP_LAST=0", "BOSGC_SESSION_TTL=30d")
 	if !strings.HasPrefix(e.Eligible, "from 20") || !slices.ContainsFunc(e.Changes, func(c explain.Change) bool { return strings.Contains(c.Text, `BOSGC_SESSION_TTL (now "30d")`) }) {
 		t.Errorf("eligible %q, changes %v", e.Eligible, e.Changes)
 	}
-	e, _ = s.explained("configmap/"+o.Name, "BOSGC_KEEP_LAST=99", "BOSGC_KEEP_TEMPLATES=*")
+	e, _ = s.explained("configmap/"+o.Name, "BOSGC_KEEP_LAST=99", "BOSGC_KEEP_LAST_FOR=0s", "BOSGC_KEEP_TEMPLATES=*")
 	if e.Owner == nil || e.Owner.Name != o.Name || len(e.Owner.Rules) != 3 {
 		t.Fatalf("owner %+v", e.Owner)
 	}

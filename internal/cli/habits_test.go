@@ -115,7 +115,7 @@ func TestConfigExplain(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &e); err != nil || code != gc.ExitDone || e.Name != "BOSGC_NAMESPACE" || e.Origin != "flag" || e.Value != "boots" || e.Meaning == "" {
 		t.Errorf("exit code %d, error %v, %+v", code, err, e)
 	}
-	for name, want := range map[string]string{"BOSGC_SESION_TTL": "BOSGC_SESSION_TTL", "keep": "BOSGC_KEEP_LAST, BOSGC_KEEP_TEMPLATES", "": `"bosgc config" lists`} {
+	for name, want := range map[string]string{"BOSGC_SESION_TTL": "BOSGC_SESSION_TTL", "keep": "BOSGC_KEEP_LAST, BOSGC_KEEP_LAST_FOR, BOSGC_KEEP_TEMPLATES", "": `"bosgc config" lists`} {
 		if code, stdout, stderr := run(nil, "config", "--explain", name); code != gc.ExitUsage || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("%q: exit code %d, stdout %q, stderr %q", name, code, stdout, stderr)
 		}

@@ -29,7 +29,7 @@ func TestOpenStories(t *testing.T) {
 			}
 		}
 	}
-	if told < 20 {
+	if told < 10 {
 		t.Errorf("only %d open stories were told", told)
 	}
 }

@@ -31,6 +31,7 @@ type soakSettings struct {
 	// tuned reports whether the settings change which objects are deleted, so that the stories alone cannot tell.
 	tuned                                              bool
 	sessionTTL, failedTTL, abandonedTTL, grace, cfsTTL time.Duration
+	keepLastFor                                        time.Duration // 0: for ever
 	keepLast, sightings, percent                       int
 	templates                                          string
 	cfs                                                string
@@ -128,7 +129,7 @@ func untraced(w *lab.World) bool {
 func drawSettings(r *rand.Rand) soakSettings {
 	s := soakSettings{
 		sessionTTL: 7 * day, failedTTL: 14 * day, abandonedTTL: 14 * day, grace: day, cfsTTL: 7 * day,
-		keepLast: 1, sightings: oneOf(r, 1, 1, 2, 2, 3), percent: oneOf(r, 0, 0, 10, 50, 100), cfs: "old",
+		keepLast: 1, keepLastFor: 90 * day, sightings: oneOf(r, 1, 1, 2, 2, 3), percent: oneOf(r, 0, 0, 10, 50, 100), cfs: "old",
 	}
 	if !chance(r, 25) {
 		return s
@@ -141,7 +142,7 @@ func drawSettings(r *rand.Rand) soakSettings {
 	s.failedTTL = oneOf(r, day, 5*day, 20*day)
 	s.abandonedTTL = oneOf(r, 2*day, 14*day, 40*day)
 	s.cfsTTL = oneOf(r, day, 7*day, 30*day)
-	s.keepLast = oneOf(r, 0, 1, 2, 3)
+	s.keepLast, s.keepLastFor = oneOf(r, 0, 1, 2, 3), oneOf(r, 0, 20*day, 90*day)
 	s.templates = oneOf(r, "", "own-*", "cos-*,gpu-nodes", "*")
 	s.cfs = oneOf(r, "old", "old", "linked", "off")
 	return s
@@ -152,7 +153,8 @@ func (s soakSettings) environ() []string {
 	return []string{
 		"BOSGC_SESSION_TTL=" + hours(s.sessionTTL), "BOSGC_FAILED_TTL=" + hours(s.failedTTL),
 		"BOSGC_ABANDONED_TTL=" + hours(s.abandonedTTL), "BOSGC_ORPHAN_GRACE=" + hours(s.grace), "BOSGC_CFS_TTL=" + hours(s.cfsTTL),
-		fmt.Sprint("BOSGC_KEEP_LAST=", s.keepLast), fmt.Sprint("BOSGC_ORPHAN_SIGHTINGS=", s.sightings),
+		fmt.Sprint("BOSGC_KEEP_LAST=", s.keepLast), "BOSGC_KEEP_LAST_FOR=" + hours(s.keepLastFor),
+		fmt.Sprint("BOSGC_ORPHAN_SIGHTINGS=", s.sightings),
 		fmt.Sprint("BOSGC_MAX_ORPHAN_PERCENT=", s.percent), "BOSGC_KEEP_TEMPLATES=" + s.templates, "BOSGC_CFS=" + s.cfs,
 	}
 }

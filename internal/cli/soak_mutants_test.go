@@ -36,6 +36,8 @@ var mutants = []mutant{
 		"keptTemplate(f *facts) *ruling {\n", "keptTemplate(f *facts) *ruling {\n\tif f != nil {\n\t\treturn nil\n\t}\n",
 	},
 	{"keep-last", "policy/keeplast.go", "if !j.keptLast[f.group.ID] {", "if true {"},
+	{"last-boot", "internal/inventory/template.go", "switch operation {", `switch "boot" {`},
+	{"templates-read", "internal/inventory/template.go", `t.names == nil || name == "":`, `name == "":`},
 	{"body", "policy/configmap.go", "switch f.configMap.Body {", "switch inventory.BodyExact {"},
 	{"evidence", "policy/session.go", "len(missing) > 0 {", "len(missing) > 99 {"},
 	{"owner", "policy/job.go", "case f.group.Listed == inventory.Unknown:\n", "case true:\n\tcase f.group.Listed == inventory.Unknown:\n"},

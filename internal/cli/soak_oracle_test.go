@@ -197,11 +197,12 @@ func protected(annotations map[string]string, now time.Time) string {
 	return ""
 }
 
-// newest returns the sessions of each template that must be left: the BOSGC_KEEP_LAST newest of those that have ended.
+// newest returns the sessions of each template that must be left: the BOSGC_KEEP_LAST newest boots that have ended, for
+// BOSGC_KEEP_LAST_FOR.
 func (s *soakWorld) newest() []string {
 	byTemplate := map[string][]lab.Fact{}
 	for _, f := range s.world.Facts() {
-		if f.Kind == lab.KindSession && !f.End.IsZero() {
+		if f.Kind == lab.KindSession && f.Boots && !f.Ghost && !f.End.IsZero() {
 			byTemplate[f.Template] = append(byTemplate[f.Template], f)
 		}
 	}
@@ -211,7 +212,9 @@ func (s *soakWorld) newest() []string {
 			return cmp.Or(b.End.Compare(a.End), cmp.Compare(b.Session, a.Session))
 		})
 		for i := range min(s.settings.keepLast, len(sessions)) {
-			names = append(names, sessions[i].Name)
+			if limit := s.settings.keepLastFor; limit == 0 || s.clock().Before(sessions[i].End.Add(limit)) {
+				names = append(names, sessions[i].Name)
+			}
 		}
 	}
 	return names

@@ -44,6 +44,7 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 	clients.Timings.Add("joining", joining, 1)
 	// The records come before the judge, which ranks the sessions of each template by them; ConfigMaps and BOS v2 come
 	// after it, because only those are asked for that the judge would delete.
+	w.Snapshot.ListTooLarge = finder.list.tooLarge()
 	w.Requested = findRequested(w.Snapshot, clients.Log)
 	records.requested = w.Requested
 	unranked := policy.NewJudge(&inventory.Snapshot{}, o.Settings, now, policy.Memory{Requested: w.Requested})

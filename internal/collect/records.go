@@ -56,8 +56,8 @@ func (r *recordReader) readNeeded(ctx context.Context, s *inventory.Snapshot) {
 func (r *recordReader) readYoung(ctx context.Context, s *inventory.Snapshot) {
 	if r.askEvery {
 		r.ask(ctx, s, policy.UnaskedYoung(s, r.settings, r.now))
-		return
 	}
+	r.readTemplates(ctx, s)
 	for _, selectNext := range []func(*inventory.Snapshot, policy.Settings, time.Time) []*inventory.Group{
 		policy.KeepLastRivals, policy.GhostSample,
 	} {
@@ -69,6 +69,22 @@ func (r *recordReader) readYoung(ctx context.Context, s *inventory.Snapshot) {
 			r.ask(ctx, s, next[:min(n, len(next))])
 		}
 	}
+}
+
+// readTemplates asks which session templates BOS has, if anything depends on it. Where they cannot be read, the last
+// boots of all of them are kept.
+func (r *recordReader) readTemplates(ctx context.Context, s *inventory.Snapshot) {
+	if !r.hasBOSv1 || !policy.NeedsTemplates(s, r.settings, r.now) {
+		return
+	}
+	names, err := r.clients.BOS.Templates(ctx)
+	r.countBOSRequests()
+	if err != nil {
+		r.clients.Log.Warn("BOS's session templates could not be read", "error", err.Error())
+		s.Templates = inventory.Templates{Err: err.Error()}
+		return
+	}
+	s.Templates = inventory.NewTemplates(names)
 }
 
 // ask asks BOS for the records of some sessions. It returns how many BOS could not read, and how many it could.

@@ -40,6 +40,7 @@ type Config struct {
 	FailedTTL       Age            `envconfig:"BOSGC_FAILED_TTL" default:"14d"`
 	AbandonedTTL    Age            `envconfig:"BOSGC_ABANDONED_TTL" default:"14d"`
 	KeepLast        int            `envconfig:"BOSGC_KEEP_LAST" default:"1" min:"0"`
+	KeepLastFor     Age            `envconfig:"BOSGC_KEEP_LAST_FOR" default:"90d"`
 	KeepTemplates   List           `envconfig:"BOSGC_KEEP_TEMPLATES" check:"globs"`
 	OrphanGrace     Age            `envconfig:"BOSGC_ORPHAN_GRACE" default:"24h"`
 	OrphanSightings int            `envconfig:"BOSGC_ORPHAN_SIGHTINGS" default:"2" min:"1"`
@@ -131,6 +132,7 @@ func (c Config) Policy() policy.Settings {
 		FailedTTL:        c.FailedTTL.D(),
 		AbandonedTTL:     c.AbandonedTTL.D(),
 		KeepLast:         c.KeepLast,
+		KeepLastFor:      c.KeepLastFor.D(),
 		KeepTemplates:    c.KeepTemplates,
 		OrphanGrace:      c.OrphanGrace.D(),
 		OrphanSightings:  c.OrphanSightings,

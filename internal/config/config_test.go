@@ -58,6 +58,7 @@ func TestDefaults(t *testing.T) {
 		"BOSGC_FAILED_TTL":         "14d",
 		"BOSGC_ABANDONED_TTL":      "14d",
 		"BOSGC_KEEP_LAST":          "1",
+		"BOSGC_KEEP_LAST_FOR":      "90d",
 		"BOSGC_ORPHAN_GRACE":       "24h",
 		"BOSGC_ORPHAN_SIGHTINGS":   "2",
 		"BOSGC_CFS":                "old",

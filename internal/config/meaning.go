@@ -139,10 +139,17 @@ var meanings = []group{
 			where:   judgingCommands + "; docs/policy.md",
 		},
 		{
-			name:    "BOSGC_KEEP_LAST",
-			text:    "That many of the newest finished sessions of each session template are kept, whatever their age.",
+			name: "BOSGC_KEEP_LAST",
+			text: "That many of the newest finished boot or reboot sessions of each session template that BOS still has are " +
+				"kept, for as long as BOSGC_KEEP_LAST_FOR says. While BOS's list is too large to be asked for, none is.",
 			counts:  "sessions",
 			example: "3",
+			where:   judgingCommands + "; docs/policy.md",
+		},
+		{
+			name:    "BOSGC_KEEP_LAST_FOR",
+			text:    "The newest session of a template is kept no longer than this after its end. 0s: for ever.",
+			example: "30d",
 			where:   judgingCommands + "; docs/policy.md",
 		},
 		{

@@ -13,6 +13,7 @@ func (c Config) PolicyByName() map[string]string {
 		"BOSGC_FAILED_TTL":         c.FailedTTL.String(),
 		"BOSGC_ABANDONED_TTL":      c.AbandonedTTL.String(),
 		"BOSGC_KEEP_LAST":          strconv.Itoa(c.KeepLast),
+		"BOSGC_KEEP_LAST_FOR":      c.KeepLastFor.String(),
 		"BOSGC_KEEP_TEMPLATES":     strings.Join(c.KeepTemplates, ","),
 		"BOSGC_ORPHAN_GRACE":       c.OrphanGrace.String(),
 		"BOSGC_ORPHAN_SIGHTINGS":   strconv.Itoa(c.OrphanSightings),

@@ -46,6 +46,9 @@ type Snapshot struct {
 	Groups      []*Group     // by ID
 	StrayJobs   []Job        // that name no session
 	UntaggedCFS []CFSSession // that name no session
+
+	Templates    Templates
+	ListTooLarge bool // for BOS to answer it: sessions that nothing else names are not here
 }
 
 // Size returns the number of objects in it: sessions that BOS lists, Jobs, ConfigMaps, CFS sessions.

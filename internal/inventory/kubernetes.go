@@ -23,6 +23,7 @@ type Job struct {
 	Fault           string // how it differs from what BOS v1 makes; empty if it is exact
 	Session         string // variable SESSION_ID of the container boa
 	Template        string // variable SESSION_TEMPLATE_ID
+	Operation       string // variable OPERATION
 	ConfigMap       string // what the volume boot-session holds
 	Keep            Keep
 	Created         Stamp

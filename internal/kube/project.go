@@ -18,6 +18,7 @@ const (
 	sessionVolume       = "boot-session"
 	sessionVariable     = "SESSION_ID"
 	templateVariable    = "SESSION_TEMPLATE_ID"
+	operationVariable   = "OPERATION"
 	jobNameLabel        = "job-name"
 	caConfigMap         = "cray-configmap-ca-public-key"
 	keepAnnotation      = "bosgc/keep"
@@ -36,6 +37,7 @@ func projectJob(job *batchv1.Job) (found inventory.Job, ours bool) {
 		ResourceVersion: job.ResourceVersion,
 		Session:         variable(spec, sessionVariable),
 		Template:        variable(spec, templateVariable),
+		Operation:       variable(spec, operationVariable),
 		ConfigMap:       sessionConfigMap(spec),
 		Keep:            keepOf(&job.ObjectMeta),
 		Created:         inventory.KnownStamp(job.CreationTimestamp.Time),

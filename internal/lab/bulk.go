@@ -56,7 +56,7 @@ func NewBulk(options BulkOptions) (*World, error) {
 	b.encoded = append(b.encoded, foreignConfigMaps(options.Foreign, options.ForeignBytes, b.now)...)
 	b.bulk = simkube.NewBulk(b.encoded)
 	b.fillComponents()
-	b.truth = resolveTruth(b.sessionTruths, b.otherTruths)
+	b.truth = resolveTruth(b.sessionTruths, b.otherTruths, b.now)
 	b.facts = b.collectFacts()
 	return b.World, nil
 }

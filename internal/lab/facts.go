@@ -9,6 +9,7 @@ type Fact struct {
 	Object
 	Session       string // owner; empty for a CFS session without one, or of one that is gone
 	Template      string
+	Boots         bool   // it boots nodes, by a template that BOS still has
 	SessionReason string // reason for the session, or for its Job if BOS does not list the session
 	HasJob        bool
 	Listed        bool // BOS lists the session
@@ -37,7 +38,7 @@ func (b *builder) collectFacts() map[string]Fact {
 		for _, o := range s.objects {
 			key := o.object.Kind + " " + o.object.Name
 			facts[key] = Fact{
-				Object: facts[key].Object, Session: s.id, Template: s.template, SessionReason: s.verdict.reason, HasJob: hasJob,
+				Object: facts[key].Object, Session: s.id, Template: s.template, Boots: s.boots(), SessionReason: s.verdict.reason, HasJob: hasJob,
 				Listed: s.listed, Ghost: s.ghost, Failed: s.failed, Start: s.start, End: s.end, Created: s.created,
 			}
 		}

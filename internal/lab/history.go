@@ -161,8 +161,9 @@ func (h *historian) takeOver() {
 func (h *historian) addObjectsOf(r *liveSession) {
 	l := h.life
 	s := &sessionBuilder{
-		b: h.builder, sessionTruth: &sessionTruth{id: r.id, template: r.spec.Template, start: r.start},
-		operation:     r.spec.Operation,
+		b: h.builder, sessionTruth: &sessionTruth{
+			id: r.id, template: r.spec.Template, start: r.start, operation: r.spec.Operation,
+		},
 		configuration: r.spec.Configuration, disabled: r.spec.DisableCFS, sets: r.spec.Sets,
 	}
 	ended, stopped := stopOf(l.bos.Stop(r.id))

@@ -92,9 +92,10 @@ func (l *Life) start(spec SessionSpec) string {
 func (l *Life) sessionBuilder(r *liveSession) *sessionBuilder {
 	l.builder.now = l.now
 	return &sessionBuilder{
-		b: l.builder, sessionTruth: &sessionTruth{id: r.id, template: r.spec.Template, start: r.start},
-		operation: r.spec.Operation,
-		limit:     r.spec.Limit, configuration: r.spec.Configuration, disabled: r.spec.DisableCFS, sets: r.spec.Sets,
+		b: l.builder, sessionTruth: &sessionTruth{
+			id: r.id, template: r.spec.Template, start: r.start, operation: r.spec.Operation,
+		},
+		limit: r.spec.Limit, configuration: r.spec.Configuration, disabled: r.spec.DisableCFS, sets: r.spec.Sets,
 	}
 }
 

@@ -133,6 +133,9 @@ func (s *Server) populate() {
 	})
 	for _, session := range w.sessions {
 		s.BOS.Add(session)
+		if !w.gone[session.Template] {
+			s.BOS.AddTemplate(session.Template)
+		}
 	}
 	for _, session := range w.v2 {
 		s.BOS.AddV2(session)

@@ -18,7 +18,6 @@ type sessionBuilder struct {
 	*sessionTruth
 
 	b             *builder
-	operation     string
 	limit         string
 	configuration string
 	disabled      bool // the template disables the configuration
@@ -30,9 +29,11 @@ type sessionBuilder struct {
 // session begins a session that BOS created at the given time. want is what a plan must say about it.
 func (b *builder) session(start time.Time, want verdict) *sessionBuilder {
 	s := &sessionBuilder{
-		b:             b,
-		sessionTruth:  &sessionTruth{id: b.uuid(), template: b.template(), verdict: want, start: start},
-		operation:     pick(b, "boot", "boot", "reboot", "reboot", "configure", "shutdown"),
+		b: b,
+		sessionTruth: &sessionTruth{
+			id: b.uuid(), template: b.template(), verdict: want, start: start,
+			operation: pick(b, "boot", "boot", "reboot", "reboot", "configure", "shutdown"),
+		},
 		configuration: pick(b, "cos-config-2.4", "cos-config-2.5", "uan-config", "gpu-config"),
 	}
 	first := b.random.IntN(len(b.nodes))
@@ -55,6 +56,15 @@ func (s *sessionBuilder) expect(kind, name string, want verdict) {
 func (s *sessionBuilder) stopped(at time.Time) *sessionBuilder {
 	s.stop = stopText(at)
 	return s
+}
+
+// withoutTemplate has BOS delete the session's template, which no other session may have.
+func (s *sessionBuilder) withoutTemplate() {
+	s.templateGone = true
+	if s.b.gone == nil {
+		s.b.gone = map[string]bool{}
+	}
+	s.b.gone[s.template] = true
 }
 
 // endedAt sets the end by which the last session of a template is found.

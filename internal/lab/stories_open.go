@@ -13,8 +13,6 @@ import (
 var openStories = []story{
 	{"job-terminating", 0, onlyWithBOSv1, func(b *builder) { b.terminating(true) }},
 	{"configmap-terminating", 0, onlyWithBOSv1, func(b *builder) { b.terminating(false) }},
-	{"template-for-one-node", 0, onlyWithBOSv1, tellTemplateForOneNode},
-	{"configure-after-reboot", 0, onlyWithBOSv1, tellConfigureAfterReboot},
 	{"cfs-of-gone-v2-session", 0, onlyWithoutBOSv1, tellCFSOfGoneV2Session},
 	{"nothing-but-the-record", 0, onlyWithBOSv1, tellNothingButTheRecord},
 }
@@ -40,31 +38,6 @@ func (b *builder) terminating(job bool) {
 		return
 	}
 	s.configMap(terminating, func(cm *corev1.ConfigMap) { hold(&cm.ObjectMeta) })
-}
-
-// tellTemplateForOneNode adds the only session of a template that was made for one node, as documented for the
-// question which session booted a node, and that BOS does not have any more. The newest of each such template are all.
-func tellTemplateForOneNode(b *builder) {
-	end := b.ago(100*day, 400*day)
-	s := b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end)).endedAt(end)
-	s.template, s.unranked = "boot-"+s.sets[0].Nodes[0]+"-"+b.uuid()[:8], true
-	s.list().configMap(followsSession)
-}
-
-// tellConfigureAfterReboot adds a reboot, whose ID the nodes carry, and a later configuration of the same template. Only
-// the reboot is worth keeping as the last.
-func tellConfigureAfterReboot(b *builder) {
-	template := "compute-" + b.uuid()[:8]
-	for _, one := range []struct {
-		operation string
-		age       time.Duration
-		want      verdict
-	}{{"reboot", 10 * day, keptLast}, {"configure", 8 * day, completedExpired}} {
-		end := b.now.Add(-one.age)
-		s := b.session(end.Add(-time.Hour), one.want).stopped(b.micros(end)).endedAt(end)
-		s.template, s.operation, s.unranked = template, one.operation, one.operation == "configure"
-		s.list().configMap(followsSession)
-	}
 }
 
 // tellCFSOfGoneV2Session adds a complete CFS session whose session of BOS v2 was deleted by its owner, which is everyday

@@ -62,6 +62,8 @@ var sessionStories = []story{
 	{"kept-newest-is-young", 0, nil, tellNewestYoung},
 	{"kept-newest-is-zombie", 0, nil, tellNewestZombie},
 	{"kept-newest-is-running", 0, nil, tellNewestRunning},
+	{"kept-reboot-before-configure", 0, nil, tellConfigureAfterReboot},
+	{"template-for-one-node", 0, nil, tellTemplateForOneNode},
 }
 
 func init() {
@@ -273,7 +275,7 @@ func tellMetadataEmptyNoConfigMap(b *builder) {
 // expiredOf adds a finished session of a template, without a Job.
 func (b *builder) expiredOf(template string, end time.Time) *sessionBuilder {
 	s := b.session(end.Add(-time.Hour).Truncate(time.Second), completedExpired).stopped(end).endedAt(end)
-	s.template = template
+	s.template, s.operation = template, "reboot"
 	s.list().configMap(followsSession).cfsSessions()
 	return s
 }
@@ -319,6 +321,32 @@ func tellNewestRunning(b *builder) {
 	s := b.session(b.ago(5*time.Minute, time.Hour), running)
 	s.template = template
 	s.list().configMap(ownerKept).job(running, jobActive(0)).pod(s.start, podRunning)
+}
+
+// tellTemplateForOneNode adds the only session of a template that was made for one node, as documented for the
+// question which session booted a node, and that BOS does not have any more. The newest of each such template are all.
+func tellTemplateForOneNode(b *builder) {
+	end := b.ago(100*day, 400*day)
+	s := b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end)).endedAt(end)
+	s.template, s.operation = "boot-"+s.sets[0].Nodes[0]+"-"+b.uuid()[:8], "boot"
+	s.withoutTemplate()
+	s.list().configMap(followsSession)
+}
+
+// tellConfigureAfterReboot adds a reboot, whose ID the nodes carry, and a later configuration of the same template. Only
+// the reboot is worth keeping as the last.
+func tellConfigureAfterReboot(b *builder) {
+	template := "compute-" + b.uuid()[:8]
+	for _, one := range []struct {
+		operation string
+		age       time.Duration
+		want      verdict
+	}{{"reboot", 10 * day, keptLast}, {"configure", 8 * day, completedExpired}} {
+		end := b.now.Add(-one.age)
+		s := b.session(end.Add(-time.Hour), one.want).stopped(b.micros(end)).endedAt(end)
+		s.template, s.operation = template, one.operation
+		s.list().configMap(followsSession)
+	}
 }
 
 func cfsRunning(c *simcfs.Session) { c.Status, c.Succeeded, c.Completion = "running", "none", nil }

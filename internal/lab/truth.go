@@ -69,17 +69,19 @@ type verdict struct{ action, reason string }
 
 // sessionTruth is what a story says about one session ID.
 type sessionTruth struct {
-	id       string
-	template string
-	start    time.Time // BOS created the session
-	end      time.Time // zero: no end, so it is not a finished session
-	verdict  verdict   // of the session, or of its Job if BOS does not list the session
-	listed   bool      // BOS lists it
-	ghost    bool
-	failed   bool      // its Job has failed
-	unranked bool      // it is never kept as the last of its template
-	created  time.Time // of its ConfigMap; zero if it has none
-	objects  []objectTruth
+	id        string
+	template  string
+	start     time.Time // BOS created the session
+	end       time.Time // zero: no end, so it is not a finished session
+	verdict   verdict   // of the session, or of its Job if BOS does not list the session
+	listed    bool      // BOS lists it
+	ghost     bool
+	failed    bool // its Job has failed
+	operation string
+	// templateGone is set if BOS does not have the template any more.
+	templateGone bool
+	created      time.Time // of its ConfigMap; zero if it has none
+	objects      []objectTruth
 }
 
 type objectTruth struct {
@@ -89,11 +91,11 @@ type objectTruth struct {
 
 // resolveTruth returns the truth of a whole world. Only with all sessions known is it clear which is the last finished
 // one of its template, and so what becomes of the objects that follow it.
-func resolveTruth(sessions []*sessionTruth, others []objectTruth) []Object {
+func resolveTruth(sessions []*sessionTruth, others []objectTruth, now time.Time) []Object {
 	newest := newestFinished(sessions)
 	var truth []Object
 	for _, s := range sessions {
-		if newest[s.template] == s && (s.verdict == completedExpired || s.verdict == failedExpired) {
+		if newest[s.template] == s && now.Before(s.end.Add(keptLastFor)) && (s.verdict == completedExpired || s.verdict == failedExpired) {
 			s.verdict = keptLast
 		}
 		following := ownerKept
@@ -121,10 +123,18 @@ func resolveTruth(sessions []*sessionTruth, others []objectTruth) []Object {
 	return truth
 }
 
+// keptLastFor is how long after its end the last boot of a template is kept.
+const keptLastFor = 90 * day
+
+// boots reports whether the session boots nodes, by a template that BOS still has.
+func (s *sessionTruth) boots() bool {
+	return !s.templateGone && (s.operation == "boot" || s.operation == "reboot")
+}
+
 func newestFinished(sessions []*sessionTruth) map[string]*sessionTruth {
 	newest := map[string]*sessionTruth{}
 	for _, s := range sessions {
-		if !s.listed || s.end.IsZero() || s.unranked {
+		if !s.listed || s.end.IsZero() || s.ghost || !s.boots() {
 			continue
 		}
 		if best := newest[s.template]; best == nil || endsLater(s, best) {

@@ -49,7 +49,8 @@ type World struct {
 	cfs        []simcfs.Session
 	components []simcfs.Component
 	objects    []kubeObject
-	bulk       *simkube.Bulk // more objects; may be nil
+	bulk       *simkube.Bulk   // more objects; may be nil
+	gone       map[string]bool // session templates that BOS does not have any more
 	truth      []Object
 	facts      map[string]Fact
 	links      map[string]Link
@@ -90,7 +91,7 @@ func NewWorld(options Options) (*World, error) {
 		b.tell(openStories, options.Sessions)
 	}
 	b.fillComponents()
-	b.truth = resolveTruth(b.sessionTruths, b.otherTruths)
+	b.truth = resolveTruth(b.sessionTruths, b.otherTruths, b.now)
 	b.facts = b.collectFacts()
 	return b.World, nil
 }

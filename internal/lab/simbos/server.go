@@ -70,6 +70,15 @@ func New(options Options) *Server {
 // Add stores a session without going through the API.
 func (s *Server) Add(session Session) { s.store.add(session, s.options.TemplateKey) }
 
+// AddTemplate stores a session template without going through the API, unless there is one of this name.
+func (s *Server) AddTemplate(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, exists := s.templates[name]; !exists {
+		s.templates[name] = template{body: map[string]any{"boot_sets": map[string]any{}, "enable_cfs": true}}
+	}
+}
+
 // AddV2 stores a session of BOS v2 without going through the API.
 func (s *Server) AddV2(session V2Session) {
 	s.mu.Lock()
