@@ -10,6 +10,7 @@ type Procedure struct {
 	Session        string           `json:"session"`
 	Mode           string           `json:"mode"`              // clean, unset-config, cancel
 	Resumed        checkpoint.Phase `json:"resumed,omitempty"` // where an earlier run stopped, from which this one goes on
+	Ignored        string           `json:"ignored,omitempty"` // the run named by a note on its Job that no run has recorded
 	Template       string           `json:"template,omitempty"`
 	Operation      string           `json:"operation,omitempty"`
 	Started        string           `json:"started,omitempty"` // as BOS has it

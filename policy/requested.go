@@ -16,6 +16,8 @@ const (
 	Clean        Request = "clean"   // remove what is left of it
 	Cancel       Request = "cancel"  // the same, after its Jobs were stopped
 	Unclear      Request = "unclear" // what was asked for cannot be read
+	// Unconfirmed is a note on a Job of which no run is known that has written it.
+	Unconfirmed Request = "unconfirmed"
 )
 
 // requested goes before all rules about age: whoever names a session means it. What runs, what is protected
@@ -26,6 +28,9 @@ func (j *Judge) requested(f *facts) *ruling {
 		return nil
 	case Unclear:
 		return unknown(BadData, "somebody was taking it apart, and what is noted about that on its Job cannot be read")
+	case Unconfirmed:
+		return unknown(BadData, "its Job says that somebody is taking it apart, and no known run has begun that; to take it apart: "+
+			"bosgc clean "+f.group.ID)
 	default:
 	}
 	if f.group.Record.Presence != inventory.Present {

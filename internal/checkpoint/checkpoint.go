@@ -50,9 +50,12 @@ type Checkpoint struct {
 	// more.
 	Purge bool      `json:"purge,omitempty"`
 	Job   string    `json:"job"` // its UID: a copy of the Job is another Job
-	Run   string    `json:"run"`
+	Run   string    `json:"run"` // which recorded in the state that it begins this
 	At    time.Time `json:"at"`
 }
+
+// Asked reports whether run has recorded that it takes a session apart in this way.
+type Asked func(run, session string, cancel, unset bool) bool
 
 // Facts are what later phases need and earlier ones delete.
 type Facts struct {
@@ -63,16 +66,26 @@ type Facts struct {
 // maxFacts bounds what decompressed facts may take, in bytes: the names of a hundred thousand nodes.
 const maxFacts = 4 << 20
 
-// Read returns what an earlier run has noted on a session's Jobs; found is false if no run has. A note that cannot
-// be read is an error: nobody knows then what the session needs.
-func Read(jobs []inventory.Job) (c Checkpoint, facts Facts, found bool, err error) {
+// Note is what is noted on a session's Jobs.
+type Note struct {
+	Checkpoint
+
+	Facts Facts
+	Found bool // something is noted
+	Known bool // by runs that have recorded it; false if the note of one Job is not
+}
+
+// Read returns what is noted on a session's Jobs. A note that cannot be read is an error: what the session needs is
+// not known then.
+func Read(jobs []inventory.Job, asked Asked) (note Note, err error) {
+	note.Known = true
 	for _, job := range jobs {
 		if job.Cleaning == "" || job.Fault != "" {
 			continue
 		}
 		var noted Checkpoint
 		if err := json.Unmarshal([]byte(job.Cleaning), &noted); err != nil || !slices.Contains(Phases(), noted.Phase) {
-			return Checkpoint{}, Facts{}, true, fmt.Errorf("the annotation %s of Job %s is %.80q, which no run of this version "+
+			return Note{Found: true}, fmt.Errorf("the annotation %s of Job %s is %.80q, which no run of this version "+
 				"has written; if nobody is taking the session apart, remove it: kubectl annotate job %s %s-",
 				inventory.CleaningAnnotation, job.Name, job.Cleaning, job.Name, inventory.CleaningAnnotation)
 		}
@@ -81,18 +94,20 @@ func Read(jobs []inventory.Job) (c Checkpoint, facts Facts, found bool, err erro
 		}
 		more, err := decompress(job.Cleaned)
 		if err != nil {
-			return Checkpoint{}, Facts{}, true, fmt.Errorf("the annotation %s of Job %s cannot be read: %w",
+			return Note{Found: true}, fmt.Errorf("the annotation %s of Job %s cannot be read: %w",
 				inventory.CleanedAnnotation, job.Name, err)
 		}
 		// Of several Jobs the one that is furthest back counts: phases can be done twice.
-		if !found || noted.Phase.Before(c.Phase) {
-			c.Phase, c.Run, c.At = noted.Phase, noted.Run, noted.At
+		if !note.Found || noted.Phase.Before(note.Phase) {
+			note.Phase, note.Run, note.At = noted.Phase, noted.Run, noted.At
 		}
-		c.Unset, c.Cancel, c.Purge, found = c.Unset || noted.Unset, c.Cancel || noted.Cancel, c.Purge || noted.Purge, true
-		facts.Nodes = Union(facts.Nodes, more.Nodes)
-		facts.Configurations = Union(facts.Configurations, more.Configurations)
+		note.Found, note.Known = true, note.Known && asked(noted.Run, job.Session, noted.Cancel, noted.Unset)
+		note.Unset, note.Cancel, note.Purge = note.Unset || noted.Unset, note.Cancel || noted.Cancel, note.Purge || noted.Purge
+		note.Facts.Nodes = Union(note.Facts.Nodes, more.Nodes)
+		note.Facts.Configurations = Union(note.Facts.Configurations, more.Configurations)
 	}
-	return c, facts, found, nil
+	note.Known = note.Known && note.Found
+	return note, nil
 }
 
 // Annotations returns what is noted on the Job with the given UID.

@@ -14,6 +14,7 @@ import (
 	"bosgc/internal/checkpoint"
 	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
+	"bosgc/internal/state"
 	"bosgc/policy"
 )
 
@@ -119,14 +120,24 @@ func (p *Plan) startProcedure(g *inventory.Group) *procedure {
 		Session: g.ID, Operation: g.Record.Operation, Template: g.Record.Template,
 		Started: g.Record.Start.Raw, Stopped: g.Record.Stop.Raw,
 	}}
-	noted, facts, found, err := checkpoint.Read(jobs)
+	note, err := checkpoint.Read(jobs, p.run.Procedures.Know)
 	if err != nil {
 		proc.Refused = err.Error()
 	}
-	if found {
-		proc.Resumed, proc.facts = noted.Phase, facts
+	noted := note.Checkpoint
+	switch {
+	case note.Known:
+		proc.Resumed, proc.facts = noted.Phase, note.Facts
+	case note.Found:
+		// Only a person's command counts. The facts are used: they select among what bears the session's tag, and
+		// without them a procedure whose state was lost could never end.
+		proc.Ignored, proc.facts = noted.Run, note.Facts
+		noted = checkpoint.Checkpoint{Purge: noted.Purge}
 	}
-	noted.Phase = p.firstPhase(noted, found, jobs)
+	noted.Phase = p.firstPhase(noted, note.Known, jobs)
+	if !note.Known || p.request.Cancel && !noted.Cancel || p.request.Unset && !noted.Unset && !noted.Cancel {
+		noted.Run = p.run.ID
+	}
 	noted.Cancel = noted.Cancel || p.request.Cancel
 	noted.Unset = noted.Unset || p.request.Unset || noted.Cancel
 	proc.checkpoint = noted
@@ -220,6 +231,24 @@ func (p *Plan) Refusal() error {
 		}
 	}
 	return errors.Join(all...)
+}
+
+// Begun returns what the state has to know before the plan is carried out: what is noted on Jobs counts only then.
+func (p *Plan) Begun() []state.Procedure {
+	var all []state.Procedure
+	for _, proc := range p.procedures {
+		c := proc.checkpoint
+		jobs, _ := proc.group.Jobs()
+		if c.Run != p.run.ID || len(jobs) == 0 {
+			continue // an earlier run has begun it, or there is nothing to write a note on
+		}
+		i := slices.IndexFunc(all, func(one state.Procedure) bool { return one.Cancel == c.Cancel && one.Unset == c.Unset })
+		if i < 0 {
+			i, all = len(all), append(all, state.Procedure{Run: c.Run, At: p.now(), Cancel: c.Cancel, Unset: c.Unset})
+		}
+		all[i].Sessions = append(all[i].Sessions, proc.Session)
+	}
+	return all
 }
 
 // describeSteps says what will be done about a session.

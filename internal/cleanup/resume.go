@@ -45,9 +45,9 @@ func resumeAll(
 	run.Settings.CFSLink = policy.LinkExact
 	request := Request{Batcher: run.Batcher}
 	for _, id := range slices.Sorted(maps.Keys(requested)) {
-		if requested[id] == policy.Unclear {
+		if why := notContinued(requested[id], id); why != "" {
 			report.Procedures = append(report.Procedures, &gc.Procedure{
-				Session: id, Steps: []gc.Step{}, Refused: "what is noted on its Job cannot be read", Failed: true,
+				Session: id, Steps: []gc.Step{}, Refused: why, Failed: true,
 			})
 			continue
 		}
@@ -74,6 +74,18 @@ func resumeAll(
 		}
 		merge(report, done)
 		return
+	}
+}
+
+// notContinued returns why a sweep leaves alone what is noted on a session's Job; empty if it continues.
+func notContinued(request policy.Request, id string) string {
+	switch request {
+	case policy.Unclear:
+		return "what is noted on its Job cannot be read"
+	case policy.Unconfirmed:
+		return "no known run has begun what is noted on its Job; to take the session apart: bosgc clean " + id
+	default:
+		return ""
 	}
 }
 

@@ -118,7 +118,7 @@ func (r *runner) endPhase(ctx context.Context, phase checkpoint.Phase, proc *pro
 func (r *runner) writeCheckpoint(ctx context.Context, phase checkpoint.Phase, proc *procedure) error {
 	jobs, _ := proc.group.Jobs()
 	noted := proc.checkpoint
-	noted.Phase, noted.Run, noted.At = phase, r.Run, r.now()
+	noted.Phase, noted.At = phase, r.now()
 	for _, job := range jobs {
 		if job.Fault != "" {
 			continue

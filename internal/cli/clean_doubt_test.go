@@ -15,10 +15,28 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/state"
 )
 
 // noted marks a session as one whose cleanup another run has started and not finished.
 func (s *living) noted(id, phase string, cancel bool) {
+	s.t.Helper()
+	own, err := soakStore(s.Server)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	begun := state.Procedure{Run: "r", At: time.Now(), Cancel: cancel, Sessions: []string{id}}
+	err = state.NewStore(own, "bosgc").UpdateOutsideRun(s.t.Context(), func(now *state.State) {
+		now.Procedures = now.Procedures.Begin(time.Now(), begun)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.forged(id, phase, cancel)
+}
+
+// forged writes the note of a cleanup that no run has started.
+func (s *living) forged(id, phase string, cancel bool) {
 	s.t.Helper()
 	job, err := s.batch().Jobs(lab.Namespace).Get(s.t.Context(), "boa-"+id, metav1.GetOptions{})
 	if err != nil {

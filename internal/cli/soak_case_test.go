@@ -58,7 +58,7 @@ type soakCrash struct {
 
 // soakChange is something that somebody else does at the same time.
 type soakChange struct {
-	what   string // keep, until, garbage, touch, pod, use, renew, cfs
+	what   string // keep, until, garbage, touch, note, pod, use, renew, cfs
 	kind   string
 	name   string
 	when   string // before: the run begins; journal: its first entry is written; request: the n-th
@@ -216,8 +216,8 @@ func drawChange(r *rand.Rand, c *soakCase) (soakChange, bool) {
 		kube := o.Kind == lab.KindConfigMap || o.Kind == lab.KindJob
 		fits := false
 		switch change.what {
-		case "keep", "until", "garbage", "touch":
-			fits = kube
+		case "keep", "until", "garbage", "touch", "note":
+			fits = kube && (change.what != "note" || change.kind == lab.KindJob && change.victim != "")
 		case "pod":
 			fits = change.victim != ""
 		case "use":
@@ -228,6 +228,10 @@ func drawChange(r *rand.Rand, c *soakCase) (soakChange, bool) {
 		case "cfs":
 			fits = o.Kind == lab.KindCFSSession
 			change.when = oneOf(r, "before", "journal") // CFS has no preconditions: a change between recheck and delete is lost
+		}
+		other := change.what == "touch" || change.what == "garbage"
+		if other && change.kind == lab.KindJob && change.victim != "" && c.seed%2 == 0 {
+			change.what, change.when = "note", "before" // not drawn, so that the other cases stay as they were
 		}
 		if fits && o.GoesConfirmed() && !c.changed(change) {
 			return change, true

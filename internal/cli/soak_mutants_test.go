@@ -75,6 +75,7 @@ var mutants = []mutant{
 		"apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)",
 		"apierrors.IsNotFound(err)",
 	},
+	{"note", "internal/checkpoint/checkpoint.go", "note.Known && asked(", "note.Known || asked("},
 	{"404-bos", "internal/bos/client.go", "invalid == nil && len(fields) == 0 {", "invalid == nil || len(fields) == 0 {"},
 }
 

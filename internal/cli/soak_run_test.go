@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
 )
@@ -60,15 +61,33 @@ func startSoak(c *soakCase, counts *soakCounts) (*soakWorld, error) {
 }
 
 func soakStore(server *lab.Server) (*kube.Store, error) {
-	config, err := kube.LoadConfig(server.Kubeconfig(), "")
-	if err != nil {
-		return nil, err
-	}
-	client, err := kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 4, RequestTimeout: time.Minute, ListTimeout: time.Minute})
+	client, err := soakKube(server)
 	if err != nil {
 		return nil, err
 	}
 	return client.Store(lab.Namespace), nil
+}
+
+func soakKube(server *lab.Server) (*kube.Client, error) {
+	config, err := kube.LoadConfig(server.Kubeconfig(), "")
+	if err != nil {
+		return nil, err
+	}
+	return kube.New(config, kube.Options{Namespace: lab.Namespace, Concurrency: 4, RequestTimeout: time.Minute, ListTimeout: time.Minute})
+}
+
+// forgeNote writes on a Job that a cancel of its session has begun.
+func (s *soakWorld) forgeNote(job string) bool {
+	client, err := soakKube(s.server)
+	if err != nil {
+		return false
+	}
+	found, presence, err := client.GetJob(context.Background(), job)
+	if err != nil || presence != inventory.Present {
+		return false
+	}
+	note := fmt.Sprintf(`{"phase":"delete","unset":true,"cancel":true,"job":%q,"run":"r","at":"2026-01-01T00:00:00Z"}`, found.UID)
+	return s.server.Annotate(lab.KindJob, job, "bosgc/clean", note)
 }
 
 func (s *soakWorld) clock() time.Time { return *s.now.Load() }
@@ -249,6 +268,8 @@ func (s *soakWorld) change(changes []soakChange) {
 			happened = s.server.Annotate(c.kind, c.name, "bosgc/keep-until", soakNow.Add(30*day).Format(time.RFC3339))
 		case "garbage":
 			happened = s.server.Annotate(c.kind, c.name, "bosgc/keep", "yes, please")
+		case "note":
+			happened = s.forgeNote(c.name)
 		case "touch":
 			happened = s.server.Annotate(c.kind, c.name, "site/touched", "yes")
 		case "pod":
@@ -279,7 +300,7 @@ func (c soakChange) pod() string { return "by-hand-" + strings.ToLower(c.name) }
 // hold notes what a change protects. The caller must hold mu.
 func (s *soakWorld) hold(c soakChange) {
 	switch c.what {
-	case "keep", "until", "garbage", "pod":
+	case "keep", "until", "garbage", "note", "pod":
 		for key, fact := range s.world.Facts() {
 			if fact.Session == c.victim && c.victim != "" {
 				s.held[key] = c.what + " of " + c.name
@@ -302,6 +323,8 @@ func (s *soakWorld) undo() {
 			s.server.Annotate(c.kind, c.name, "bosgc/keep", "")
 		case "until":
 			s.server.Annotate(c.kind, c.name, "bosgc/keep-until", "")
+		case "note":
+			s.server.Annotate(c.kind, c.name, "bosgc/clean", "")
 		case "pod", "use":
 			s.server.EndPod(c.pod())
 		case "cfs":

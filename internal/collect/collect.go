@@ -45,7 +45,7 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 	// The records come before the judge, which ranks the sessions of each template by them; ConfigMaps and BOS v2 come
 	// after it, because only those are asked for that the judge would delete.
 	w.Snapshot.ListTooLarge = finder.list.tooLarge()
-	w.Requested = findRequested(w.Snapshot, clients.Log)
+	w.Requested = findRequested(w.Snapshot, o.Procedures.Know, clients.Log)
 	records.requested = w.Requested
 	unranked := policy.NewJudge(&inventory.Snapshot{}, o.Settings, now, policy.Memory{Requested: w.Requested})
 	configMaps.startPrefetch(readingRecords, w.Snapshot, unranked)
@@ -83,19 +83,24 @@ func (w *World) judge(clients Clients, o Options, now time.Time) {
 
 // findRequested finds the procedures that a person has begun with "bosgc clean" and that did not end. Those that
 // cancel a session are judged as it will be once they have stopped it: what runs now is what they are to end.
-func findRequested(s *inventory.Snapshot, log *slog.Logger) map[string]policy.Request {
+func findRequested(s *inventory.Snapshot, asked checkpoint.Asked, log *slog.Logger) map[string]policy.Request {
 	requested := map[string]policy.Request{}
 	for i, g := range s.Groups {
 		jobs, _ := g.Jobs()
-		noted, _, found, err := checkpoint.Read(jobs)
+		note, err := checkpoint.Read(jobs, asked)
 		switch {
 		case err != nil:
 			log.Warn("a procedure cannot be gone on with", "session", g.ID, "error", err.Error())
 			requested[g.ID] = policy.Unclear
-		case found && noted.Cancel:
+		case note.Found && !note.Known:
+			// Whoever may patch Jobs can have written it, and must not borrow the right to delete.
+			log.Warn("a procedure is not continued: the state knows of no run that has begun it; to take the session apart, "+
+				"or to continue: bosgc clean "+g.ID, "session", g.ID, "run", note.Run)
+			requested[g.ID] = policy.Unconfirmed
+		case note.Known && note.Cancel:
 			requested[g.ID] = policy.Cancel
 			s.Groups[i] = g.WithJobsStopped()
-		case found:
+		case note.Known:
 			requested[g.ID] = policy.Clean
 		}
 	}

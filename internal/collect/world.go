@@ -39,6 +39,8 @@ type Options struct {
 	Sightings map[string]int
 	// List is what earlier sweeps remember of BOS's list of sessions.
 	List state.SessionList
+	// Procedures are those that runs of "bosgc clean" have recorded in the state.
+	Procedures state.Procedures
 	// RecordHang is told when BOS's list is about to be asked for although it is large, and when it has hung; nil
 	// when it has answered after that. A run that is killed, or only looks, must not have the next one ask again.
 	// It may be nil.

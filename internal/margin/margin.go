@@ -93,6 +93,9 @@ const (
 	// BatcherScaleUp bounds the attempts to scale the batcher up again, also after a run was told to stop:
 	// while it is down, no node of the machine is configured.
 	BatcherScaleUp = 20 * time.Second
+	// ProcedureLife is how long a sweep continues what "bosgc clean" has begun with a session and not ended. After
+	// that a person has to name the session again: nobody remembers what was asked for, and much may have changed.
+	ProcedureLife = 30 * 24 * time.Hour
 	// LoginRefusal is how long a refused login is not tried again. A sweep asks for thousands of objects, and
 	// as many failed logins lock the account that other tools use too.
 	LoginRefusal = time.Minute

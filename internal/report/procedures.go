@@ -82,6 +82,11 @@ func (p *printer) printSessionFacts(procedure *gc.Procedure) {
 	if procedure.Resumed != "" {
 		facts = append(facts, fact{"goes on from", string(procedure.Resumed) + ", where an earlier run stopped"})
 	}
+	if procedure.Ignored != "" {
+		facts = append(facts, fact{
+			"starts over", "the state knows nothing of run " + procedure.Ignored + ", which its Job says has begun this",
+		})
+	}
 	for _, f := range facts {
 		if f.value != "" {
 			p.printLine("  %-15s %s", f.name, f.value)

@@ -31,6 +31,7 @@ func Table(w io.Writer, d gc.Document, v View) error {
 	p := &printer{View: v, now: d.CreatedAt, sessionTotals: map[string]int{}}
 	p.printHead(d)
 	p.printIncomplete(d.Sources)
+	p.printInterrupted(d.Procedures)
 	var shown []*gc.Object
 	for i := range d.Objects {
 		o := &d.Objects[i]
@@ -80,6 +81,21 @@ func (p *printer) printIncomplete(sources []inventory.Source) {
 		if !s.Complete {
 			p.out.WriteString(p.styled(red, "Not read completely: "+s.Name) + "\n")
 			p.wrap(s.Error, "  ")
+		}
+	}
+}
+
+// printInterrupted names the procedures of "bosgc clean" that are still not at their end: of their objects, which may be
+// kept for another reason, none need say so.
+func (p *printer) printInterrupted(procedures []*gc.Procedure) {
+	for _, procedure := range procedures {
+		why := procedure.Refused
+		for _, step := range procedure.Steps {
+			why = cmp.Or(why, step.Error)
+		}
+		if procedure.Failed {
+			p.out.WriteString(p.styled(red, "Cleanup interrupted: session "+Clean(procedure.Session)) + "\n")
+			p.wrap(why, "  ")
 		}
 	}
 }

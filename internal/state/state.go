@@ -27,6 +27,7 @@ const (
 	keySightings = "sightings.json"
 	keyList      = "list.json"
 	keySetAside  = "set-aside"
+	keyCleaning  = "procedures.json"
 )
 
 const (
@@ -55,6 +56,8 @@ type State struct {
 	Sightings map[string]Sighting
 	// List is what is known of BOS's list of sessions.
 	List SessionList
+	// Procedures are those of "bosgc clean" that have begun and not ended.
+	Procedures Procedures
 	// SetAside is when an unreadable state was last set aside; zero if never.
 	SetAside time.Time
 }
@@ -143,6 +146,13 @@ func (s *State) encode() (map[string]string, error) {
 		}
 		data[keyList] = string(text)
 	}
+	if len(s.Procedures) > 0 {
+		text, err := json.Marshal(s.Procedures)
+		if err != nil {
+			return nil, fmt.Errorf("encode the state: %w", err)
+		}
+		data[keyCleaning] = string(text)
+	}
 	if !s.SetAside.IsZero() {
 		data[keySetAside] = s.SetAside.UTC().Format(time.RFC3339)
 	}
@@ -178,6 +188,11 @@ func decode(data map[string]string) (State, error) {
 		}
 		if !s.List.valid() {
 			return State{}, fmt.Errorf("%w: %s: %.200s", ErrUnreadable, keyList, text)
+		}
+	}
+	if text := data[keyCleaning]; text != "" {
+		if err = json.Unmarshal([]byte(text), &s.Procedures); err != nil {
+			return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyCleaning, err)
 		}
 	}
 	if text := data[keySetAside]; text != "" {

@@ -77,6 +77,7 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 		s.List = SessionList{Sessions: 3, Unseen: 1, Hang: &Hang{At: first, Bytes: 7}}
 		s.Last = &Run{ID: "run-1", ExitCode: 3, Outcomes: map[string]int{"deleted": 5}}
 		s.Sightings = map[string]Sighting{"uid": {Times: 2, First: first}}
+		s.Procedures = Procedures{{Run: "run-0", At: first, Cancel: true, Sessions: []string{"id"}}}
 		return addDeleted(5)(s)
 	})
 	if err != nil {
@@ -89,6 +90,9 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 	if total(t, s) != 5 || s.Last.ID != "run-1" || s.Last.Outcomes["deleted"] != 5 ||
 		s.Sightings["uid"] != (Sighting{2, first}) || !s.Counted("run-1") || !s.SetAside.IsZero() {
 		t.Errorf("%+v", s)
+	}
+	if len(s.Procedures) != 1 || !s.Procedures[0].At.Equal(first) || !s.Procedures.Know("run-0", "id", true, true) {
+		t.Errorf("%+v", s.Procedures)
 	}
 	if s.List.Sessions != 3 || s.List.Unseen != 1 || *s.List.Hang != (Hang{At: first, Bytes: 7}) {
 		t.Errorf("%+v", s.List)

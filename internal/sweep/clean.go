@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"bosgc/gc"
 	"bosgc/internal/cleanup"
 	"bosgc/internal/kube"
+	"bosgc/internal/margin"
+	"bosgc/internal/state"
 )
 
 // PlanCleanup reads all about some sessions. It takes no lease, because nobody knows how long a person thinks.
@@ -26,7 +29,9 @@ func (r *Run) PlanCleanup(ctx context.Context, request cleanup.Request) (*cleanu
 }
 
 func (r *Run) readCleanup(ctx context.Context, request cleanup.Request) (*cleanup.Plan, error) {
-	plan, err := cleanup.MakePlan(ctx, r.clients, r.gcRun(), request)
+	run := r.gcRun()
+	r.readMemory(ctx, &run)
+	plan, err := cleanup.MakePlan(ctx, r.clients, run, request)
 	if err != nil {
 		return nil, failed("stopped while reading; nothing was done: %w", err)
 	}
@@ -62,6 +67,9 @@ func (r *Run) Cleanup(ctx context.Context, preview *cleanup.Plan, say func(strin
 	if err != nil {
 		return gc.Document{}, err
 	}
+	if err := r.recordBegun(ctx, plan.Begun()); err != nil {
+		return gc.Document{}, failed("nothing was done: it could not be recorded in the state what begins here: %w", err)
+	}
 	j, err := r.openJournal(ctx)
 	if err != nil {
 		return gc.Document{}, failed("nothing was done: %w", err)
@@ -74,4 +82,27 @@ func (r *Run) Cleanup(ctx context.Context, preview *cleanup.Plan, say func(strin
 	r.logEnd("clean ended", report)
 	r.countDeletes(ctx, report.Document)
 	return report.Document, nil
+}
+
+// recordBegun records procedures in the state before anything is noted on a Job: a sweep continues no others.
+func (r *Run) recordBegun(ctx context.Context, begun []state.Procedure) error {
+	if len(begun) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
+	defer cancel()
+	return r.State().UpdateOutsideRun(ctx, func(s *state.State) {
+		s.Procedures = s.Procedures.Begin(r.options.Now().UTC(), begun...)
+	})
+}
+
+// endedProcedures returns the sessions with which nothing is left to do.
+func endedProcedures(d gc.Document) []string {
+	var ended []string
+	for _, proc := range d.Procedures {
+		if proc.Refused == "" && !slices.ContainsFunc(proc.Steps, func(s gc.Step) bool { return s.Outcome != gc.Done }) {
+			ended = append(ended, proc.Session)
+		}
+	}
+	return ended
 }

@@ -119,20 +119,19 @@ func (r *Run) gcRun() gc.Run {
 	}
 }
 
-// readMemory reads how often earlier sweeps have seen what looks orphaned, and how BOS's list did. If that is not
-// known, nothing counts as seen.
-func (r *Run) readMemory(ctx context.Context) (map[string]int, state.SessionList) {
+// readMemory reads how often earlier sweeps have seen what looks orphaned, how BOS's list did, and which procedures
+// have begun. If that is not known, nothing counts as seen, and no procedure is continued.
+func (r *Run) readMemory(ctx context.Context, run *gc.Run) {
 	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
 	defer cancel()
 	remembered, err := r.State().Read(ctx)
 	if err != nil {
 		r.Log.Warn("what earlier sweeps have seen cannot be read; nothing counts as seen before", "error", err.Error())
 	}
-	times := map[string]int{}
+	run.Sightings, run.List, run.Procedures = map[string]int{}, remembered.List, remembered.Procedures
 	for uid, s := range remembered.Sightings {
-		times[uid] = s.Times
+		run.Sightings[uid] = s.Times
 	}
-	return times, remembered.List
 }
 
 // recordHang writes down at once that BOS's list hangs, or may: a command that only looks, or is killed, would forget

@@ -64,7 +64,7 @@ func (r *Run) planAndExecute(ctx context.Context, saved *planfile.Plan) (gc.Docu
 		return gc.Document{}, err
 	}
 	run := r.gcRun()
-	run.Sightings, run.List = r.readMemory(ctx)
+	r.readMemory(ctx, &run)
 	r.clients.Timings.Add("taking the lock, reading the state", begun, 1)
 	plan, err := gc.MakePlan(ctx, r.clients, run)
 	if err != nil {
@@ -135,7 +135,7 @@ func (r *Run) Explain(ctx context.Context, kind policy.Kind, name string) (*expl
 		return nil, err
 	}
 	run := r.gcRun()
-	run.Sightings, run.List = r.readMemory(ctx)
+	r.readMemory(ctx, &run)
 	e, err := explain.Explain(ctx, r.clients, run, kind, name)
 	var unknown *explain.NotFoundError
 	switch {

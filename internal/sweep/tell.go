@@ -31,6 +31,7 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 	summary := r.summary(d, exitCode, failure, now)
 	r.updateState(ctx, ledger, func(s *state.State) {
 		s.Last = &summary
+		s.Procedures = s.Procedures.End(endedProcedures(d))
 		if exit == nil {
 			s.List = d.SessionList(s.List)
 		}
@@ -75,7 +76,9 @@ func (r *Run) countDeletes(ctx context.Context, d gc.Document) {
 		return
 	}
 	r.metrics.RecordCleanup(d)
-	r.updateState(context.WithoutCancel(ctx), ledger, func(*state.State) {})
+	r.updateState(context.WithoutCancel(ctx), ledger, func(s *state.State) {
+		s.Procedures = s.Procedures.End(endedProcedures(d))
+	})
 }
 
 // updateState adds the run to the totals in the state, and changes the state.
