@@ -169,7 +169,7 @@ func TestRestoreWithoutARunListsThem(t *testing.T) {
 	if _, stdout, _ := s.run([]string{"restore", "-o", "json"}); !strings.Contains(stdout, `"runs": []`) {
 		t.Errorf("%s", stdout)
 	}
-	s.journalled("20260102t150405z-1a2b3c4d", configMapEntry(sessionID), configMapEntry("b"))
+	s.journalled("20260102t150405z-1a2b3c4d", configMapEntry(sessionID), configMapEntry(strings.Replace(sessionID, "5a", "6a", 1)))
 	s.journalled("20260103t150405z-1a2b3c4d", configMapEntry(sessionID))
 	code, stdout, _ = s.run([]string{"restore"})
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
@@ -195,7 +195,7 @@ func TestRestoreOnlyShows(t *testing.T) {
 		s.same("after a preview", s.exist(), before)
 	}
 	code, stdout, _ := s.run([]string{"restore", "run-1", "--dry-run"})
-	if code != gc.ExitDone || !strings.Contains(stdout, "Nothing has been done") || !strings.Contains(stdout, "To put back (1)\nConfigMap   "+sessionID) || !strings.Contains(stdout, "bosgc/keep=true") {
+	if code != gc.ExitDone || !strings.Contains(stdout, "Nothing has been done") || !strings.Contains(stdout, "To put back (1)\nConfigMap   "+sessionID+"\n    created with data.json of ") || !strings.Contains(stdout, "bosgc/keep=true") {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 	code, stdout, _ = s.run([]string{"restore", "run-1"})
@@ -209,7 +209,7 @@ func TestRestoreOfEverythingAtOnce(t *testing.T) {
 	s.CFS.AddComponent(simcfs.Component{ID: "x1"})
 	s.CFS.AddComponent(simcfs.Component{ID: "x2", DesiredConfig: "theirs"})
 	node := func(id string) journal.Entry {
-		return journal.Entry{Kind: journal.Component, Name: id, Object: []byte(`{"desiredConfig":"compute"}`)}
+		return journal.Entry{Kind: journal.Component, Name: id, Session: sessionID, Object: []byte(`{"desiredConfig":"compute"}`)}
 	}
 	s.journalled("run-1", configMapEntry(sessionID), node("x1"), node("x2"),
 		journal.Entry{Kind: "Job", Name: "boa-1"}, journal.Entry{Kind: "Job", Name: "boa-2"}, journal.Entry{Kind: "Session", Name: "\x1b[31ms\u202e1\x07"})
@@ -274,7 +274,7 @@ func TestRestoreOfADamagedJournal(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 3}, lab.ServerOptions{})
 	big := configMapEntry("big")
 	big.Object = fmt.Appendf(nil, `{"metadata":{"name":"big"},"data":{"x":%q}}`, strings.Repeat("x", 600<<10))
-	s.journalled("run-1", configMapEntry(sessionID), big, configMapEntry("last"))
+	s.journalled("run-1", configMapEntry(sessionID), big, configMapEntry(strings.Replace(sessionID, "5a", "6a", 1)))
 	s.Kube.Remove("configmaps", lab.Namespace, "bosgc-journal-run-1-0001")
 	before := s.exist()
 	code, _, stderr := s.run([]string{"restore", "run-1", "--dry-run"})
@@ -293,7 +293,7 @@ func TestRestoreOfADamagedJournal(t *testing.T) {
 
 func TestRestoreThatFailsInPart(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 3}, lab.ServerOptions{})
-	s.journalled("run-1", configMapEntry(sessionID), configMapEntry("b"))
+	s.journalled("run-1", configMapEntry(sessionID), configMapEntry(strings.Replace(sessionID, "5a", "6a", 1)))
 	fault, _ := lab.ParseFault("status=403,system=kube,method=POST,count=1,path=configmaps")
 	if err := s.AddFault(fault); err != nil {
 		t.Fatal(err)

@@ -2,29 +2,35 @@ package kube
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/transport"
 )
 
 // Comparison is how a ConfigMap of the namespace differs from a manifest.
 type Comparison struct {
 	Presence     inventory.Presence
 	SameContent  bool // data and binary data, byte for byte
-	SameMetadata bool // it has all labels and annotations of the manifest
+	SameMetadata bool // it has all annotations of the manifest
 }
 
 // restorable returns the ConfigMap of a manifest as it is created again: all that is its own, and
-// nothing that the API server gave it. An owner that no longer exists would have it collected at
-// once, and a finalizer could keep it for ever.
+// nothing that the API server gave it. A finalizer could keep it for ever.
+//
+// Only what bosgc can have deleted is restorable. Whoever may write ConfigMaps where the journal is could otherwise
+// have an administrator create any other one, such as BOS's Job template.
 func (c *Client) restorable(name string, manifest json.RawMessage) (*corev1.ConfigMap, error) {
 	var was corev1.ConfigMap
 	if len(manifest) == 0 {
@@ -41,18 +47,35 @@ func (c *Client) restorable(name string, manifest json.RawMessage) (*corev1.Conf
 	case was.Namespace != "" && was.Namespace != c.options.Namespace:
 		return nil, fmt.Errorf("it was in namespace %q, and this is %q (BOSGC_NAMESPACE)", was.Namespace, c.options.Namespace)
 	}
+	if !inventory.IsSessionID(name) {
+		return nil, errors.New("no session has that ID, so bosgc cannot have deleted it")
+	}
+	if fault := cmp.Or(projectConfigMap(&was.ObjectMeta).Fault, bodyFault(&was)); fault != "" {
+		return nil, fmt.Errorf("bosgc cannot have deleted it: %s", fault)
+	}
 	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: name, Namespace: c.options.Namespace, Labels: was.Labels, Annotations: was.Annotations,
-		},
-		Data: was.Data, BinaryData: was.BinaryData, Immutable: was.Immutable,
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.options.Namespace, Annotations: was.Annotations},
+		Data:       was.Data, BinaryData: was.BinaryData, Immutable: was.Immutable,
 	}, nil
 }
 
-// CheckRestorable returns why a ConfigMap cannot be created from a manifest; nil if it can. It sends nothing.
-func (c *Client) CheckRestorable(name string, manifest json.RawMessage) error {
-	_, err := c.restorable(name, manifest)
-	return err
+// DescribeRestorable returns what a ConfigMap that is created from a manifest will hold, for a person. Its content is
+// not shown: kernel parameters in it may hold secrets. The error says why it cannot be created. It sends nothing.
+func (c *Client) DescribeRestorable(name string, manifest json.RawMessage) (string, error) {
+	cm, err := c.restorable(name, manifest)
+	if err != nil {
+		return "", err
+	}
+	template, err := parseTemplate([]byte(cm.Data[sessionKey]))
+	if err != nil {
+		template.Name = "" // BOS has written others, too
+	}
+	text := fmt.Sprintf("%s of %d bytes, template %s, boot sets %s", sessionKey, len(cm.Data[sessionKey]),
+		cmp.Or(transport.Printable(template.Name, 60), "unknown"), cmp.Or(strings.Join(template.BootSets, ", "), "unknown"))
+	if len(cm.Annotations) > 0 {
+		text += "; annotations " + strings.Join(slices.Sorted(maps.Keys(cm.Annotations)), ", ")
+	}
+	return text, nil
 }
 
 // CompareConfigMap compares the ConfigMap of that name, as it is now, with a manifest.
@@ -68,7 +91,7 @@ func (c *Client) CompareConfigMap(ctx context.Context, name string, manifest jso
 	return Comparison{
 		Presence:     inventory.Present,
 		SameContent:  maps.Equal(got.Data, want.Data) && maps.EqualFunc(got.BinaryData, want.BinaryData, bytes.Equal),
-		SameMetadata: containsAll(got.Labels, want.Labels) && containsAll(got.Annotations, want.Annotations),
+		SameMetadata: containsAll(got.Annotations, want.Annotations),
 	}, nil
 }
 

@@ -33,7 +33,7 @@ var restoreSections = []struct {
 func saysAll(s restore.Step) bool {
 	switch s.Action {
 	case restore.Create:
-		return s.Outcome != gc.Failed && s.Outcome != gc.Skipped
+		return s.Outcome == gc.Restored || s.Outcome == gc.Waiting
 	case restore.Set:
 		return s.Outcome == gc.Restored || s.Outcome == gc.Waiting
 	default:

@@ -167,7 +167,8 @@ func decide(ctx context.Context, clients collect.Clients, s *Step) {
 }
 
 func decideConfigMap(ctx context.Context, clients collect.Clients, s *Step) {
-	if err := clients.Kube.CheckRestorable(s.Name, s.manifest); err != nil {
+	content, err := clients.Kube.DescribeRestorable(s.Name, s.manifest)
+	if err != nil {
 		s.Action, s.Detail = Impossible, err.Error()
 		return
 	}
@@ -176,19 +177,24 @@ func decideConfigMap(ctx context.Context, clients collect.Clients, s *Step) {
 	case err != nil:
 		s.keepUnread(err)
 	case now.Presence == inventory.Absent:
-		s.Action, s.Detail = Create, "it is made again, with its data, labels and annotations"
+		s.Action, s.Detail = Create, "created with "+content
 	case !now.SameContent:
 		s.Action, s.Detail = Differs, "there is one of that name with another content, which is left alone"
 	case !now.SameMetadata:
-		s.Action, s.Detail = Exists, "it is there with the same content, and with other labels or annotations"
+		s.Action, s.Detail = Exists, "it is there with the same content, and with other annotations"
 	default:
 		s.Action, s.Detail = Exists, "it is there as it was"
 	}
 }
 
 func decideComponent(ctx context.Context, clients collect.Clients, s *Step) {
-	if s.config == "" {
+	switch {
+	case s.config == "":
 		s.Action, s.Detail = Impossible, "the journal does not say which configuration was desired"
+		return
+	case !inventory.IsSessionID(s.Session):
+		// Anybody may have written this entry, and whoever wrote it chose what the node is configured with.
+		s.Action, s.Detail = Impossible, "the journal does not say which session it was unset for, so bosgc cannot have unset it"
 		return
 	}
 	now, presence, err := clients.CFS.Component(ctx, s.Name)
