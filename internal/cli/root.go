@@ -157,7 +157,11 @@ func (a *app) load() (config.Config, *slog.Logger, error) {
 	if err != nil {
 		return settings, nil, &sweep.Error{Code: gc.ExitUsage, Err: err}
 	}
-	return settings, a.logger(settings), nil
+	log := a.logger(settings)
+	for _, name := range settings.PlainCredentials() {
+		log.Warn("a credential is sent without encryption, and whoever sees the traffic can take it; expected https://", "setting", name)
+	}
+	return settings, log, nil
 }
 
 // newRun begins a run with the settings from the environment.

@@ -24,6 +24,8 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"bosgc/internal/transport"
 )
 
 var (
@@ -83,6 +85,7 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return roundTripper{next, options, c.clock} })
 	httpClient, err := rest.HTTPClientFor(config)
 	if err == nil {
+		httpClient.CheckRedirect = transport.RefuseRedirect // its transport adds the token to any request
 		c.typed, err = kubernetes.NewForConfigAndClient(config, httpClient)
 	}
 	if err == nil {

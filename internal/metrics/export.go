@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/push"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+
+	"bosgc/internal/transport"
 )
 
 // ForExport returns what a process that ends hands over. Without complete totals it has no counters:
@@ -52,7 +54,7 @@ func Push(ctx context.Context, url, instance string, from prometheus.Gatherer, s
 type pushClient struct{}
 
 func (pushClient) Do(r *http.Request) (*http.Response, error) {
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{CheckRedirect: transport.RefuseRedirect}
 	r.Close = true
 	response, err := client.Do(r)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"bosgc/internal/transport"
 )
 
 const (
@@ -17,6 +19,9 @@ const (
 	// meshQuitTimeout bounds the request that tells it to end.
 	meshQuitTimeout = 5 * time.Second
 )
+
+// meshClient speaks to the mesh proxy, which sends nobody elsewhere.
+var meshClient = &http.Client{CheckRedirect: transport.RefuseRedirect}
 
 // waitForMesh waits until the Pod's mesh proxy is ready, if there is one to be told to quit: both are served by the
 // same agent. Where none comes, the run begins without it.
@@ -34,7 +39,7 @@ func waitForMesh(ctx context.Context, quitURL string, patience time.Duration, lo
 	poll := time.NewTicker(meshPollInterval)
 	defer poll.Stop()
 	for {
-		response, err := http.DefaultClient.Do(request)
+		response, err := meshClient.Do(request)
 		if err == nil {
 			_ = response.Body.Close()
 			if response.StatusCode == http.StatusOK {
@@ -62,7 +67,7 @@ func QuitMesh(quitURL string, log *slog.Logger) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, quitURL, http.NoBody)
 	if err == nil {
 		var response *http.Response
-		if response, err = http.DefaultClient.Do(request); err == nil {
+		if response, err = meshClient.Do(request); err == nil {
 			err = response.Body.Close()
 		}
 	}

@@ -122,14 +122,15 @@ func New(baseURL string, o Options) (*Client, error) {
 	return c, err
 }
 
-// newHTTPClient returns a client that follows no redirects. An API gateway redirects a request that it does not let
-// through to its login page, and the 200 of that page is not the service's answer.
+// newHTTPClient returns a client that follows no redirects.
 func newHTTPClient(transport http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	return &http.Client{Transport: transport, CheckRedirect: RefuseRedirect}
 }
+
+// RefuseRedirect has a client take a redirect for the answer. An API gateway redirects a request that it does not let
+// through to its login page, whose 200 is not the service's answer; and a request that is sent to another host takes
+// its token or secret there.
+func RefuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Requests returns the number of requests sent so far. It counts every try, but not the requests for a token.
 func (c *Client) Requests() int { return int(c.requests.Load()) }
