@@ -210,7 +210,7 @@ func (a *app) logger(settings config.Config) *slog.Logger {
 	if settings.LogFormat == "text" || settings.LogFormat == "" && isTerminal(a.stderr) {
 		return slog.New(slog.NewTextHandler(a.stderr, options))
 	}
-	return slog.New(slog.NewJSONHandler(a.stderr, options))
+	return slog.New(slog.NewJSONHandler(report.JSONLines{To: a.stderr}, options))
 }
 
 func isTerminal(w io.Writer) bool {

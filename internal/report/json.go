@@ -17,9 +17,11 @@ const indent = "  "
 func JSON(w io.Writer, document any) error {
 	d, ok := document.(gc.Document)
 	if !ok || len(d.Objects) == 0 {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", indent)
-		return encoder.Encode(document)
+		text, err := json.MarshalIndent(document, "", indent)
+		if err == nil {
+			_, err = w.Write(append(EscapeJSON(text), '\n'))
+		}
+		return err
 	}
 	objects := d.Objects
 	d.Objects = []gc.Object{}
@@ -33,7 +35,7 @@ func JSON(w io.Writer, document any) error {
 		return errors.New("the document has no field objects to write its objects to")
 	}
 	buffered := bufio.NewWriter(w)
-	_, _ = buffered.Write(before) // Flush returns the error
+	_, _ = buffered.Write(EscapeJSON(before)) // Flush returns the error
 	_, _ = buffered.WriteString("\n" + indent + `"objects": [`)
 	separator := ""
 	for i := range objects {
@@ -42,12 +44,12 @@ func JSON(w io.Writer, document any) error {
 			return err
 		}
 		_, _ = buffered.WriteString(separator + "\n" + indent + indent)
-		if _, err := buffered.Write(text); err != nil {
+		if _, err := buffered.Write(EscapeJSON(text)); err != nil {
 			return err
 		}
 		separator = ","
 	}
 	_, _ = buffered.WriteString("\n" + indent + "]")
-	_, _ = buffered.Write(append(after, '\n'))
+	_, _ = buffered.Write(append(EscapeJSON(after), '\n'))
 	return buffered.Flush()
 }

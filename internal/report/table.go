@@ -57,7 +57,7 @@ func Table(w io.Writer, d gc.Document, v View) error {
 }
 
 func (p *printer) printHead(d gc.Document) {
-	fmt.Fprintf(&p.out, "%s %s\n", d.Kind, d.Run)
+	p.printLine("%s %s", d.Kind, d.Run)
 	toDelete := p.styled(bold, fmt.Sprint(d.Summary.Delete))
 	fmt.Fprintf(&p.out, "%s to delete, %d unknown, %d stay\n", toDelete, d.Summary.Unknown, d.Summary.Keep)
 	if d.Kind == "Report" {
