@@ -19,7 +19,7 @@ import (
 const MaxList = 4 << 20
 
 const (
-	listLimit = 16 << 20 // bytes; etcd lets BOS read 4 MiB, and the IDs are a part of that
+	listLimit = 8 << 20 // bytes; etcd lets BOS read 4 MiB, and the IDs are a part of that
 
 )
 

@@ -13,7 +13,7 @@ import (
 
 const (
 	v2ListPath  = "/v2/sessions"
-	v2ListLimit = 64 << 20 // bytes; a session has about 500, and BOS v2 removes its own sessions after a week
+	v2ListLimit = 32 << 20 // bytes; a session has about 500, and BOS v2 removes its own sessions after a week
 )
 
 // V2Session reports whether BOS v2 has a session of this name. BOS v2 puts the same tag on CFS sessions as v1 does, so

@@ -29,6 +29,10 @@ import (
 // a session takes one or two thousand bytes.
 const pageLimit = 128 << 20
 
+// maxListed is the number of records in the longest list that is read. One that fills a page has fewer; records of a
+// few bytes each would take many times their size in memory.
+const maxListed = 200_000
+
 // Client is a client of one CFS. It is safe for concurrent use.
 type Client struct {
 	http        *transport.Client
@@ -143,6 +147,13 @@ func (c *Client) listSessions(
 
 // list passes each record of a list to l.add. The list was complete if it returns nil.
 func (c *Client) list(ctx context.Context, l listing, query url.Values) error {
+	listed, add := 0, l.add
+	l.add = func(data json.RawMessage) error {
+		if listed++; listed > maxListed {
+			return fmt.Errorf("%w: it has more than %d %s", transport.ErrTooLarge, maxListed, l.what)
+		}
+		return add(data)
+	}
 	version, err := c.version(ctx)
 	switch {
 	case err != nil:

@@ -13,8 +13,9 @@ import (
 )
 
 // maxAnswer is the size of the largest answer that is read, in bytes. A page of Jobs or Pods has
-// 5 MiB at most where everything is well; what never ends must not use up the memory.
-const maxAnswer = 128 << 20
+// 5 MiB at most where everything is well. What never ends must not use up the memory, also not where four lists do it
+// at once: each is read as a whole, into a buffer that doubles.
+const maxAnswer = 32 << 20
 
 // roundTripper sees every request and every answer of a Client.
 type roundTripper struct {

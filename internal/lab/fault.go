@@ -50,8 +50,9 @@ type Fault struct {
 	Body   string            `json:"body,omitempty"`
 	Header map[string]string `json:"header,omitempty"`
 	Delay  Duration          `json:"delay,omitempty"`
-	Count  int               `json:"count,omitempty"` // number of requests; 0: all
-	Skip   int               `json:"skip,omitempty"`  // number of requests that are served before
+	Count  int               `json:"count,omitempty"`  // number of requests; 0: all
+	Skip   int               `json:"skip,omitempty"`   // number of requests that are served before
+	Repeat string            `json:"repeat,omitempty"` // of an endless answer: what follows Body again and again; empty: one long text
 
 	method, path *regexp.Regexp
 }
@@ -223,11 +224,7 @@ func (f Fault) apply(
 		}
 		panic(http.ErrAbortHandler)
 	case FaultEndless:
-		w.Header().Set("Content-Type", "application/json")
-		_, err := io.WriteString(w, `["`)
-		for part := bytes.Repeat([]byte("a"), 1<<16); err == nil; {
-			_, err = w.Write(part)
-		}
+		f.sendEndless(w)
 	case FaultStatus:
 		w.Header().Set("Content-Type", "text/plain")
 		for name, value := range f.Header {

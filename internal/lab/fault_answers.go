@@ -1,11 +1,14 @@
 package lab
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -147,4 +150,14 @@ func resetConnection(w http.ResponseWriter) {
 	}
 	_ = connection.(lingerer).SetLinger(0)
 	_ = connection.Close()
+}
+
+// sendEndless sends an answer without an end.
+func (f Fault) sendEndless(w http.ResponseWriter) {
+	body, repeat := cmp.Or(f.Body, `["`), cmp.Or(f.Repeat, "a")
+	w.Header().Set("Content-Type", "application/json")
+	_, err := io.WriteString(w, body)
+	for part := strings.Repeat(repeat, 1<<16/len(repeat)); err == nil; {
+		_, err = io.WriteString(w, part)
+	}
 }
