@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bosgc/gc"
+	"bosgc/internal/outfile"
 	"bosgc/internal/planfile"
 	"bosgc/internal/report"
 	"bosgc/internal/sweep"
@@ -19,6 +20,9 @@ func (a *app) plan() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer a.quitMesh()
+			if err := outfile.Check(save); save != "" && err != nil {
+				return fmt.Errorf("--save is %q: %w", save, err)
+			}
 			run, err := a.newRun()
 			if err != nil {
 				return err

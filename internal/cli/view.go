@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bosgc/gc"
+	"bosgc/internal/outfile"
 	"bosgc/internal/progress"
 	"bosgc/internal/report"
 	"bosgc/internal/sweep"
@@ -44,8 +45,8 @@ func (v *view) check(output string) (err error) {
 	if v.filter, err = report.ParseFilter(v.conditions); err != nil || v.html == "" {
 		return err
 	}
-	if info, err := os.Stat(v.html); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("--html is %q, which is no file; expected the name of a file to write", v.html)
+	if err := outfile.Check(v.html); err != nil {
+		return fmt.Errorf("--html is %q: %w", v.html, err)
 	}
 	if info, err := os.Stat(filepath.Dir(v.html)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--html is %q; there is no folder %q to write it in", v.html, filepath.Dir(v.html))

@@ -47,9 +47,9 @@ func TestMistakesInTheViewAreFoundBeforeAnythingIsContacted(t *testing.T) {
 		"an age without a unit":      {[]string{"--filter", "age>7"}, "has no unit"},
 		"a filter of a document":     {[]string{"--filter", "kind=Job", "-o", "json"}, "-o json is always the whole"},
 		"a page in no folder":        {[]string{"--html", filepath.Join(t.TempDir(), "nowhere", "x.html")}, "there is no folder"},
-		"a page that is a folder":    {[]string{"--html", t.TempDir()}, "which is no file"},
+		"a page that is a folder":    {[]string{"--html", t.TempDir()}, "a folder is there"},
 		"a form that is not there":   {[]string{"-o", "yaml"}, "expected table, wide or json"},
-		"a page that is no ordinary": {[]string{"--html", fifo(t)}, "which is no file"},
+		"a page that is no ordinary": {[]string{"--html", fifo(t)}, "a named pipe is there"},
 	} {
 		for _, command := range []string{"plan", "sweep"} {
 			code, _, stderr := s.run(append([]string{command}, tt.args...))

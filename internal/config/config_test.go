@@ -138,6 +138,7 @@ func TestAllProblemsAreNamedAtOnce(t *testing.T) {
 		{"BOSGC_LIST_TIMEOUT=1h", []string{`BOSGC_LIST_TIMEOUT="1h"`, "15m"}},
 		{"BOSGC_CFS=off BOSGC_CFS_LINK=inferred", []string{`BOSGC_CFS_LINK="inferred"`, "BOSGC_CFS=off"}},
 		{"BOSGC_TEXTFILE=/tmp BOSGC_JOURNAL_DIR=/tmp", []string{"a file here and a folder there"}},
+		{"BOSGC_TEXTFILE=/dev/null", []string{"a device is there", "a regular or a new file"}},
 		{"BOSGC_BOS_ETCD_USER=root", []string{"BOSGC_BOS_ETCD_ENDPOINTS"}},
 		{
 			"BOSGC_BOS_ETCD_ENDPOINTS=https://etcd:2379 BOSGC_BOS_ETCD_CERT_FILE=" + empty,

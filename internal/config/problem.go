@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"bosgc/internal/outfile"
 	"bosgc/policy"
 )
 
@@ -56,6 +57,9 @@ func (c Config) contradictions(values map[string]string) Problems {
 	p.addIf(c.CFSLink == policy.LinkInferred && c.CFS == policy.CFSOff, "BOSGC_CFS_LINK", string(c.CFSLink),
 		"says which links to CFS sessions are acted on, and BOSGC_CFS=off acts on none; "+
 			"expected BOSGC_CFS=linked or old, or no BOSGC_CFS_LINK")
+	if err := outfile.Check(c.Textfile); c.Textfile != "" && c.Textfile != c.JournalDir && err != nil {
+		p.addIf(true, "BOSGC_TEXTFILE", c.Textfile, "cannot be written: "+err.Error())
+	}
 	p.addIf(c.Textfile != "" && c.Textfile == c.JournalDir, "BOSGC_TEXTFILE", c.Textfile,
 		"is BOSGC_JOURNAL_DIR too; expected a file here and a folder there")
 	return p

@@ -17,6 +17,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"bosgc/internal/outfile"
 	"bosgc/internal/transport"
 )
 
@@ -71,15 +72,27 @@ func (pushClient) Do(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// WriteTextfile writes metrics for node_exporter's textfile collector. It writes another file first,
-// which then replaces the old one, so that a collector never reads half of it. A file system that
-// hangs does not hang the process longer than ctx.
+// WriteTextfile writes metrics for node_exporter's textfile collector, which runs as another user and never reads half
+// of the file. A file system that hangs does not hang the process longer than ctx.
 func WriteTextfile(ctx context.Context, path string, from prometheus.Gatherer) error {
 	written := make(chan error, 1)
-	go func() { written <- prometheus.WriteToTextfile(path, from) }()
+	go func() {
+		written <- outfile.Replace(path, 0o644, func(w io.Writer) error {
+			families, err := from.Gather()
+			for _, f := range families {
+				if err == nil {
+					_, err = expfmt.MetricFamilyToText(w, f)
+				}
+			}
+			return err
+		})
+	}()
 	select {
 	case err := <-written:
-		return err
+		if err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("write %s: %w", path, context.Cause(ctx))
 	}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"bosgc/gc"
+	"bosgc/internal/outfile"
 )
 
 // Read reads a saved plan from a file. It reads at most MaxSize bytes.
@@ -29,10 +29,14 @@ func Read(file string) (*Plan, error) {
 // the file's name.
 func Write(file string, d gc.Document, settings map[string]string) error {
 	text, err := Encode(d, settings)
-	if err == nil {
-		err = replaceFile(file, text)
+	if err != nil {
+		return err
 	}
-	return withoutName(err)
+	// Only its owner may read it: it names machines and people's templates.
+	return outfile.Replace(file, 0o600, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 // withoutName removes the name of the file from an error.
@@ -42,23 +46,4 @@ func withoutName(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-// replaceFile replaces a file after all of the new one is written. A write that ends halfway leaves the old plan.
-func replaceFile(file string, text []byte) error {
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		return errors.New("it is there and is no file; expected the name of a file")
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // does nothing after the rename
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

@@ -6,15 +6,13 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
 	"bosgc/gc"
+	"bosgc/internal/outfile"
 )
 
 var (
@@ -46,25 +44,7 @@ func Page(w io.Writer, d gc.Document) error {
 // WritePage writes the page to a file that only its owner can read: it names machines and people's templates. Whoever
 // reads the file meanwhile sees the whole old page or the whole new one.
 func WritePage(path string, d gc.Document) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no ordinary file, and is not replaced by one", path) // as root this would replace /dev/null
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".bosgc-*") // CreateTemp sets mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // after the rename there is nothing left to remove
-	err = Page(f, d)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return outfile.Replace(path, 0o600, func(w io.Writer) error { return Page(w, d) })
 }
 
 func pageHead(d gc.Document) g.Node {
