@@ -200,3 +200,9 @@ func (l *SessionList) hangRisk(byEtcd bool, hang *state.Hang, now time.Time) str
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.2f MB", float64(n)/1e6) }
+
+// tooLarge reports whether the run goes on without the list because of its size. One that hangs although it is small
+// hangs for another reason.
+func (l *SessionList) tooLarge() bool {
+	return l.From == FromKubernetes && float64(l.Bytes) > unexplainedShare*float64(l.Limit)
+}

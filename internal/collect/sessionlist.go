@@ -43,12 +43,6 @@ type SessionList struct {
 // hung reports whether BOS was asked for its list and did not answer.
 func (l *SessionList) hung() bool { return l.hang != nil }
 
-// tooLarge reports whether the run goes on without the list because of its size. One that hangs although it is small
-// hangs for another reason.
-func (l *SessionList) tooLarge() bool {
-	return l.From == FromKubernetes && float64(l.Bytes) > unexplainedShare*float64(l.Limit)
-}
-
 // FoundIn returns what named the ID of a session, and whether a person should be told because it was not BOS's
 // list. It works on a nil SessionList: then nothing is known.
 func (l *SessionList) FoundIn(id string) (place Place, unusual bool) {
