@@ -7,18 +7,19 @@ import (
 	"bosgc/policy"
 )
 
-// Sightings returns what is remembered of orphans after this sweep, by UID. An object that looks orphaned has been seen
+// Sightings returns what is remembered of orphans after this sweep, by policy.Identity. An object that looks orphaned has been seen
 // once more. One that has an owner now, or has gone, is forgotten, and is counted from the beginning if it ever looks
 // orphaned again. Of one that could not be judged this sweep says nothing: it stays as it was.
 func (d *Document) Sightings(before map[string]state.Sighting, now time.Time) map[string]state.Sighting {
 	after := map[string]state.Sighting{}
 	seen := map[string]bool{}
 	for _, o := range d.Objects {
-		if o.UID == "" {
+		id := policy.Identity(o.Kind, o.Name, o.UID, o.StartedAt)
+		if id == "" {
 			continue
 		}
-		seen[o.UID] = true
-		s, known := before[o.UID]
+		seen[id] = true
+		s, known := before[id]
 		switch {
 		case o.gone() || o.Outcome == Skipped: // it has gone, or is no orphan any more
 		case o.Reason.LooksOrphaned():
@@ -26,9 +27,9 @@ func (d *Document) Sightings(before map[string]state.Sighting, now time.Time) ma
 				s.First = now.UTC().Truncate(time.Second)
 			}
 			s.Times++
-			after[o.UID] = s
+			after[id] = s
 		case o.Verdict == policy.Unknown && known:
-			after[o.UID] = s
+			after[id] = s
 		}
 	}
 	if d.Complete() {

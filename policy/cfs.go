@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -31,7 +32,11 @@ var (
 		{name: "gone", evaluate: (*Judge).ownerUnsure, undecided: true},
 		{name: "read", evaluate: (*Judge).clusterUnread, undecided: true},
 		{name: "v2", evaluate: (*Judge).ownedByV2, undecided: true},
-		{name: "age", evaluate: (*Judge).ownerlessAge, undecided: true, settings: []string{"BOSGC_ORPHAN_GRACE"}},
+		{
+			name: "age", evaluate: (*Judge).ownerlessAge, undecided: true,
+			settings: []string{"BOSGC_CFS_TTL", "BOSGC_ORPHAN_GRACE"},
+		},
+		{name: "orphan", evaluate: (*Judge).orphanedCFS, undecided: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}},
 	}
 )
 
@@ -95,11 +100,17 @@ func (j *Judge) cfsFault(c inventory.CFSSession) *ruling {
 	return unknown(BadData, fmt.Sprintf("its status is %.40q", c.Status))
 }
 
+// cfsOwner ties a CFS session to its session, and to what is at work for one that is gone. With the Job of a session that
+// is gone it does not go: the Job is old by its own evidence, and the CFS session an orphan.
 func (j *Judge) cfsOwner(f *facts) *ruling {
 	if f.protected != nil {
 		return keep(OwnerKept, "its session is protected: "+f.protected.detail)
 	}
-	return j.ownerRule(f)
+	r := j.ownerRule(f)
+	if r != nil && r.verdict == Delete && !j.ownerListed(f) {
+		return nil
+	}
+	return r
 }
 
 func (j *Judge) foreignTag(f *facts) *ruling {
@@ -122,8 +133,23 @@ func (j *Judge) ownedByV2(f *facts) *ruling {
 	}
 }
 
+// ownerlessAge keeps a CFS session whose session is gone as long as one that names none: that BOS does not have the
+// session may be an accident, and CFS is asked for nothing that its owner still needs after that time.
 func (j *Judge) ownerlessAge(f *facts) *ruling {
-	return j.cfsAge(*f.cfs, j.settings.OrphanGrace, OwnerCollected)
+	if r := j.cfsAge(*f.cfs, j.cfsGrace(), CFSExpired); r.reason != CFSExpired {
+		return r
+	}
+	return nil
+}
+
+func (j *Judge) cfsGrace() time.Duration { return max(j.settings.CFSTTL, j.settings.OrphanGrace) }
+
+func (j *Judge) orphanedCFS(f *facts) *ruling {
+	since := cmp.Or(f.cfs.Completion.At(), f.cfs.Start.At())
+	return j.orphaned(
+		CFSSession, Identity(CFSSession, f.cfs.Name, "", f.cfs.Start.At()),
+		"neither BOS v1 nor v2 has its session", since, j.cfsGrace(),
+	)
 }
 
 // cfsLink judges a CFS session without a tag by the sessions that it is linked to.
@@ -142,7 +168,11 @@ func (j *Judge) untaggedOff(f *facts) *ruling {
 }
 
 func (j *Judge) untaggedAge(f *facts) *ruling {
-	return j.cfsAge(*f.cfs, j.settings.CFSTTL, CFSExpired)
+	r := j.cfsAge(*f.cfs, j.settings.CFSTTL, CFSExpired)
+	if because := j.doubted[CFSSession]; because != "" && r.verdict == Delete {
+		return keep(OrphanGuard, because)
+	}
+	return r
 }
 
 // cfsAge judges by the completion, or by the start where CFS lost sight of the end.

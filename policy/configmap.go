@@ -1,6 +1,10 @@
 package policy
 
-import "bosgc/internal/inventory"
+import (
+	"time"
+
+	"bosgc/internal/inventory"
+)
 
 // configMapRules are those of docs/policy.md, "ConfigMap". What comes after the owner is about a ConfigMap that
 // seems to belong to nobody. BOS makes the ConfigMap first, then the Job, then its own entry, and can take minutes
@@ -82,11 +86,22 @@ func (j *Judge) badCreation(f *facts) *ruling {
 }
 
 func (j *Judge) configMapTooYoung(f *facts) *ruling {
-	return j.youngerThan(j.settings.OrphanGrace, f.configMap.Created.At(), "created")
+	return j.youngerThan(j.configMapGrace(f), f.configMap.Created.At(), "created")
 }
 
 func (j *Judge) orphanedConfigMap(f *facts) *ruling {
-	return j.orphaned(ConfigMap, f.configMap.UID, "no session, no Job and no Pod of that ID", f.configMap.Created.At())
+	return j.orphaned(
+		ConfigMap, f.configMap.UID, "no session, no Job and no Pod of that ID", f.configMap.Created.At(),
+		j.configMapGrace(f),
+	)
+}
+
+// configMapGrace returns how long a ConfigMap without a session is kept; see jobGrace.
+func (j *Judge) configMapGrace(f *facts) time.Duration {
+	if f.group.V1 == inventory.Absent {
+		return max(j.settings.SessionTTL, j.settings.OrphanGrace)
+	}
+	return j.settings.OrphanGrace
 }
 
 // content keeps a ConfigMap that does not hold what BOS writes. Its name is not enough: nothing stops others from

@@ -1,6 +1,10 @@
 package policy
 
-import "bosgc/internal/inventory"
+import (
+	"time"
+
+	"bosgc/internal/inventory"
+)
 
 // jobRules are those of docs/policy.md, "Job". If the session is not in BOS and the Job finished longer ago than
 // any session is kept, the Job is deleted on its own evidence: that is also how the next run finishes a run that was
@@ -111,12 +115,23 @@ func (j *Judge) badJobEnd(f *facts) *ruling {
 }
 
 func (j *Judge) jobTooYoung(f *facts) *ruling {
-	return j.youngerThan(min(f.ttl(j.settings), j.settings.OrphanGrace), f.activity.Finished, "finished")
+	return j.youngerThan(j.jobGrace(f), f.activity.Finished, "finished")
 }
 
+// jobGrace returns how long a Job without a session is kept. Where BOS v1 has been removed nothing has a session any
+// more, and what it left is kept as long as its session would have been.
+func (j *Judge) jobGrace(f *facts) time.Duration {
+	if f.group.V1 == inventory.Absent {
+		return f.ttl(j.settings)
+	}
+	return min(f.ttl(j.settings), j.settings.OrphanGrace)
+}
+
+// jobExpired deletes a Job by its own evidence. Where BOS may be another system's, that its session is gone is no more
+// than a claim, and the Job an orphan.
 func (j *Judge) jobExpired(f *facts) *ruling {
 	eligible := f.activity.Finished.Add(f.ttl(j.settings))
-	if j.now.Before(eligible) {
+	if j.now.Before(eligible) || j.doubted[Job] != "" {
 		return nil
 	}
 	detail := f.outcome() + " " + formatTime(f.activity.Finished) + "; its session is gone from BOS"
@@ -124,5 +139,5 @@ func (j *Judge) jobExpired(f *facts) *ruling {
 }
 
 func (j *Judge) orphanedJob(f *facts) *ruling {
-	return j.orphaned(Job, f.job.UID, "its session is gone from BOS", f.activity.Finished)
+	return j.orphaned(Job, f.job.UID, "its session is gone from BOS", f.activity.Finished, j.jobGrace(f))
 }

@@ -175,11 +175,12 @@ func TestCFSSession(t *testing.T) {
 			[]string{gone, cfs(0, "keep foreign")},
 		},
 		{
-			"gone from v1 and v2", v2(newWorld().cfs(s2, 2*day, nil), inventory.Absent),
-			[]string{cfs(0, "delete owner-collected")},
+			"gone from v1 and v2", v2(newWorld().cfs(s2, 8*day, nil), inventory.Absent),
+			[]string{cfs(0, "keep awaiting-confirmation")},
 		},
 		{
-			"gone from both, but only just over", v2(newWorld().cfs(s2, time.Hour, nil), inventory.Absent),
+			"gone from both, but no older than one without a tag that is kept",
+			v2(newWorld().cfs(s2, 6*day, nil), inventory.Absent),
 			[]string{cfs(0, "keep too-young")},
 		},
 		{
@@ -199,6 +200,11 @@ func TestCFSSession(t *testing.T) {
 		{
 			"not listed, but its Job works", v2(newWorld().job(s2, nil).cfs(s2, 80*day, nil), inventory.Absent),
 			[]string{job(s2, "keep running"), cfs(0, "keep owner-kept")},
+		},
+		{
+			"the Job of its session goes by its own evidence",
+			v2(newWorld().job(s2, ended(80*day, false)).cfs(s2, 80*day, nil), inventory.Absent),
+			[]string{job(s2, "delete completed-expired"), cfs(0, "keep awaiting-confirmation")},
 		},
 		{"no tag, old", newWorld().cfs("", 8*day, nil), []string{cfs(0, "delete cfs-expired")}},
 		{"no tag, old, BOS down", unlisted(newWorld().cfs("", 8*day, nil)), []string{cfs(0, "delete cfs-expired")}},

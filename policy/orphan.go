@@ -1,23 +1,32 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"bosgc/internal/inventory"
 )
 
+// Identity returns what sweeps remember an object by: its UID or, of a CFS session, which has none, its name and start.
+func Identity(kind Kind, name, uid string, started time.Time) string {
+	if kind != CFSSession {
+		return uid
+	}
+	return name + " " + started.UTC().Format(time.RFC3339)
+}
+
 // orphaned judges an object that seems to belong to nobody. Its absence from one sweep is never
 // enough: earlier sweeps must have seen it as an orphan too, this very object and no other of
-// its name.
-func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time) *ruling {
-	r := &ruling{verdict: Keep, eligible: since.Add(j.settings.OrphanGrace), since: since}
+// its name. ttl is how long it is kept after since.
+func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time, ttl time.Duration) *ruling {
+	r := &ruling{verdict: Keep, eligible: since.Add(ttl), since: since}
 	seen := "looks orphaned since " + formatTime(since) + ": " + why
 	times := 1 // this sweep
 	if uid != "" {
 		times += j.memory.Sightings[uid]
 	}
-	if because := j.guarded[kind]; because != "" {
+	if because := cmp.Or(j.doubted[kind], j.guarded[kind]); because != "" {
 		r.reason, r.detail = OrphanGuard, seen+"; "+because
 		return r
 	}
@@ -61,9 +70,10 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 			orphans[Session]++
 		}
 	}
+	j.doubt(s.Ties)
 	j.guarded = map[Kind]string{}
 	for kind, n := range orphans {
-		if !removed && all[kind] >= guardFloor && n*100 > j.settings.MaxOrphanPercent*all[kind] {
+		if (!removed || kind == CFSSession) && all[kind] >= guardFloor && n*100 > j.settings.MaxOrphanPercent*all[kind] {
 			j.guarded[kind] = fmt.Sprintf(
 				"so do %d of %d, more than %d %% (BOSGC_MAX_ORPHAN_PERCENT)", n, all[kind], j.settings.MaxOrphanPercent)
 		}

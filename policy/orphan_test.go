@@ -92,10 +92,14 @@ func TestOrphansNeedSightings(t *testing.T) {
 			return w
 		}(), defaults, []string{cm(s1, "unknown evidence-incomplete")}},
 		"BOS v1 has been removed, first seen": {
-			removed(newWorld().configMap(s1, 3*day, nil)), defaults, []string{cm(s1, "keep awaiting-confirmation")},
+			removed(newWorld().configMap(s1, 8*day, nil)), defaults, []string{cm(s1, "keep awaiting-confirmation")},
 		},
 		"BOS v1 has been removed, confirmed": {
-			removed(sighted(newWorld().configMap(s1, 3*day, nil), 1)), defaults, []string{cm(s1, "delete orphaned")},
+			removed(sighted(newWorld().configMap(s1, 8*day, nil), 1)), defaults, []string{cm(s1, "delete orphaned")},
+		},
+		"BOS v1 has been removed: kept as long as a session": {
+			removed(sighted(newWorld().configMap(s1, 6*day, nil).job(s2, lately).job(s3, ended(13*day, true)), 9)), defaults,
+			[]string{cm(s1, "keep too-young"), job(s2, "keep too-young"), job(s3, "keep too-young")},
 		},
 		"not all Pods were read": {func() *world {
 			w := sighted(newWorld().configMap(s1, 3*day, nil), 9)
@@ -200,7 +204,11 @@ func TestWhatTheGuardKeepsKeepsItsOwn(t *testing.T) {
 }
 
 func TestTheGuardKnowsThatBOSWasRemoved(t *testing.T) {
-	for _, d := range removed(guardWorld(40, 40)).judge(defaults) {
+	w := removed(guardWorld(40, 40))
+	for i := range w.ConfigMaps {
+		w.ConfigMaps[i].Created = ago(8 * day)
+	}
+	for _, d := range w.judge(defaults) {
 		if d.Reason != Orphaned {
 			t.Errorf("%s %s: %s %s (%s)", d.Kind, d.Name, d.Verdict, d.Reason, d.Detail)
 		}

@@ -33,7 +33,7 @@ type Settings struct {
 
 // Memory is what a judge knows beside the snapshot.
 type Memory struct {
-	// Sightings is the number of earlier sweeps that have seen an object as an orphan, by its UID.
+	// Sightings is the number of earlier sweeps that have seen an object as an orphan, by its Identity.
 	Sightings map[string]int
 	// Requested is what persons have asked for, by the ID of the session.
 	Requested map[string]Request
@@ -107,6 +107,8 @@ type Judge struct {
 	templates inventory.Templates
 	keptLast  map[string]bool // by session; see newest
 	guarded   map[Kind]string // why no orphan of a kind may be deleted
+	doubted   map[Kind]string // why nothing of a kind is known to be of the same system as BOS; see tie.go
+	untraced  bool            // see inventory.Ties
 	links     map[string]*strongLink
 }
 

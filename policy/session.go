@@ -26,6 +26,7 @@ var sessionRules = []rule{
 	{name: "newest", evaluate: (*Judge).keptAsNewest, settings: []string{"BOSGC_KEEP_LAST", "BOSGC_KEEP_LAST_FOR"}, ended: true},
 	{name: "ended", evaluate: (*Judge).expired, ttl: true, ended: true},
 	{name: "abandoned", evaluate: (*Judge).abandoned, settings: []string{"BOSGC_ABANDONED_TTL"}, ended: true},
+	{name: "system", evaluate: (*Judge).sessionDoubted, veto: true},
 }
 
 func (j *Judge) session(f *facts) Decision {

@@ -126,6 +126,7 @@ func (w *world) cfs(tag string, age time.Duration, change func(*inventory.CFSSes
 func (w *world) snapshot() *inventory.Snapshot {
 	s := inventory.Join(w.Seen)
 	s.Templates = w.templates
+	s.Ties = inventory.Ties{Kubernetes: inventory.Tie{Shown: true}, CFS: inventory.Tie{Shown: true}}
 	for i, g := range s.Groups {
 		record, said := w.records[g.ID]
 		if !said && g.Listed == inventory.Absent && w.V1 == inventory.Present {

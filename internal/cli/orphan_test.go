@@ -82,14 +82,18 @@ func TestAnOrphansLife(t *testing.T) {
 	for _, csm := range []string{"1.0", "1.3.1", "1.5", "1.6"} {
 		t.Run(csm, func(t *testing.T) {
 			t.Parallel()
-			l := startTimeline(t, lab.Options{CSM: csm, Sessions: 5})
+			options, kept := lab.Options{CSM: csm, Sessions: 5}, 24*time.Hour
+			if csm == "1.6" { // nothing has a session any more, so it is kept as long as one
+				options.Only, kept = []string{"orphan-configmap", "cfs-of-bos-v2"}, 7*day
+			}
+			l := startTimeline(t, options)
 			l.abandonedConfigMap(orphan)
 			for range 3 {
-				l.advanceBoth(7 * time.Hour)
+				l.advanceBoth(kept * 7 / 24)
 				d, _ := l.sweepAt()
 				l.is(d, policy.TooYoung)
 			}
-			l.advanceBoth(4 * time.Hour) // 25 hours
+			l.advanceBoth(kept*3/24 + time.Hour)
 			d, _ := l.sweepAt()
 			l.is(d, policy.AwaitingConfirmation)
 			l.advanceBoth(time.Hour)

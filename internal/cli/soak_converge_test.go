@@ -138,7 +138,7 @@ func (s *soakWorld) expected(twin *soakWorld, confirmed bool) (map[string]bool, 
 		return twin.exist(), err
 	}
 	stays := maps.Clone(s.begun)
-	for _, o := range s.world.Truth() {
+	for _, o := range s.world.Released() {
 		if o.Goes() || confirmed && o.GoesConfirmed() {
 			delete(stays, name(o.Kind, o.Name))
 		}
@@ -146,13 +146,13 @@ func (s *soakWorld) expected(twin *soakWorld, confirmed bool) (map[string]bool, 
 	return stays, nil
 }
 
-// leadsNowhere reports whether an object is a ConfigMap that may have become an orphan, and so takes more than one
-// sweep: one that was in use while its session was deleted, or one that alone shows the age of its session and is
+// leadsNowhere reports whether an object may have become an orphan, and so takes more than one sweep: a CFS session that
+// could not be deleted with its session, or a ConfigMap: one that was in use while its session was deleted, or one that alone shows the age of its session and is
 // deleted after it (docs/policy.md, "Order").
 func (s *soakWorld) leadsNowhere(key string) bool {
 	f := s.world.Facts()[key]
 	if f.Kind != lab.KindConfigMap {
-		return false
+		return f.Kind == lab.KindCFSSession && f.Tagged
 	}
 	for _, step := range s.steps {
 		for _, c := range step.changes {

@@ -25,6 +25,15 @@ var mutants = []mutant{
 	{"clock", "policy/session.go", `j.memory.ClockDoubt != ""`, `j.memory.ClockDoubt == "never"`},
 	{"sightings", "policy/orphan.go", "if times < j.settings.OrphanSightings {", "if times < 0 {"},
 	{"guard", "policy/orphan.go", `because != "" {`, `because == "never" {`},
+	{"one-system", "policy/tie.go", "if !t.tie.Shown {", "if false {"},
+	{
+		"v1-at-work", "internal/inventory/ties.go", `	case v.removed && v.alive != "":`,
+		"\tcase v.removed:\n\t\treturn Tie{Shown: true}\n\tcase v.alive != \"\":",
+	},
+	{
+		"cfs-orphan", "policy/cfs.go", "\treturn j.orphaned(\n\t\tCFSSession,",
+		"\tif f != nil {\n\t\treturn remove(OwnerCollected, since, \"its session is gone\")\n\t}\n\treturn j.orphaned(\n\t\tCFSSession,",
+	},
 	{
 		"running", "internal/inventory/activity.go",
 		"\treturn a\n}\n\nfunc podsOf", "\ta.Running = \"\"\n\treturn a\n}\n\nfunc podsOf",

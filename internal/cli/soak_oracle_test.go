@@ -34,6 +34,8 @@ func (s *soakWorld) onDelete(d lab.Deletion) {
 	switch {
 	case s.door == nil || s.step == nil || s.step.command != "sweep":
 		s.violated("%s was deleted although no sweep is under way", key)
+	case s.wrong.forbids():
+		s.violated("%s was deleted although %s is that of another system (story %s)", key, s.wrong.system, fact.Story)
 	case !known:
 		s.violated("%s was deleted although it is not a judged object", key)
 	case s.held[key] != "":
@@ -73,7 +75,7 @@ func (s *soakWorld) forbidden(f lab.Fact) string {
 		return "it must never be deleted"
 	case f.Reason == "owner-kept" && slices.Contains(never, f.SessionReason):
 		return "its session is " + f.SessionReason
-	case f.Kind == lab.KindConfigMap && f.Confirmed == "orphaned" && s.sweeps < s.settings.sightings:
+	case f.Kind != lab.KindJob && f.Confirmed == "orphaned" && s.sweeps < s.settings.sightings:
 		return "it is an orphan, but too few sweeps have seen it"
 	case s.settings.tuned:
 		return s.settings.forbidden(f)
@@ -112,8 +114,9 @@ func (s soakSettings) keeps(template string) bool {
 func (s soakSettings) tooYoung(f lab.Fact, now time.Time) string {
 	least, since := time.Duration(0), f.At
 	switch {
-	case f.Session == "" && f.Tagged:
-		least = s.grace
+	case f.Session == "" && f.Tagged, f.Kind == lab.KindCFSSession && !f.Listed:
+		least = max(s.grace, s.cfsTTL)
+		since = f.At
 	case f.Session == "":
 		least = s.cfsTTL
 	case f.Listed && !f.End.IsZero() && f.Failed:
@@ -126,6 +129,10 @@ func (s soakSettings) tooYoung(f lab.Fact, now time.Time) string {
 		least, since = s.grace, f.Created
 	case f.Listed:
 		least, since = s.abandonedTTL, f.Start
+	case !s.v1 && f.Failed:
+		least, since = s.failedTTL, f.Start
+	case !s.v1:
+		least, since = s.sessionTTL, f.Start
 	default:
 		least, since = s.grace, f.Start
 	}

@@ -53,11 +53,24 @@ func startSoak(c *soakCase, counts *soakCounts) (*soakWorld, error) {
 	if s.server, err = lab.Start(c.world, c.serve); err != nil {
 		return nil, err
 	}
+	if c.wrong != nil {
+		counts.add("wrong "+c.wrong.system, 1)
+		if err = c.wrong.start(s); err != nil {
+			return nil, err
+		}
+	}
 	s.store, err = soakStore(s.server)
 	for _, o := range s.server.Objects() {
 		s.begun[name(o.Kind, o.Name)] = true
 	}
 	return s, err
+}
+
+func (s *soakWorld) close() {
+	s.server.Close()
+	if s.wrong != nil {
+		s.wrong.server.Close()
+	}
 }
 
 func soakStore(server *lab.Server) (*kube.Store, error) {
@@ -174,7 +187,8 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	now := s.clock().Add(step.skew)
 	s.mu.Unlock()
 	args := []string{step.command}
-	environ := slices.Concat(door.Env(), s.settings.environ(), []string{"BOSGC_LOG_LEVEL=error"}, step.environ, extra)
+	kubeconfig, reach := s.wrong.wire(door.Kubeconfig(), door.Env())
+	environ := slices.Concat(reach, s.settings.environ(), []string{"BOSGC_LOG_LEVEL=error"}, step.environ, extra)
 	if step.command == "dry-run" {
 		args, environ = []string{"sweep"}, append(environ, "BOSGC_DRY_RUN=true")
 	}
@@ -182,7 +196,7 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	var out, errs bytes.Buffer
 	var run soakRun
 	// The kubeconfig is a flag because client-go reads the variable from this process.
-	run.code = runAt(ctx, func() time.Time { return now }, append(args, "-o", "json", "--kubeconfig", door.Kubeconfig()), environ, &out, &errs)
+	run.code = runAt(ctx, func() time.Time { return now }, append(args, "-o", "json", "--kubeconfig", kubeconfig), environ, &out, &errs)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		s.violate("the run has not ended: %v", cause)
 	}

@@ -148,7 +148,7 @@ func playCase(seed uint64, counts *soakCounts, over func() bool) (violations []s
 	if err != nil {
 		return []string{err.Error()}, told
 	}
-	defer s.server.Close()
+	defer s.close()
 	for i, step := range c.steps {
 		if err = s.take(step); err != nil || len(s.violations) > 0 {
 			return s.ended(err, fmt.Sprintf("after run %d", i+1)), told
@@ -156,6 +156,10 @@ func playCase(seed uint64, counts *soakCounts, over func() bool) (violations []s
 		if over() {
 			return nil, told
 		}
+	}
+	if c.wrong != nil {
+		counts.add("cases", 1)
+		return nil, told
 	}
 	if err = s.converge(); err != nil || len(s.violations) > 0 {
 		return s.ended(err, "when it should converge"), told

@@ -7,7 +7,6 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/lab"
-	"bosgc/policy"
 )
 
 // askedForList counts the requests for BOS's list.
@@ -18,24 +17,6 @@ func (s *system) askedForList() (n int) {
 		}
 	}
 	return n
-}
-
-// BOS of one system with the Kubernetes of another: the Jobs of the sessions are where bosgc does not look.
-func TestSessionsWithoutAnyTraceAreOfAnotherSystem(t *testing.T) {
-	t.Parallel()
-	s := start(t, lab.Options{CSM: "1.2", Seed: 3, Sessions: 60}, lab.ServerOptions{})
-	other := start(t, lab.Options{CSM: "1.2", Seed: 9, Sessions: 60}, lab.ServerOptions{})
-	var out, errs strings.Builder
-	code := Run(t.Context(), []string{"sweep", "-o", "json", "--kubeconfig", other.Kubeconfig()}, s.environ, &out, &errs)
-	d := s.decode(out.String(), errs.String())
-	if code != gc.ExitIncomplete {
-		t.Errorf("exit code %d", code)
-	}
-	for _, o := range d.Objects {
-		if o.Kind == policy.Session && o.Outcome != "" && o.Reason != policy.Ghost {
-			t.Errorf("session %s: %s (%s)", o.Name, o.Outcome, o.Reason)
-		}
-	}
 }
 
 // Each request for a list that hangs costs a BOS without a time limit one worker until it is restarted.

@@ -331,21 +331,6 @@ func TestTheWrongNamespaceIsNoEvidence(t *testing.T) {
 }
 
 // A wiped database must not turn everything into orphans.
-func TestAnEmptyListBesideManyJobsIsSuspicious(t *testing.T) {
-	t.Parallel()
-	s := start(t, lab.Options{CSM: "1.2", Sessions: 60}, lab.ServerOptions{})
-	for _, id := range s.BOS.IDs() {
-		s.BOS.Remove(id)
-	}
-	d, code := s.document([]string{"sweep"})
-	if code != gc.ExitIncomplete {
-		t.Errorf("exit code %d, sources %+v", code, d.Sources)
-	}
-	if n := count(d, func(o gc.Object) bool { return o.Outcome == gc.Deleted && o.Reason != policy.CFSExpired }); n > 0 {
-		t.Errorf("%d deleted", n)
-	}
-}
-
 func TestALoginPageDeletesNothing(t *testing.T) {
 	t.Parallel()
 	for _, system := range []string{"bos", "cfs"} {

@@ -37,7 +37,7 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 	finder.find(reading, readingRecords)
 	clients.Timings.Add("reading: "+inventory.SourceSessions, asked, len(c.seen.SessionIDs))
 	c.listing.End()
-	c.distrust()
+	c.distrustNamespace()
 
 	joining := time.Now()
 	w := &World{Seen: c.seen, Snapshot: inventory.Join(c.seen), HasBOSv1: c.hasBOSv1, List: finder.list, cached: c.cached, Versions: c.versions}
@@ -55,6 +55,7 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 	w.judge(clients, o, now)
 	configMaps.readNeeded(reading, w.Snapshot, w.Judge)
 	c.askV2(reading, w)
+	c.tie(reading, w)
 	c.link(reading, w)
 	w.Judge.Guard(w.Snapshot)
 	for _, name := range SourceNames() {

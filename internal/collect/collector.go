@@ -27,6 +27,8 @@ type collector struct {
 	hasBOSv1 bool
 	caSeen   bool // the ConfigMap with the system's CA was seen
 	versions map[string]string
+	// jobTemplateSeen reports whether the ConfigMap was seen that comes with BOS v1.
+	jobTemplateSeen bool
 
 	keys    *bosetcd.Keys // nil without an etcd that could be read
 	keysErr error         // why BOS's etcd could not be read
@@ -113,6 +115,7 @@ func (c *collector) listKubernetes(ctx context.Context) {
 			c.seen.ConfigMaps = append(c.seen.ConfigMaps, l.ConfigMaps...)
 			c.seen.References = append(c.seen.References, l.References...)
 			c.caSeen = c.caSeen || l.CA
+			c.jobTemplateSeen = c.jobTemplateSeen || l.JobTemplate
 			return nil
 		})
 	}

@@ -132,7 +132,7 @@ func (c *collector) readRivals(
 ) (owners []inventory.Owner, components map[string]inventory.Component, veto string) {
 	c.readKeys(ctx)
 	newSessionFinder(&recordReader{collector: c}, memory, nil).find(ctx, ctx)
-	c.distrust()
+	c.distrustNamespace()
 	if c.seen.Unlisted != inventory.Absent {
 		return named, nil, "not all sessions of BOS are known: " + c.sources[inventory.SourceSessions].Error
 	}

@@ -46,6 +46,7 @@ type Snapshot struct {
 	Groups      []*Group     // by ID
 	StrayJobs   []Job        // that name no session
 	UntaggedCFS []CFSSession // that name no session
+	Ties        Ties
 
 	Templates    Templates
 	ListTooLarge bool // for BOS to answer it: sessions that nothing else names are not here

@@ -14,14 +14,15 @@ import (
 
 // Listing is what bosgc needs of one complete list.
 type Listing struct {
-	Jobs       []inventory.Job
-	Pods       []inventory.Pod
-	ConfigMaps []inventory.ConfigMap
-	References []inventory.Reference // to ConfigMaps with the name of a session
-	CA         bool                  // whether the ConfigMap with the system's CA is among them
-	Count      int                   // all objects, also those of no interest
-	Requests   int
-	Version    string // of the list: a watch from here on misses nothing
+	Jobs        []inventory.Job
+	Pods        []inventory.Pod
+	ConfigMaps  []inventory.ConfigMap
+	References  []inventory.Reference // to ConfigMaps with the name of a session
+	CA          bool                  // whether the ConfigMap with the system's CA is among them
+	JobTemplate bool                  // whether the ConfigMap that comes with BOS v1 is among them
+	Count       int                   // all objects, also those of no interest
+	Requests    int
+	Version     string // of the list: a watch from here on misses nothing
 }
 
 // ListJobs lists the Jobs that are, or look like, those of BOS, and what all Jobs refer to.
@@ -102,6 +103,7 @@ func (l *Listing) addCronJob(name string, spec *corev1.PodSpec) {
 func (l *Listing) addConfigMap(cm *metav1.PartialObjectMetadata) {
 	l.Count++
 	l.CA = l.CA || cm.Name == caConfigMap
+	l.JobTemplate = l.JobTemplate || cm.Name == jobTemplate
 	if inventory.IsSessionID(cm.Name) {
 		l.ConfigMaps = append(l.ConfigMaps, projectConfigMap(&cm.ObjectMeta))
 	}

@@ -21,6 +21,7 @@ const (
 	operationVariable   = "OPERATION"
 	jobNameLabel        = "job-name"
 	caConfigMap         = "cray-configmap-ca-public-key"
+	jobTemplate         = "boa-job-template"
 	keepAnnotation      = "bosgc/keep"
 	keepUntilAnnotation = "bosgc/keep-until"
 )

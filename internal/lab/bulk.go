@@ -56,7 +56,8 @@ func NewBulk(options BulkOptions) (*World, error) {
 	b.encoded = append(b.encoded, foreignConfigMaps(options.Foreign, options.ForeignBytes, b.now)...)
 	b.bulk = simkube.NewBulk(b.encoded)
 	b.fillComponents()
-	b.truth = resolveTruth(b.sessionTruths, b.otherTruths, b.now)
+	b.released = resolveTruth(b.sessionTruths, b.otherTruths, doubts{}, b.now)
+	b.truth = b.released
 	b.facts = b.collectFacts()
 	return b.World, nil
 }

@@ -27,7 +27,7 @@ func (w *World) Facts() map[string]Fact { return w.facts }
 
 func (b *builder) collectFacts() map[string]Fact {
 	facts := map[string]Fact{}
-	for _, o := range b.truth {
+	for _, o := range b.released {
 		facts[o.Kind+" "+o.Name] = Fact{Object: o}
 	}
 	for _, s := range b.sessionTruths {

@@ -44,6 +44,7 @@ func (b *builder) session(start time.Time, want verdict) *sessionBuilder {
 		s.sets = []simbos.BootSet{{Name: "compute", Nodes: nodes[:count/2]}, {Name: "uan", Nodes: nodes[count/2:]}}
 	}
 	b.sessionTruths = append(b.sessionTruths, s.sessionTruth)
+	b.sessionBuilders = append(b.sessionBuilders, s)
 	return s
 }
 

@@ -34,10 +34,8 @@ var cfsStories = []story{
 	{"cfs-of-bos-v2", 3, onlyWithBOSv2, tellCFSOfV2},
 	{"cfs-of-bos-v2-running", 0, onlyWithBOSv2, tellCFSOfV2Running},
 	{"cfs-of-bos-v2-tenant", 0, onlyWithTenants, tellCFSOfTenant},
-	{"cfs-of-gone-session", 4, nil, func(b *builder) { b.tagged(b.uuid(), b.ago(2*day, 20*day), ownerCollected) }},
-	{"cfs-of-gone-session-young", 1, nil, func(b *builder) {
-		b.tagged(b.uuid(), b.ago(time.Hour, 17*time.Hour), tooYoung)
-	}},
+	{"cfs-of-gone-session", 4, nil, func(b *builder) { b.tagged(b.uuid(), b.ago(8*day, 20*day), awaitingConfirmation) }},
+	{"cfs-of-gone-session-young", 1, nil, func(b *builder) { b.tagged(b.uuid(), b.ago(time.Hour, 6*day), tooYoung) }},
 	{"cfs-of-gone-session-running", 0, nil, func(b *builder) {
 		b.tagged(b.uuid(), b.ago(2*day, 20*day), running, cfsRunning)
 	}},

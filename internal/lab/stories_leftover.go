@@ -13,26 +13,34 @@ import (
 // leftoverStories are about objects whose session BOS v1 does not list: orphans, objects that are just being created,
 // and objects that only look like BOS's.
 var leftoverStories = []story{
-	{"orphan-configmap", 6, nil, func(b *builder) { b.orphan(b.ago(2*day, 90*day), awaitingConfirmation) }},
-	{"orphan-configmap-young", 1, nil, func(b *builder) { b.orphan(b.ago(time.Hour, 18*time.Hour), tooYoung) }},
+	{"orphan-configmap", 6, nil, func(b *builder) { b.orphan(b.leftAgo(2*day, 90*day), awaitingConfirmation) }},
+	{"orphan-configmap-young", 1, onlyWithBOSv1, func(b *builder) { b.orphan(b.ago(time.Hour, 18*time.Hour), tooYoung) }},
 	{"orphan-configmap-future", 0, nil, func(b *builder) { b.orphan(b.now.Add(20*day), clockSkew) }},
 	{"orphan-configmap-kept", 0, nil, tellOrphanKept},
 	{"orphan-configmap-with-cfs", 0, nil, tellOrphanWithCFS},
-	{"orphan-job-5-hours", 0, nil, func(b *builder) { b.orphanJob(b.ago(2*time.Hour, 18*time.Hour), false, tooYoung) }},
-	{"orphan-job-2-days", 1, nil, func(b *builder) {
+	{"orphan-configmap-of-a-week", 0, onlyWithoutBOSv1, func(b *builder) { b.orphan(b.ago(2*day, 6*day), tooYoung) }},
+	{"orphan-job-5-hours", 0, onlyWithBOSv1, func(b *builder) { b.orphanJob(b.ago(2*time.Hour, 18*time.Hour), false, tooYoung) }},
+	{"orphan-job-2-days", 1, onlyWithBOSv1, func(b *builder) {
 		b.orphanJob(b.ago(26*time.Hour, 6*day), false, awaitingConfirmation)
+	}},
+	{"orphan-job-of-a-week", 0, onlyWithoutBOSv1, func(b *builder) {
+		b.orphanJob(b.ago(26*time.Hour, 6*day), false, tooYoung)
 	}},
 	{"orphan-job-10-days", 2, nil, func(b *builder) { b.orphanJob(b.ago(8*day, 40*day), false, completedExpired) }},
 	{"orphan-job-failed-10-days", 0, nil, func(b *builder) {
-		b.orphanJob(b.ago(8*day, 13*day), true, awaitingConfirmation)
+		want := awaitingConfirmation
+		if !b.Profile.BOSv1 {
+			want = tooYoung
+		}
+		b.orphanJob(b.ago(8*day, 13*day), true, want)
 	}},
 	{"orphan-job-failed-20-days", 0, nil, func(b *builder) { b.orphanJob(b.ago(15*day, 40*day), true, failedExpired) }},
 	{"orphan-job-future", 0, nil, func(b *builder) { b.orphanJob(b.now.Add(20*day), false, clockSkew) }},
 	{"orphan-job-without-configmap", 0, nil, tellOrphanJobAlone},
 	{"orphan-job-kept", 0, nil, tellOrphanJobKept},
-	{"orphan-job-running", 0, nil, tellOrphanJobRunning},
+	{"orphan-job-running", 0, onlyWithBOSv1, tellOrphanJobRunning},
 	{"orphan-job-zombie", 0, nil, tellOrphanJobZombie},
-	{"orphan-pod-running", 0, nil, tellOrphanPod},
+	{"orphan-pod-running", 0, onlyWithBOSv1, tellOrphanPod},
 	{"being-created-configmap", 0, onlyWithBOSv1, func(b *builder) {
 		b.orphan(b.ago(2*time.Second, 50*time.Second), tooYoung)
 	}},
@@ -78,10 +86,23 @@ func tellOrphanKept(b *builder) {
 	s.cfsSession(created.Add(time.Minute), ownerKept)
 }
 
-// A ConfigMap alone does not mean that its session exists, so its CFS sessions belong to one that is gone.
+// A ConfigMap alone does not mean that its session exists, so its CFS sessions belong to one that is gone: they are
+// kept as long as any CFS session, and are orphans then.
 func tellOrphanWithCFS(b *builder) {
-	created := b.ago(3*day, 6*day)
-	b.orphan(created, awaitingConfirmation).cfsSession(created.Add(time.Minute), ownerCollected)
+	created, want := b.leftAgo(3*day, 6*day), tooYoung
+	if !b.Profile.BOSv1 || b.chance(50) {
+		created, want = b.ago(8*day, 20*day), awaitingConfirmation
+	}
+	b.orphan(created, awaitingConfirmation).cfsSession(created.Add(time.Minute), want)
+}
+
+// leftAgo draws a time between two ages at which an orphan is old enough to be deleted. Where BOS v1 has been removed it
+// is kept as long as a session.
+func (b *builder) leftAgo(least, most time.Duration) time.Time {
+	if !b.Profile.BOSv1 {
+		least, most = max(least, 7*day+2*time.Hour), max(most, 20*day)
+	}
+	return b.ago(least, most)
 }
 
 // orphanJob adds a finished Job that BOS does not list, and its ConfigMap. A sweep that was killed before its last step
@@ -100,7 +121,7 @@ func (b *builder) orphanJob(end time.Time, failed bool, want verdict) *sessionBu
 func tellOrphanJobAlone(b *builder) {
 	end := b.ago(8*day, 40*day)
 	s := b.session(end.Add(-time.Hour), completedExpired).job(completedExpired, jobComplete(end))
-	s.cfsSession(end.Add(-50*time.Minute), ownerCollected)
+	s.cfsSession(end.Add(-50*time.Minute), orphanAfterJob)
 }
 
 func tellOrphanJobKept(b *builder) {
@@ -119,7 +140,7 @@ func tellOrphanJobRunning(b *builder) {
 
 func tellOrphanJobZombie(b *builder) {
 	end := b.ago(8*day, 40*day)
-	s := b.session(end.Add(-time.Hour), completedExpired).configMap(ownerCollected)
+	s := b.session(end.Add(-time.Hour), completedExpired).configMap(followsSession)
 	s.job(completedExpired, jobActive(0)).pod(s.start, podZombie(0, end))
 }
 
@@ -143,7 +164,7 @@ func (b *builder) configMapInUse(by func(configMap string)) {
 
 // lookAlike adds an old ConfigMap with the name of a session, but not of BOS's form.
 func (b *builder) lookAlike(change func(*corev1.ConfigMap)) {
-	b.orphan(b.ago(2*day, 90*day), notOurs, change)
+	b.orphan(b.leftAgo(2*day, 90*day), notOurs, change)
 }
 
 func data(text string) func(*corev1.ConfigMap) {

@@ -13,8 +13,6 @@ import (
 var openStories = []story{
 	{"job-terminating", 0, onlyWithBOSv1, func(b *builder) { b.terminating(true) }},
 	{"configmap-terminating", 0, onlyWithBOSv1, func(b *builder) { b.terminating(false) }},
-	{"cfs-of-gone-v2-session", 0, onlyWithoutBOSv1, tellCFSOfGoneV2Session},
-	{"nothing-but-the-record", 0, onlyWithBOSv1, tellNothingButTheRecord},
 }
 
 // terminating is an object that somebody has deleted, and that a finalizer holds.
@@ -38,15 +36,4 @@ func (b *builder) terminating(job bool) {
 		return
 	}
 	s.configMap(terminating, func(cm *corev1.ConfigMap) { hold(&cm.ObjectMeta) })
-}
-
-// tellCFSOfGoneV2Session adds a complete CFS session whose session of BOS v2 was deleted by its owner, which is everyday
-// life there. That BOS v2 does not know it proves nothing; it is kept as long as one without a tag.
-func tellCFSOfGoneV2Session(b *builder) { b.tagged(b.uuid(), b.ago(26*time.Hour, 6*day), tooYoung) }
-
-// tellNothingButTheRecord adds sessions whose ConfigMaps and Jobs somebody has deleted by hand, as CSM's power-off
-// procedure does. Their records are old and finished, and are evidence enough, if it is all that BOS has.
-func tellNothingButTheRecord(b *builder) {
-	end := b.ago(8*day, 60*day)
-	b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end)).endedAt(end).list()
 }

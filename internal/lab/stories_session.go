@@ -36,6 +36,10 @@ var sessionStories = []story{
 	{"finished-recently", 6, nil, func(b *builder) { b.finished(b.ago(2*time.Hour, 6*day), tooYoung) }},
 	{"finished-expired", 14, nil, func(b *builder) { b.finished(b.ago(7*day+2*time.Hour, 60*day), completedExpired) }},
 	{"finished-before-upgrade", 0, onlyWithJobTTL, tellFinishedBeforeUpgrade},
+	{"nothing-but-the-record", 0, nil, func(b *builder) {
+		end := b.ago(8*day, 60*day)
+		b.session(end.Add(-time.Hour), completedExpired).stopped(b.micros(end)).endedAt(end).list()
+	}},
 	{"finished-job-deleted-by-hand", 1, onlyWithoutJobTTL, tellJobDeletedByHand},
 	{"finished-pods-gone", 1, onlyWithoutJobTTL, tellPodsGone},
 	{"finished-without-start", 0, nil, tellFinishedWithoutStart},

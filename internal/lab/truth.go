@@ -52,6 +52,7 @@ var (
 	notOurs              = verdict{"keep", "not-ours"}
 	inUse                = verdict{"keep", "in-use"}
 	awaitingConfirmation = verdict{"keep", "awaiting-confirmation"}
+	orphanGuard          = verdict{"keep", "orphan-guard"}
 	ownerKept            = verdict{"keep", "owner-kept"}
 	foreign              = verdict{"keep", "foreign"}
 
@@ -63,6 +64,9 @@ var (
 	// notOursIfDeleted is followsSession for a ConfigMap with a content that BOS does not write. Its content is read only
 	// if it would be deleted, and then it is not-ours.
 	notOursIfDeleted = verdict{"", "by-body"}
+	// orphanAfterJob is owner-kept for a CFS session as long as the Job of its session, which is gone, stays. It is an
+	// orphan if that goes.
+	orphanAfterJob = verdict{"", "after-job"}
 )
 
 type verdict struct{ action, reason string }
@@ -91,13 +95,14 @@ type objectTruth struct {
 
 // resolveTruth returns the truth of a whole world. Only with all sessions known is it clear which is the last finished
 // one of its template, and so what becomes of the objects that follow it.
-func resolveTruth(sessions []*sessionTruth, others []objectTruth, now time.Time) []Object {
+func resolveTruth(sessions []*sessionTruth, others []objectTruth, doubt doubts, now time.Time) []Object {
 	newest := newestFinished(sessions)
 	var truth []Object
 	for _, s := range sessions {
 		if newest[s.template] == s && now.Before(s.end.Add(keptLastFor)) && (s.verdict == completedExpired || s.verdict == failedExpired) {
 			s.verdict = keptLast
 		}
+		doubt.apply(s, now)
 		following := ownerKept
 		if s.verdict.action == verdictDelete {
 			following = ownerCollected
@@ -106,18 +111,20 @@ func resolveTruth(sessions []*sessionTruth, others []objectTruth, now time.Time)
 			switch {
 			case o.object.Kind == KindSession:
 				o.verdict = s.verdict
+			case o.verdict == orphanAfterJob && following == ownerCollected:
+				o.verdict = awaitingConfirmation
 			case o.verdict == notOursIfDeleted && following == ownerCollected:
 				o.verdict = notOurs
 			case o.verdict == followsSession && s.verdict == awaitingConfirmation:
 				o.object.Confirmed, o.verdict = ownerCollected.reason, following
-			case o.verdict == followsSession, o.verdict == notOursIfDeleted:
+			case o.verdict == followsSession, o.verdict == notOursIfDeleted, o.verdict == orphanAfterJob:
 				o.verdict = following
 			}
-			truth = append(truth, o.resolved())
+			truth = append(truth, doubt.applyTo(o).resolved())
 		}
 	}
 	for _, o := range others {
-		truth = append(truth, o.resolved())
+		truth = append(truth, doubt.applyTo(o).resolved())
 	}
 	slices.SortFunc(truth, compareObjects)
 	return truth

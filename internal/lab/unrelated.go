@@ -12,15 +12,20 @@ import (
 	"bosgc/internal/lab/simcfs"
 )
 
+// jobTemplate is a ConfigMap that the chart of a BOS with v1 installs.
+const jobTemplate = "boa-job-template"
+
 // addUnrelated adds objects that have nothing to do with BOS, some of which look as if they had: a plan must never list
 // them.
 func (b *builder) addUnrelated() {
 	old := b.ago(100*day, 400*day)
 	for _, name := range []string{
-		"cray-configmap-ca-public-key", "boa-job-template", "cray-bos-config", "cray-cfs-options", "kube-root-ca.crt",
+		"cray-configmap-ca-public-key", jobTemplate, "cray-bos-config", "cray-cfs-options", "kube-root-ca.crt",
 		"istio-ca-root-cert", "cray-ims-v2-job-templates", "hms-discovery", "cray-power-control-config",
 	} {
-		b.addForeignConfigMap(name, old)
+		if name != jobTemplate || b.Profile.BOSv1 {
+			b.addForeignConfigMap(name, old)
+		}
 	}
 	for range 4 + b.Options.Sessions/10 {
 		at := b.ago(day, 90*day)
@@ -166,8 +171,12 @@ func (b *builder) fillComponents() {
 			last[node] = c
 		}
 	}
+	setBy := b.lastSetBy()
 	for _, node := range b.nodes {
 		component := simcfs.Component{ID: node, Enabled: true, Status: "unconfigured"}
+		if id := setBy[node]; id != "" { // somebody has unset what it had set, and the tag stays
+			component.Tags = map[string]string{"bos_session": id}
+		}
 		if c, ok := last[node]; ok {
 			at, _ := c.Start.(string)
 			component.Status, component.DesiredConfig, component.Tags = "configured", c.Configuration, c.Tags
@@ -178,4 +187,22 @@ func (b *builder) fillComponents() {
 		}
 		b.components = append(b.components, component)
 	}
+}
+
+// lastSetBy returns for each node the session that BOS has and that booted or configured it last.
+func (b *builder) lastSetBy() map[string]string {
+	setBy, at := map[string]string{}, map[string]time.Time{}
+	for _, s := range b.sessionBuilders {
+		if !s.listed || s.ghost || s.operation == "shutdown" || s.disabled {
+			continue
+		}
+		for _, set := range s.sets {
+			for _, node := range set.Nodes {
+				if s.start.After(at[node]) {
+					setBy[node], at[node] = s.id, s.start
+				}
+			}
+		}
+	}
+	return setBy
 }

@@ -52,6 +52,7 @@ type World struct {
 	bulk       *simkube.Bulk   // more objects; may be nil
 	gone       map[string]bool // session templates that BOS does not have any more
 	truth      []Object
+	released   []Object
 	facts      map[string]Fact
 	links      map[string]Link
 }
@@ -91,8 +92,9 @@ func NewWorld(options Options) (*World, error) {
 		b.tell(openStories, options.Sessions)
 	}
 	b.fillComponents()
-	b.truth = resolveTruth(b.sessionTruths, b.otherTruths, b.now)
+	b.released = resolveTruth(b.sessionTruths, b.otherTruths, doubts{}, b.now)
 	b.facts = b.collectFacts()
+	b.truth = resolveTruth(b.sessionTruths, b.otherTruths, b.findDoubts(), b.now)
 	return b.World, nil
 }
 
@@ -101,6 +103,10 @@ func oneIn(total, n int) int { return (total + n - 1) / n }
 
 // Truth returns what a first plan with default settings must say about each object, by kind and name.
 func (w *World) Truth() []Object { return slices.Clone(w.truth) }
+
+// Released returns what a first plan must say once a person has released the guard, so that it does not matter whether
+// the systems are shown to be one.
+func (w *World) Released() []Object { return slices.Clone(w.released) }
 
 // Nodes returns the compute nodes of the machine.
 func (w *World) Nodes() []string { return nodeNames(w.Options.Nodes) }
@@ -112,13 +118,14 @@ func (w *World) TruthDocument() []byte { return objectsJSON(w.truth) }
 type builder struct {
 	*World
 
-	source        *rand.ChaCha8
-	random        *rand.Rand
-	now           time.Time
-	nodes         []string
-	sessionTruths []*sessionTruth
-	otherTruths   []objectTruth
-	story         string
+	source          *rand.ChaCha8
+	random          *rand.Rand
+	now             time.Time
+	nodes           []string
+	sessionTruths   []*sessionTruth
+	sessionBuilders []*sessionBuilder
+	otherTruths     []objectTruth
+	story           string
 }
 
 func newBuilder(w *World) *builder {

@@ -52,6 +52,12 @@ const (
 	// much an annotation can come too late for what goes before the object that bears it; that object
 	// itself is deleted in no other version than was read.
 	RecheckLife = 500 * time.Millisecond
+	// TraceLife is the age below which a session of BOS must have left something in Kubernetes: BOS never deletes
+	// a ConfigMap. Where no session has, one that is younger shows that this is not its namespace.
+	TraceLife = 7 * 24 * time.Hour
+	// UntracedAge is how long ago a session must have ended, where Kubernetes names no session at all. Nothing
+	// shows then that its Job would be seen if it still ran. BOA gives each of its five tries some hours at most.
+	UntracedAge = 30 * 24 * time.Hour
 	// MaxClockSkew is how far two clocks may differ before no age counts: this machine's and the API
 	// server's, before and after reading, or at the time when a saved plan was made. chrony keeps the servers
 	// of a CSM system together to milliseconds, and CFS rounds to seconds; beyond a minute one of the two

@@ -29,6 +29,7 @@ func TestMarginsFitTogether(t *testing.T) {
 		{"a list that hangs is noticed before BOS's own limit of 30 s", ListHangs, 30 * time.Second},
 		{"a Pod may use all of its termination grace", PodTermination, PodsEnd},
 		{"one slow list is not remembered for less than it may take", ListPatience, HangMemory},
+		{"a session that Kubernetes must name is no session that goes untraced", TraceLife, UntracedAge},
 		{"the batcher may start something after BOA has given up", boaWaits, CFSStartDelay},
 		{"a run that is told to stop ends before its Pod is killed", StopGrace + StateTimeout + ReportTimeout, PodTermination},
 	} {

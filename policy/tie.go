@@ -1,0 +1,60 @@
+package policy
+
+import (
+	"cmp"
+
+	"bosgc/internal/inventory"
+	"bosgc/internal/margin"
+)
+
+// doubt notes which kinds are not shown to be of the same system as the BOS that was asked. Nothing of them is deleted
+// for what BOS lacks, until a person has looked: to a wrong BOS everything is an orphan.
+func (j *Judge) doubt(ties inventory.Ties) {
+	j.doubted, j.untraced = map[Kind]string{}, ties.Untraced
+	if j.settings.MaxOrphanPercent >= 100 {
+		return
+	}
+	for _, t := range []struct {
+		tie   inventory.Tie
+		kinds []Kind
+	}{{ties.Kubernetes, []Kind{Session, Job, ConfigMap}}, {ties.CFS, []Kind{CFSSession}}} {
+		for _, kind := range t.kinds {
+			if !t.tie.Shown {
+				j.doubted[kind] = cmp.Or(t.tie.Doubt, "nothing shows that it is of the same system as BOS")
+			}
+		}
+	}
+}
+
+// sessionDoubted keeps a session of which Kubernetes knows nothing, where that may be the wrong Kubernetes: then it
+// does not show what runs for the session or protects it. Where Kubernetes names no session at all, a record that is
+// old enough is evidence of its own: CSM's documents, and people, delete Jobs and ConfigMaps and leave the session.
+func (j *Judge) sessionDoubted(f *facts) *ruling {
+	because := j.doubted[Session]
+	jobs, _ := f.group.Jobs()
+	cms, _ := f.group.ConfigMaps()
+	if because == "" || len(jobs)+len(cms) > 0 {
+		return nil
+	}
+	if since := cmp.Or(f.end, f.start); j.untraced && !since.IsZero() && j.now.Sub(since) >= margin.UntracedAge {
+		return nil
+	}
+	return keep(OrphanGuard, because)
+}
+
+// DoubtMatters reports whether something would be deleted, or looks orphaned, that is not shown to be of BOS's system.
+func (j *Judge) DoubtMatters(s *inventory.Snapshot) bool {
+	if s.Ties.Kubernetes.Shown && s.Ties.CFS.Shown {
+		return false
+	}
+	for d := range j.All(s) {
+		tie := s.Ties.Kubernetes
+		if d.Kind == CFSSession {
+			tie = s.Ties.CFS
+		}
+		if !tie.Shown && d.Reason != OwnerCollected && (d.Verdict == Delete || d.Reason.LooksOrphaned()) {
+			return true
+		}
+	}
+	return false
+}

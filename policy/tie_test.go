@@ -1,0 +1,101 @@
+package policy
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"bosgc/internal/inventory"
+)
+
+// judgeTied judges a world whose systems are shown to be one as far as the ties say.
+func (w *world) judgeTied(settings Settings, ties inventory.Ties) []Decision {
+	s := w.snapshot()
+	s.Ties = ties
+	j := NewJudge(s, settings, now, w.memory)
+	j.Guard(s)
+	return slices.Collect(j.All(s))
+}
+
+var shown = inventory.Tie{Shown: true}
+
+// What nothing shows to be of BOS's system waits for a person: what is missing in another BOS proves nothing.
+func TestWhatMayBeOfAnotherSystemWaits(t *testing.T) {
+	lost := func() *world {
+		w := newWorld().configMap(s1, 9*day, nil).job(s2, ended(80*day, false)).job(s3, ended(2*day, false)).
+			cfs(id(4), 9*day, nil).cfs("", 9*day, nil)
+		w.v2[id(4)] = inventory.Absent
+		w.memory.Sightings = map[string]int{}
+		for _, o := range w.judge(defaults) {
+			w.memory.Sightings[Identity(o.Kind, o.Name, o.UID, o.StartedAt)] = 9
+		}
+		return w
+	}
+	const held = "keep orphan-guard"
+	everyone := with(defaults, func(s *Settings) { s.MaxOrphanPercent = 100 })
+	for _, tt := range []struct {
+		name     string
+		settings Settings
+		ties     inventory.Ties
+		want     []string
+	}{
+		{"all are one system", defaults, inventory.Ties{Kubernetes: shown, CFS: shown}, []string{
+			cm(s1, "delete orphaned"), job(s2, "delete completed-expired"), job(s3, "delete orphaned"),
+			cfs(0, "delete orphaned"), cfs(1, "delete cfs-expired"),
+		}},
+		{"nothing was checked", defaults, inventory.Ties{}, []string{
+			cm(s1, held), job(s2, held), job(s3, held), cfs(0, held), cfs(1, held),
+		}},
+		{"Kubernetes may be another system's", defaults, inventory.Ties{CFS: shown}, []string{
+			cm(s1, held), job(s2, held), job(s3, held), cfs(0, "delete orphaned"), cfs(1, "delete cfs-expired"),
+		}},
+		{"CFS may be", defaults, inventory.Ties{Kubernetes: shown}, []string{
+			cm(s1, "delete orphaned"), job(s2, "delete completed-expired"), job(s3, "delete orphaned"), cfs(0, held), cfs(1, held),
+		}},
+		{"a person has looked", everyone, inventory.Ties{}, []string{
+			cm(s1, "delete orphaned"), job(s2, "delete completed-expired"), job(s3, "delete orphaned"),
+			cfs(0, "delete orphaned"), cfs(1, "delete cfs-expired"),
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { check(t, lost().judgeTied(tt.settings, tt.ties), tt.want...) })
+	}
+}
+
+// A session of which Kubernetes has nothing goes by its own record if that is the right Kubernetes, or if the record is so
+// old that nothing of it can run.
+func TestSessionsThatKubernetesDoesNotName(t *testing.T) {
+	untraced := inventory.Ties{CFS: shown, Untraced: true}
+	record := func(started, ended time.Duration) *world { return newWorld(s1).record(s1, "x", started, ended) }
+	ghost := newWorld(s1).with(s1, inventory.Record{Presence: inventory.Absent})
+	const held, gone = "keep orphan-guard", "delete completed-expired"
+	for _, tt := range []struct {
+		name  string
+		world *world
+		ties  inventory.Ties
+		want  string
+	}{
+		{"another session shows that it is the right one", record(9*day, 8*day), inventory.Ties{Kubernetes: shown}, gone},
+		{"Kubernetes names others", record(60*day, 60*day), inventory.Ties{}, held},
+		{"Kubernetes names none, and it ended long ago", record(31*day, 30*day), untraced, gone},
+		{"not long enough", record(31*day, 30*day-time.Minute), untraced, held},
+		{"it began long ago and has no end", record(30*day, 0), untraced, "delete abandoned"},
+		{"it began not long enough ago and has no end", record(29*day, 0), untraced, held},
+		{"too young in any case", record(7*day, 6*day), untraced, "keep too-young"},
+		{"a ghost, whose age nobody knows", ghost, untraced, held},
+		{"a ghost in the right place", ghost, inventory.Ties{Kubernetes: shown}, "delete ghost"},
+		{
+			"what names it shows that it is the right place, whatever is said of others",
+			record(9*day, 8*day).configMap(s1, 9*day, nil),
+			inventory.Ties{},
+			gone,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, d := range tt.world.judgeTied(defaults, tt.ties) {
+				if got := string(d.Verdict) + " " + string(d.Reason); d.Kind == Session && got != tt.want {
+					t.Errorf("%s (%s), want %s", got, d.Detail, tt.want)
+				}
+			}
+		})
+	}
+}
