@@ -140,7 +140,10 @@ func (x *executor) sendDelete(ctx context.Context, s *sessionRun, o *Object) {
 	case policy.Component:
 		err = errNoObject
 	}
+	var held *kube.HeldError
 	switch {
+	case errors.As(err, &held):
+		o.Outcome, o.Detail = Terminating, err.Error()
 	case errors.Is(err, kube.ErrChanged):
 		o.Outcome, o.Detail = Skipped, err.Error()
 	case err != nil && x.goneAfterError(ctx, s, o):
@@ -153,7 +156,7 @@ func (x *executor) sendDelete(ctx context.Context, s *sessionRun, o *Object) {
 		o.Outcome = Deleted
 	}
 	// What may have been carried out, or may still be, counts against the limit; a clear refusal does not.
-	if o.Outcome == Deleted || outcomeUnknown(err) {
+	if o.Outcome == Deleted || o.Outcome == Terminating || outcomeUnknown(err) {
 		x.spent.Add(1)
 	}
 }

@@ -14,13 +14,15 @@ type Outcome string
 
 // The values of Outcome.
 const (
-	Deleted  Outcome = "deleted"
-	Gone     Outcome = "gone"     // it was gone already
-	Skipped  Outcome = "skipped"  // it changed since it was judged, and is kept
-	Failed   Outcome = "failed"   // it is still there, and there is an error
-	Waiting  Outcome = "waiting"  // left for the next sweep
-	Done     Outcome = "done"     // a step of a procedure
-	Restored Outcome = "restored" // an object that is there again
+	Deleted Outcome = "deleted"
+	Gone    Outcome = "gone"    // it was gone already
+	Skipped Outcome = "skipped" // it changed since it was judged, and is kept
+	Failed  Outcome = "failed"  // it is still there, and there is an error
+	Waiting Outcome = "waiting" // left for the next sweep
+	// Terminating is the outcome of a delete that was accepted, while finalizers hold the object.
+	Terminating Outcome = "terminating"
+	Done        Outcome = "done"     // a step of a procedure
+	Restored    Outcome = "restored" // an object that is there again
 )
 
 // Object is one line of a plan or report.

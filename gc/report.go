@@ -30,7 +30,7 @@ func (r *Report) Harmless() bool {
 
 // Finish counts outcomes and sets the exit code.
 func (r *Report) Finish(now time.Time) {
-	r.Outcomes = map[Outcome]int{Deleted: 0, Gone: 0, Skipped: 0, Failed: 0, Waiting: 0}
+	r.Outcomes = map[Outcome]int{Deleted: 0, Gone: 0, Skipped: 0, Failed: 0, Waiting: 0, Terminating: 0}
 	for _, o := range r.Objects {
 		if o.Outcome != "" {
 			r.Outcomes[o.Outcome]++

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"bosgc/internal/inventory"
@@ -12,6 +13,7 @@ import (
 // would be deleted.
 var configMapRules = []rule{
 	{name: "shape", evaluate: (*Judge).configMapShape},
+	{name: "terminating", evaluate: (*Judge).configMapTerminating},
 	{name: "annotation", evaluate: (*Judge).annotated},
 	{name: "use", evaluate: (*Judge).inUse},
 	{name: "owner", evaluate: (*Judge).ownerRule, final: true},
@@ -43,6 +45,21 @@ func (j *Judge) configMapShape(f *facts) *ruling {
 		return nil
 	}
 	return keep(NotOurs, f.configMap.Fault)
+}
+
+// configMapTerminating keeps what has been deleted already. To delete it again would change nothing, and would be counted
+// and written to the journal by each sweep.
+func (j *Judge) configMapTerminating(f *facts) *ruling { return terminating(f.configMap.Deletion) }
+
+func terminating(d inventory.Deletion) *ruling {
+	if !d.Since.Known() {
+		return nil
+	}
+	text := "it was deleted at " + formatTime(d.Since.At())
+	if len(d.Finalizers) > 0 {
+		text += "; held by its finalizers " + strings.Join(d.Finalizers, ", ")
+	}
+	return keep(Terminating, text)
 }
 
 func (j *Judge) inUse(f *facts) *ruling {

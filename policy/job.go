@@ -12,6 +12,7 @@ import (
 var jobRules = []rule{
 	{name: "shape", evaluate: (*Judge).jobShape},
 	{name: "running", evaluate: (*Judge).running},
+	{name: "terminating", evaluate: (*Judge).jobTerminating},
 	{name: "pods", evaluate: (*Judge).podsUnread},
 	{name: "annotation", evaluate: (*Judge).annotated},
 	{name: "owner", evaluate: (*Judge).jobOwner, final: true},
@@ -62,6 +63,8 @@ func (j *Judge) jobShape(f *facts) *ruling {
 	}
 	return nil
 }
+
+func (j *Judge) jobTerminating(f *facts) *ruling { return terminating(f.job.Deletion) }
 
 func (j *Judge) podsUnread(f *facts) *ruling {
 	if f.activity.Unread == "" {

@@ -185,14 +185,19 @@ func (j *Judge) Group(g *inventory.Group) []Decision {
 	return slices.Concat(cms, cfs, []Decision{f.session}, f.jobs)
 }
 
-// holdBackOwner keeps a session and its Jobs while one of its ConfigMaps cannot be judged: they
-// are the thread that leads to it, and without them it could only be deleted as an orphan.
+// holdBackOwner keeps a session and its Jobs while one of its ConfigMaps cannot be judged, or is still being deleted:
+// they are the thread that leads to it, and without them it could only be deleted as an orphan.
 func (f *sessionFacts) holdBackOwner(cms []Decision) {
 	for _, cm := range cms {
-		if cm.Verdict != Unknown {
+		var held *ruling
+		switch {
+		case cm.Verdict == Unknown:
+			held = unknown(EvidenceIncomplete, "its ConfigMap "+cm.Name+" cannot be judged")
+		case cm.Reason == Terminating:
+			held = keep(Terminating, "its ConfigMap "+cm.Name+" is still being deleted: "+cm.Detail)
+		default:
 			continue
 		}
-		held := unknown(EvidenceIncomplete, "its ConfigMap "+cm.Name+" cannot be judged")
 		if f.session.Verdict == Delete {
 			held.applyTo(&f.session)
 		}

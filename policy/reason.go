@@ -44,6 +44,7 @@ const (
 	NotOurs              Reason = "not-ours"
 	InUse                Reason = "in-use"
 	AwaitingConfirmation Reason = "awaiting-confirmation"
+	Terminating          Reason = "terminating"
 	OwnerKept            Reason = "owner-kept"
 	Foreign              Reason = "foreign"
 	PolicyOff            Reason = "policy-off"
@@ -89,7 +90,7 @@ var reasonTable = []reasonEntry{
 	{FailedExpired, Delete, "", "failed long enough ago", ""},
 	{Abandoned, Delete, "no end is recorded and nothing runs", "never ended, and nothing runs", ""},
 	{Ghost, Delete, "BOS lists it, but has no record of it", "listed by BOS without a record", ""},
-	{Orphaned, Delete, "belongs to nobody", "belongs to nobody, seen twice", ""},
+	{Orphaned, Delete, "", "belongs to nobody, seen twice", ""},
 	{OwnerCollected, Delete, "its session is gone", "goes with its session", ""},
 	{CFSExpired, Delete, "", "CFS session that is old enough", ""},
 	{Requested, Delete, "asked for by its name", "asked for by its name", ""},
@@ -109,6 +110,10 @@ var reasonTable = []reasonEntry{
 	{
 		AwaitingConfirmation, Keep, "looks orphaned, the next sweeps must confirm it", "looks orphaned, to be confirmed",
 		"nothing is to be done: each sweep that sees it so counts",
+	},
+	{
+		Terminating, Keep, "is being deleted", "being deleted already",
+		"it goes once its finalizers are removed, by whoever set them; a person may remove one whose owner is gone",
 	},
 	{
 		OwnerKept, Keep, "goes only when its session does", "stays with its session",

@@ -44,7 +44,7 @@ func TestReasonTableHasEveryReasonOnce(t *testing.T) {
 	if declared := declaredReasons(t); len(declared) < 22 || !slices.Equal(listed, declared) {
 		t.Errorf("the table has %v; declared are %v", listed, declared)
 	}
-	sayTimes := []Reason{CompletedExpired, FailedExpired, CFSExpired, TooYoung}
+	sayTimes := []Reason{CompletedExpired, FailedExpired, Orphaned, CFSExpired, TooYoung}
 	haveCommands := []Reason{TooYoung, KeptLast, KeptByRule, PolicyOff}
 	for _, e := range reasonTable {
 		if !slices.Contains(Verdicts(), e.verdict) || e.reason.Verdict() != e.verdict {

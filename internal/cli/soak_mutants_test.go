@@ -51,7 +51,7 @@ var mutants = []mutant{
 	{"evidence", "policy/session.go", "len(missing) > 0 {", "len(missing) > 99 {"},
 	{"owner", "policy/job.go", "case f.group.Listed == inventory.Unknown:\n", "case true:\n\tcase f.group.Listed == inventory.Unknown:\n"},
 	{"times", "policy/session.go", "case t.stamp.Bad():\n", "case t.stamp.Bad() && false:\n"},
-	{"hold-back", "policy/policy.go", "if cm.Verdict != Unknown {", "if true {"},
+	{"hold-back", "policy/policy.go", "case cm.Verdict == Unknown:", "case cm.Verdict == Unknown && false:"},
 	{"foreign", "policy/cfs.go", `why != "" {`, `why == "never" {`},
 	{"status", "policy/cfs.go", "switch c.Status {", `switch "complete" {`},
 	{"v2", "policy/cfs.go", "switch f.group.V2 {", "switch inventory.Absent {"},
@@ -60,6 +60,7 @@ var mutants = []mutant{
 		"\tif o != nil {\n\t\tx.deleteIfStillDue(ctx, s, o, policy.Decision{Verdict: policy.Delete}, s.evidence[o].content)\n" +
 			"\t\treturn\n\t}\n\tif x.shared(o) {\n",
 	},
+	{"terminating", "policy/configmap.go", "if !d.Since.Known() {", "if true {"},
 	{"watch", "internal/live/live.go", "v.view.apply(w.kind, c)", "_ = c"},
 	{
 		"order", "gc/execute.go", "\tfor i, o := range s.objects {\n",

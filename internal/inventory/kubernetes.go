@@ -34,6 +34,7 @@ type Job struct {
 	FailedPods      int   // failed tries that Kubernetes has counted
 	Suspended       bool
 	Stopped         bool // it shall have no Pods (parallelism 0)
+	Deletion        Deletion
 	// Cleaning and Cleaned are the values of CleaningAnnotation and CleanedAnnotation; empty if missing.
 	Cleaning, Cleaned string
 }
@@ -80,7 +81,14 @@ type ConfigMap struct {
 	Body            Body
 	BodyFault       string // how the body differs, or why it could not be read
 	// User is something that refers to it and does not belong to its session; empty if nothing was seen.
-	User string
+	User     string
+	Deletion Deletion
+}
+
+// Deletion is what is known of an object that has been deleted and is still there.
+type Deletion struct {
+	Since      Stamp    // when it was deleted; Missing if it was not
+	Finalizers []string // what holds it
 }
 
 // Reference says that something in Kubernetes refers to a ConfigMap.

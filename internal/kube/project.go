@@ -48,6 +48,7 @@ func projectJob(job *batchv1.Job) (found inventory.Job, ours bool) {
 		Stopped:         job.Spec.Parallelism != nil && *job.Spec.Parallelism == 0,
 		Cleaning:        job.Annotations[inventory.CleaningAnnotation],
 		Cleaned:         job.Annotations[inventory.CleanedAnnotation],
+		Deletion:        deletionOf(&job.ObjectMeta),
 	}
 	if job.Spec.BackoffLimit != nil {
 		found.BackoffLimit = int(*job.Spec.BackoffLimit)
@@ -133,6 +134,7 @@ func projectConfigMap(meta *metav1.ObjectMeta) inventory.ConfigMap {
 		ResourceVersion: meta.ResourceVersion,
 		Keep:            keepOf(meta),
 		Created:         inventory.KnownStamp(meta.CreationTimestamp.Time),
+		Deletion:        deletionOf(meta),
 	}
 	switch {
 	case len(meta.Labels) > 0:
@@ -141,6 +143,13 @@ func projectConfigMap(meta *metav1.ObjectMeta) inventory.ConfigMap {
 		found.Fault = "it belongs to " + meta.OwnerReferences[0].Kind + " " + meta.OwnerReferences[0].Name
 	}
 	return found
+}
+
+func deletionOf(meta *metav1.ObjectMeta) (d inventory.Deletion) {
+	if meta.DeletionTimestamp != nil {
+		d.Since, d.Finalizers = inventory.KnownStamp(meta.DeletionTimestamp.Time), meta.Finalizers
+	}
+	return d
 }
 
 func keepOf(meta *metav1.ObjectMeta) inventory.Keep {

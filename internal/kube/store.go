@@ -120,9 +120,7 @@ func (s *Store) List(ctx context.Context, with map[string]string) ([]StoredConfi
 // has been deleted already is no error.
 func (s *Store) Delete(ctx context.Context, stored StoredConfigMap) error {
 	_, err := s.client.delete(ctx, "ConfigMap "+stored.Name, stored.UID, stored.ResourceVersion,
-		func(ctx context.Context, opts metav1.DeleteOptions) error {
-			return s.configMaps().Delete(ctx, stored.Name, opts)
-		})
+		s.client.typed.CoreV1().RESTClient().Delete().Namespace(s.namespace).Resource("configmaps").Name(stored.Name))
 	return err
 }
 

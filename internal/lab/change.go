@@ -15,6 +15,13 @@ func (s *Server) Annotate(kind, name, annotation, value string) bool {
 	return s.Kube.Annotate(resourceOf(kind), Namespace, name, annotation, value)
 }
 
+// SetFinalizers sets the finalizers of a Job or ConfigMap; none removes them. It returns false if it is gone.
+func (s *Server) SetFinalizers(kind, name string, finalizers ...string) bool {
+	s.locks.kube.Lock()
+	defer s.locks.kube.Unlock()
+	return s.Kube.SetFinalizers(resourceOf(kind), Namespace, name, finalizers...)
+}
+
 // Recreate replaces a ConfigMap by another one with the same name and content. It returns false if it is gone.
 func (s *Server) Recreate(configMap string) bool {
 	s.locks.kube.Lock()

@@ -60,6 +60,8 @@ var oddSessionStories = []story{
 	{"configmap-in-use", 0, nil, tellConfigMapInUse},
 	{"configmap-labelled", 0, nil, tellConfigMapLabelled},
 	{"configmap-two-keys", 0, nil, tellConfigMapTwoKeys},
+	{"job-terminating", 1, onlyWithBOSv1, func(b *builder) { b.tellTerminating(true) }},
+	{"configmap-terminating", 1, onlyWithBOSv1, func(b *builder) { b.tellTerminating(false) }},
 	{"configmap-gone", 1, nil, func(b *builder) { b.expired() }},
 }
 

@@ -52,6 +52,7 @@ var (
 	notOurs              = verdict{"keep", "not-ours"}
 	inUse                = verdict{"keep", "in-use"}
 	awaitingConfirmation = verdict{"keep", "awaiting-confirmation"}
+	terminating          = verdict{"keep", "terminating"} // somebody has deleted it, and a finalizer holds it
 	orphanGuard          = verdict{"keep", "orphan-guard"}
 	ownerKept            = verdict{"keep", "owner-kept"}
 	foreign              = verdict{"keep", "foreign"}

@@ -83,7 +83,7 @@ var (
 	sessionID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	reasons   = regexp.MustCompile(`^(delete (completed-expired|failed-expired|abandoned|ghost|` +
 		`owner-collected|cfs-expired)|` +
-		`keep (running|too-young|kept-last|kept-by-rule|not-ours|in-use|awaiting-confirmation|owner-kept|foreign)|` +
+		`keep (running|too-young|kept-last|kept-by-rule|not-ours|in-use|awaiting-confirmation|terminating|owner-kept|foreign)|` +
 		`unknown (bad-data|clock-skew))$`)
 )
 

@@ -29,7 +29,12 @@ func (t *tally) add(o gc.Object, now time.Time) {
 			t.oldestOrphan = max(t.oldestOrphan, now.Sub(o.OrphanedSince))
 		}
 	}
-	if o.Verdict != policy.Delete || o.Outcome == gc.Deleted || o.Outcome == gc.Gone || o.Outcome == gc.Skipped {
+	switch o.Outcome {
+	case gc.Deleted, gc.Gone, gc.Skipped, gc.Terminating:
+		return
+	default:
+	}
+	if o.Verdict != policy.Delete {
 		return
 	}
 	t.backlog++

@@ -40,10 +40,11 @@ func (c *objectCounts) tiles(d gc.Document) []tile {
 	failed, waiting, skipped := d.Outcomes[gc.Failed], d.Outcomes[gc.Waiting], d.Outcomes[gc.Skipped]
 	deleted := fmt.Sprintf("of %s that were to go; %s were gone already",
 		thousands(toDelete), thousands(d.Outcomes[gc.Gone]))
-	left := fmt.Sprintf("%d failed, %d wait, %d changed", failed, waiting, skipped)
+	terminating := d.Outcomes[gc.Terminating]
+	left := fmt.Sprintf("%d failed, %d wait, %d being deleted, %d changed", failed, waiting, terminating, skipped)
 	return []tile{
 		{d.Outcomes[gc.Deleted], "deleted", deleted, "goes"},
-		{failed + waiting + skipped, "left of those", left, "unknown"},
+		{failed + waiting + terminating + skipped, "left of those", left, "unknown"},
 		stays, unjudged,
 	}
 }

@@ -137,7 +137,7 @@ func countObjects(d gc.Document) *objectCounts {
 func (c *objectCounts) add(o gc.Object, now time.Time) {
 	age, known := objectAge(o, now)
 	if c.reasons[o.Reason] == nil {
-		c.reasons[o.Reason] = newRow(reasonPhrases[o.Reason].row)
+		c.reasons[o.Reason] = newRow(o.Reason.PageWord())
 		c.reasons[o.Reason].reason = fmt.Sprint(o.Reason)
 	}
 	rows := []*chartRow{c.all, c.ages[ageIndex(age, known)], c.reasons[o.Reason]}

@@ -91,7 +91,7 @@ func unixSeconds(t time.Time) int64 {
 
 // fates returns what fateOf can return, in the order in which the page sorts by it.
 func fates() []string {
-	outcomes := words([]gc.Outcome{gc.Deleted, gc.Gone, gc.Waiting, gc.Failed, gc.Skipped})
+	outcomes := words([]gc.Outcome{gc.Deleted, gc.Gone, gc.Terminating, gc.Waiting, gc.Failed, gc.Skipped})
 	return append(append([]string{"goes"}, outcomes...), "unknown", "stays")
 }
 

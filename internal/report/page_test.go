@@ -227,7 +227,7 @@ func TestThePageOfASweepShowsWhatBecameOfEach(t *testing.T) {
 	d.Outcomes = map[gc.Outcome]int{gc.Failed: 1}
 	page := pageOf(t, d)
 	for _, want := range []string{
-		"This is what a sweep has done", "Stopped before its end: interrupted", "1 failed, 0 wait, 0 changed",
+		"This is what a sweep has done", "Stopped before its end: interrupted", "1 failed, 0 wait, 0 being deleted, 0 changed",
 		"the server is on fire", "Not read completely",
 	} {
 		if !strings.Contains(page, want) {

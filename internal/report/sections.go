@@ -33,6 +33,7 @@ func sectionsOf(objects []*gc.Object) []section {
 		{title: "Failed", style: red, details: true, contains: outcome(gc.Failed)},
 		{title: "Skipped, because they changed", style: yellow, details: true, contains: outcome(gc.Skipped)},
 		{title: "Waiting for the next sweep", style: yellow, contains: outcome(gc.Waiting)},
+		{title: "Being deleted, held by finalizers", style: yellow, details: true, contains: outcome(gc.Terminating)},
 		{title: "Deleted", style: bold, contains: outcome(gc.Deleted)},
 		{title: "Gone already", style: bold, contains: outcome(gc.Gone)},
 		{title: "To delete", style: red, contains: toDelete},

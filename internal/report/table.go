@@ -62,7 +62,7 @@ func (p *printer) printHead(d gc.Document) {
 	fmt.Fprintf(&p.out, "%s to delete, %d unknown, %d stay\n", toDelete, d.Summary.Unknown, d.Summary.Keep)
 	if d.Kind == "Report" {
 		var parts []string
-		for _, o := range []gc.Outcome{gc.Deleted, gc.Gone, gc.Skipped, gc.Failed, gc.Waiting} {
+		for _, o := range []gc.Outcome{gc.Deleted, gc.Gone, gc.Skipped, gc.Failed, gc.Terminating, gc.Waiting} {
 			if n := d.Outcomes[o]; n > 0 {
 				parts = append(parts, fmt.Sprintf("%d %s", n, o))
 			}

@@ -22,11 +22,12 @@ func describe(o gc.Object, now time.Time) string {
 }
 
 var outcomeEndings = map[gc.Outcome]string{
-	gc.Deleted: ": deleted",
-	gc.Gone:    ": was gone already",
-	gc.Skipped: ": has changed, so it stays",
-	gc.Failed:  ": could not be deleted",
-	gc.Waiting: ": waits for the next sweep",
+	gc.Deleted:     ": deleted",
+	gc.Gone:        ": was gone already",
+	gc.Terminating: ": is being deleted",
+	gc.Skipped:     ": has changed, so it stays",
+	gc.Failed:      ": could not be deleted",
+	gc.Waiting:     ": waits for the next sweep",
 }
 
 func describeFate(o gc.Object, now time.Time) string {
@@ -44,36 +45,8 @@ func describeFate(o gc.Object, now time.Time) string {
 	return ": stays"
 }
 
-// reasonPhrases name a reason at the beginning of a sentence about one object, and in its row on the page. A reason
-// whose sentence depends on the object has no cause here: describeCause makes it.
-var reasonPhrases = map[policy.Reason]struct{ cause, row string }{
-	policy.CompletedExpired: {"", "finished long enough ago"},
-	policy.FailedExpired:    {"", "failed long enough ago"},
-	policy.Abandoned:        {"no end is recorded and nothing runs", "never ended, and nothing runs"},
-	policy.Ghost:            {"BOS lists it, but has no record of it", "listed by BOS without a record"},
-	policy.Orphaned:         {"", "belongs to nobody, seen twice"},
-	policy.OwnerCollected:   {"", "goes with its session"},
-	policy.CFSExpired:       {"", "CFS session that is old enough"},
-	policy.Requested:        {"asked for by its name", "asked for by its name"},
-
-	policy.Running:              {"still runs, or may run again", "runs, or may run again"},
-	policy.TooYoung:             {"", "too young"},
-	policy.KeptLast:             {"among the newest of its template", "among the newest of its template"},
-	policy.KeptByRule:           {"protected", "protected by a rule"},
-	policy.NotOurs:              {"not what BOS makes", "not what BOS makes"},
-	policy.InUse:                {"something else uses it", "something else uses it"},
-	policy.AwaitingConfirmation: {"looks orphaned, the next sweeps must confirm it", "looks orphaned, to be confirmed"},
-	policy.OwnerKept:            {"goes only when its session does", "stays with its session"},
-	policy.Foreign:              {"not of BOS v1", "not of BOS v1"},
-	policy.PolicyOff:            {"such are not collected (BOSGC_CFS)", "such are not collected"},
-	policy.OrphanGuard:          {"too many look orphaned at once", "too many look orphaned at once"},
-	policy.EvidenceIncomplete:   {"not all could be read", "not all could be read"},
-	policy.BadData:              {"something about it cannot be understood", "cannot be understood"},
-	policy.ClockSkew:            {"some clock is wrong", "some clock is wrong"},
-}
-
 func describeCause(o gc.Object, now time.Time) string {
-	cause := reasonPhrases[o.Reason].cause
+	cause := o.Reason.Cause()
 	switch o.Reason {
 	case policy.CompletedExpired, policy.FailedExpired, policy.CFSExpired:
 		return describeEnd(o, now) + retention(o)

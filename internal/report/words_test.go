@@ -97,7 +97,7 @@ func TestEveryReasonHasPhrases(t *testing.T) {
 			if sentence := describe(o, judged); strings.HasPrefix(sentence, fmt.Sprint(reason)) {
 				t.Errorf("%s: %q", reason, sentence)
 			}
-			if reasonPhrases[reason].row == "" {
+			if reason.PageWord() == "" {
 				t.Errorf("%s has no name for its row on the page", reason)
 			}
 		}

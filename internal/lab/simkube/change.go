@@ -29,6 +29,31 @@ func (s *Server) Annotate(resource, namespace, name, annotation, value string) b
 	return true
 }
 
+// SetFinalizers sets the finalizers of an object, or removes them if there are none; one that was deleted goes then. It
+// returns false if the object does not exist.
+func (s *Server) SetFinalizers(resource, namespace, name string, finalizers ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := key{resource, namespace, name}
+	o, ok := s.find(k)
+	if !ok {
+		return false
+	}
+	var all any
+	if len(finalizers) > 0 {
+		list := make([]any, 0, len(finalizers))
+		for _, f := range finalizers {
+			list = append(list, f)
+		}
+		all = list
+	}
+	o = o.withMetadata(map[string]any{"finalizers": all})
+	if s.put(k, o); o.metaText("deletionTimestamp") != "" && all == nil {
+		s.remove(k)
+	}
+	return true
+}
+
 // Recreate replaces an object by one with the same name and content, and another UID and creation time, as a delete and
 // a create do. It returns false if there is no such object.
 func (s *Server) Recreate(resource, namespace, name string) bool {

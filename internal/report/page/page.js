@@ -11,6 +11,7 @@
     deleted: { class: "goes", words: "deleted" },
     gone: { class: "goes", words: "gone already" },
     stays: { class: "stays", words: "stays" },
+    terminating: { class: "unknown", words: "being deleted" },
     skipped: { class: "stays", words: "changed, stays" },
     unknown: { class: "unknown", words: "not judged" },
     failed: { class: "unknown", words: "failed" },
