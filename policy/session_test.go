@@ -218,6 +218,14 @@ func TestRunning(t *testing.T) {
 			old().job(s1, func(j *inventory.Job) { j.FailedPods = 4 }).pod(s1, held(80*day, 1)),
 			[]string{session(s1, "delete failed-expired"), job(s1, "delete owner-collected")},
 		},
+		{
+			"only the proxy runs, and the Job is to have another Pod",
+			old().job(s1, func(j *inventory.Job) { j.Completions, j.SucceededPods = 3, 1 }).pod(s1, held(80*day, 0)), running,
+		},
+		{
+			"only the proxy runs, boa ended well for the last time",
+			old().job(s1, func(j *inventory.Job) { j.Completions, j.SucceededPods = 2, 1 }).pod(s1, held(80*day, 0)), collected,
+		},
 		{"the proxy holds one Pod, another works", old().job(s1, nil).pod(s1, held(80*day, 0)).pod(s1, nil), running},
 		{
 			"a Pod without its Job", newWorld(s1).record(s1, "compute", 90*day, 80*day).pod(s1, nil),

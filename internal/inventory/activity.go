@@ -117,5 +117,7 @@ func heldByProxy(job Job, pods []Pod) (last Container, ok bool) {
 	// A failure that the proxy hides is one that Kubernetes has not counted yet: once the
 	// Pod ends, the next try begins unless this was the last.
 	spent := heldFailures > 0 && job.FailedPods+heldFailures > job.BackoffLimit
-	return last, heldFailures == 0 || spent
+	// So is a success: a Job that is to have more of them starts the next Pod.
+	enough := job.SucceededPods+held-heldFailures >= job.Completions
+	return last, heldFailures == 0 && enough || spent
 }

@@ -32,6 +32,8 @@ type Job struct {
 	Finished        Stamp // when that condition came
 	BackoffLimit    int   // tries after the first one
 	FailedPods      int   // failed tries that Kubernetes has counted
+	Completions     int   // Pods that have to succeed
+	SucceededPods   int   // those that have, as far as Kubernetes has counted
 	Suspended       bool
 	Stopped         bool // it shall have no Pods (parallelism 0)
 	Deletion        Deletion

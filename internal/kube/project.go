@@ -44,11 +44,16 @@ func projectJob(job *batchv1.Job) (found inventory.Job, ours bool) {
 		Created:         inventory.KnownStamp(job.CreationTimestamp.Time),
 		BackoffLimit:    defaultBackoffLimit,
 		FailedPods:      int(job.Status.Failed),
+		Completions:     1, // also of a Job that names none: the first success ends it
+		SucceededPods:   int(job.Status.Succeeded),
 		Suspended:       job.Spec.Suspend != nil && *job.Spec.Suspend,
 		Stopped:         job.Spec.Parallelism != nil && *job.Spec.Parallelism == 0,
 		Cleaning:        job.Annotations[inventory.CleaningAnnotation],
 		Cleaned:         job.Annotations[inventory.CleanedAnnotation],
 		Deletion:        deletionOf(&job.ObjectMeta),
+	}
+	if job.Spec.Completions != nil {
+		found.Completions = int(*job.Spec.Completions)
 	}
 	if job.Spec.BackoffLimit != nil {
 		found.BackoffLimit = int(*job.Spec.BackoffLimit)

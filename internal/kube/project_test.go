@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -16,5 +17,19 @@ func TestProjectPodReadsTheDeletion(t *testing.T) {
 	}
 	if found, _ := projectPod(&corev1.Pod{}); found.Deleted.Known() {
 		t.Errorf("%+v", found)
+	}
+}
+
+func TestAJobTellsHowManyPodsHaveToSucceed(t *testing.T) {
+	three := int32(3)
+	for want, job := range map[[2]int]batchv1.Job{
+		{1, 0}: {ObjectMeta: metav1.ObjectMeta{Name: "boa-1"}},
+		{3, 2}: {
+			ObjectMeta: metav1.ObjectMeta{Name: "boa-1"}, Spec: batchv1.JobSpec{Completions: &three}, Status: batchv1.JobStatus{Succeeded: 2},
+		},
+	} {
+		if got, _ := projectJob(&job); got.Completions != want[0] || got.SucceededPods != want[1] {
+			t.Errorf("completions %d, succeeded %d, want %v", got.Completions, got.SucceededPods, want)
+		}
 	}
 }
