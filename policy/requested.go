@@ -51,13 +51,28 @@ func (j *Judge) requested(f *facts) *ruling {
 	if r := j.clusterUnread(f); r != nil {
 		return r
 	}
-	if r := j.recordUnread(f); r != nil && f.group.V1 != inventory.Absent {
+	// A record that BOS cannot read stays so for ever (docs/csm.md, "Session records"), and its delete reads nothing.
+	broken := f.group.Record.Broken
+	if r := j.recordUnread(f); r != nil && f.group.V1 != inventory.Absent && !broken {
 		return r
 	}
 	if r := j.beingMade(f); r != nil {
 		return r
 	}
-	return remove(Requested, time.Time{}, "asked for by its name; nothing runs for it")
+	detail := "asked for by its name; nothing runs for it"
+	if broken {
+		detail += "; BOS cannot read its record, so the journal will not have it"
+	}
+	return remove(Requested, time.Time{}, detail)
+}
+
+// PreventsCleanup reports whether a session cannot be taken apart by its name, because something of it is kept or is not
+// known. What only has its name, and belongs to somebody else, is no part of it.
+func (d Decision) PreventsCleanup() bool {
+	if d.Verdict == Delete {
+		return false
+	}
+	return d.Kind == Session || d.Reason != NotOurs && d.Reason != Foreign && d.Reason != OwnerKept
 }
 
 // beingMade keeps a session of which there is a young ConfigMap and nothing else.

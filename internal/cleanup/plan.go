@@ -177,7 +177,7 @@ func (p *Plan) judge(proc *procedure) {
 		if d.Kind != policy.Session || p.world.HasBOSv1 { // otherwise there is no BOS v1 to delete it from
 			p.Objects = append(p.Objects, gc.NewObject(d))
 		}
-		if proc.Refused == "" && blocksCleanup(d) {
+		if proc.Refused == "" && d.PreventsCleanup() {
 			proc.Refused = d.Detail
 			if d.Kind != policy.Session {
 				proc.Refused = fmt.Sprintf("%s %s: %s", d.Kind, d.Name, d.Detail)
@@ -187,15 +187,6 @@ func (p *Plan) judge(proc *procedure) {
 			}
 		}
 	}
-}
-
-// blocksCleanup reports whether a session cannot be taken apart because something of it is kept, or is not known. What
-// only has its name, and belongs to somebody else, is no part of it.
-func blocksCleanup(d policy.Decision) bool {
-	if d.Kind == policy.Session && d.Verdict != policy.Delete {
-		return true
-	}
-	return d.Verdict != policy.Delete && d.Reason != policy.NotOurs && d.Reason != policy.Foreign && d.Reason != policy.OwnerKept
 }
 
 // sortForDelete sorts decisions into the order that CSM documents: ConfigMap, session, CFS sessions, Job. In a cancel

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -420,4 +421,72 @@ func TestLiveCleanRefuses(t *testing.T) {
 	s.ClearFaults()
 	s.same("refused", s.exist(), before)
 	fmt.Fprintln(t.Output(), "refusals leave everything as it is")
+}
+
+// A record that BOS cannot read stays so for ever: describe answers 500, and DELETE reads nothing and works. A sweep keeps
+// such a session, explain says what takes it apart, and that does.
+func TestCleanOfASessionWhoseRecordBOSCannotRead(t *testing.T) {
+	t.Parallel()
+	for _, csm := range []string{"1.0", "1.5"} {
+		s := start(t, lab.Options{CSM: csm, Sessions: 4, Only: []string{"record-broken", "finished-recently"}}, lab.ServerOptions{})
+		d, _ := s.document([]string{"plan"})
+		tried := 0
+		for _, o := range d.Objects {
+			if o.Kind != policy.Session || o.Reason != policy.BadData {
+				continue
+			}
+			tried++
+			if code, out, _ := s.run([]string{"explain", "session/" + o.Name}); !strings.Contains(out, "bosgc clean "+o.Name) {
+				t.Errorf("CSM %s: exit code %d\n%s", csm, code, out)
+			}
+			code, out, errs := s.run([]string{"clean", o.Name, "--yes"})
+			if code != gc.ExitDone || slices.Contains(s.BOS.IDs(), o.Name) || s.Kube.Has("configmaps", lab.Namespace, o.Name) {
+				t.Errorf("CSM %s: exit code %d, in BOS: %v\n%s%s", csm, code, slices.Contains(s.BOS.IDs(), o.Name), out, errs)
+			}
+		}
+		if tried == 0 {
+			t.Errorf("CSM %s: no session has a broken record", csm)
+		}
+	}
+}
+
+// What explain says of "bosgc clean" is what that does: it offers it where it works, and says why where it would refuse.
+func TestExplainSaysWhatCleanWouldDo(t *testing.T) {
+	t.Parallel()
+	for _, csm := range []string{"1.0", "1.4", "1.6"} {
+		s := start(t, lab.Options{CSM: csm, Seed: 3, Sessions: 60}, lab.ServerOptions{})
+		d, _ := s.document([]string{"plan"})
+		offered, refused := 0, 0
+		seen := map[policy.Reason]int{}
+		for _, o := range d.Objects {
+			if o.Verdict == policy.Delete || o.Session == "" {
+				continue
+			}
+			if seen[o.Reason]++; seen[o.Reason] > 3 {
+				continue
+			}
+			_, out, _ := s.run([]string{"explain", string(o.Kind) + "/" + o.Name})
+			offers := regexp.MustCompile(`bosgc clean (--cancel )?` + o.Session).FindString(out)
+			refuses := strings.Contains(out, "would refuse it")
+			if offers == "" && !refuses {
+				continue
+			}
+			arguments := []string{"clean", o.Session, "--dry-run"}
+			if strings.Contains(out, "clean --cancel") {
+				arguments = append(arguments, "--cancel")
+			}
+			code, stdout, stderr := s.run(arguments)
+			if offers != "" {
+				offered++
+			} else {
+				refused++
+			}
+			if (code == gc.ExitDone) != (offers != "") {
+				t.Errorf("CSM %s: %s %s (%s): offered %v, exit code %d\n%s\n%s%s", csm, o.Kind, o.Name, o.Reason, offers != "", code, out, stdout, stderr)
+			}
+		}
+		if offered < 3 {
+			t.Errorf("CSM %s: offered %d times, refused %d times", csm, offered, refused)
+		}
+	}
 }

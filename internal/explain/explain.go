@@ -132,7 +132,7 @@ func Explain(
 		Namespace: run.Namespace, Object: gc.NewObject(d), Facts: []Fact{}, Linked: []Tied{}, Links: []inventory.Link{},
 		Rules: newRules(said, now), Changes: []Change{}, Sources: w.Sources,
 	}
-	x := &explainer{Explanation: e, clients: clients, world: w, group: g, run: run}
+	x := &explainer{Explanation: e, clients: clients, world: w, group: withV2(ctx, clients, g), run: run}
 	x.readWholeLimit(ctx)
 	x.addFacts()
 	x.addTied()
@@ -290,4 +290,13 @@ func askForRecord(ctx context.Context, clients collect.Clients, w *collect.World
 	if record, err := clients.BOS.Get(ctx, id); err == nil && !record.Broken {
 		w.Snapshot.Replace(g.WithRecord(record))
 	}
+}
+
+// withV2 returns a session with what BOS v2 says of its ID, if v1 has no record of it: "bosgc clean" asks that first.
+func withV2(ctx context.Context, clients collect.Clients, g *inventory.Group) *inventory.Group {
+	if g == nil || g.Record.Presence == inventory.Present || g.V2 != inventory.Unknown || !inventory.IsSessionID(g.ID) {
+		return g
+	}
+	presence, _ := clients.BOS.V2Session(ctx, g.ID) // without an answer "bosgc clean" refuses, and so it is said
+	return g.WithV2(presence)
 }

@@ -209,12 +209,7 @@ func (x *explainer) annotate(kind, name, annotation string) string {
 
 // addRemedy adds what ends the reason for which one rule keeps the object.
 func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
-	session := x.Object.Session
-	clean := func(text, command string) {
-		if inventory.IsSessionID(session) {
-			add(text, command+" "+session)
-		}
-	}
+	clean := func(text string, request policy.Request) { x.addCleanup(text, request, add) }
 	protectable := r.Reason == policy.OwnerKept || r.Reason == policy.BadData || r.Reason == policy.KeptByRule
 	unprotect := protectable && x.addUnprotect(add)
 	if text := r.Reason.Remedy(); text != "" && !unprotect {
@@ -222,15 +217,17 @@ func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
 	}
 	switch r.Reason {
 	case policy.Running:
-		clean("to stop its session, and take it apart", "bosgc clean --cancel")
+		clean("to stop its session, and take it apart", policy.Cancel)
 	case policy.BadData:
 		if !unprotect {
-			clean("to take its session apart all the same", "bosgc clean")
+			clean("to take its session apart all the same", policy.Clean)
 		}
 	case policy.NotOurs:
 		x.addRemovalByHand(add)
 	case policy.TooYoung, policy.KeptLast:
-		clean("to take its session apart now, whatever its age", "bosgc clean")
+		clean("to take its session apart now, whatever its age", policy.Clean)
+	case policy.AwaitingConfirmation, policy.OrphanGuard:
+		clean("to take apart now what is left of its session", policy.Clean)
 	default:
 	}
 	for _, name := range r.Settings {
@@ -238,6 +235,38 @@ func (x *explainer) addRemedy(r Rule, add func(text, command string)) {
 			add("another value for "+x.setting(name), "")
 		}
 	}
+}
+
+// addCleanup adds the command that takes the session apart, or why that would refuse: it is asked of the same rules.
+func (x *explainer) addCleanup(text string, request policy.Request, add func(text, command string)) {
+	session := x.Object.Session
+	if !inventory.IsSessionID(session) || x.group == nil {
+		return
+	}
+	command, g := "bosgc clean", x.group.WithListed(inventory.Present)
+	if request == policy.Cancel {
+		command, g = "bosgc clean --cancel", g.WithJobsStopped()
+	}
+	listed, _ := g.ConfigMaps()
+	cms := slices.Clone(listed)
+	for i := range cms {
+		if cms[i].Body == inventory.BodyUnread { // whatever it is, "bosgc clean" reads it
+			cms[i].Body = inventory.BodyExact
+		}
+	}
+	g = g.WithConfigMaps(cms)
+	settings := x.run.Settings
+	settings.CFS = policy.CFSLinked
+	judge := policy.NewJudge(&inventory.Snapshot{}, settings, x.CreatedAt, policy.Memory{
+		Requested: map[string]policy.Request{session: request},
+	})
+	for _, d := range judge.Group(g) {
+		if (d.Kind != policy.Session || x.world.HasBOSv1) && d.PreventsCleanup() {
+			add(fmt.Sprintf("%s would refuse it, because of %s %s: %s", command, d.Kind, d.Name, d.Detail), "")
+			return
+		}
+	}
+	add(text, command+" "+session)
 }
 
 // plainID is an ID that a shell and a URL take as it is.
