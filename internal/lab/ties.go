@@ -150,9 +150,12 @@ func (d doubts) apply(s *sessionTruth, now time.Time) {
 
 // applyTo does the same for one object.
 func (d doubts) applyTo(o objectTruth) objectTruth {
-	deleted := o.verdict == awaitingConfirmation || o.verdict == cfsExpired
-	if deleted && (o.object.Kind == KindCFSSession && d.cfs || o.object.Kind == KindConfigMap && d.kube) {
-		o.verdict = orphanGuard
+	held := map[string]bool{KindCFSSession: d.cfs, KindConfigMap: d.kube, KindJob: d.kube}[o.object.Kind]
+	switch o.verdict {
+	case awaitingConfirmation, cfsExpired, completedExpired, failedExpired:
+		if held {
+			o.verdict = orphanGuard
+		}
 	}
 	return o
 }
