@@ -41,6 +41,7 @@ type Document struct {
 	Namespace  string               `json:"namespace,omitempty"`
 	Sources    []inventory.Source   `json:"sources"`
 	List       *collect.SessionList `json:"sessionList,omitempty"`
+	Guards     []Guard              `json:"guards,omitempty"`
 	Objects    []Object             `json:"objects"`
 	// PodsWithoutJob are the Pods of BOA that have ended and whose Job is gone. They are counted, and never deleted.
 	PodsWithoutJob []string          `json:"podsWithoutJob,omitempty"`

@@ -3,6 +3,7 @@ package gc
 import (
 	"time"
 
+	"bosgc/internal/memory"
 	"bosgc/internal/state"
 	"bosgc/policy"
 )
@@ -10,8 +11,10 @@ import (
 // Sightings returns what is remembered of orphans after this sweep, by policy.Identity. An object that looks orphaned has been seen
 // once more. One that has an owner now, or has gone, is forgotten, and is counted from the beginning if it ever looks
 // orphaned again. Of one that could not be judged this sweep says nothing: it stays as it was.
-func (d *Document) Sightings(before map[string]state.Sighting, now time.Time) map[string]state.Sighting {
-	after := map[string]state.Sighting{}
+func (d *Document) Sightings(
+	before map[string]memory.Sighting, now time.Time, interval time.Duration,
+) map[string]memory.Sighting {
+	after := map[string]memory.Sighting{}
 	seen := map[string]bool{}
 	for _, o := range d.Objects {
 		id := policy.Identity(o.Kind, o.Name, o.UID, o.StartedAt)
@@ -23,11 +26,7 @@ func (d *Document) Sightings(before map[string]state.Sighting, now time.Time) ma
 		switch {
 		case o.gone() || o.Outcome == Skipped: // it has gone, or is no orphan any more
 		case o.Reason.LooksOrphaned():
-			if !known {
-				s.First = now.UTC().Truncate(time.Second)
-			}
-			s.Times++
-			after[id] = s
+			after[id] = s.Again(now, interval)
 		case o.Verdict == policy.Unknown && known:
 			after[id] = s
 		}
@@ -38,6 +37,22 @@ func (d *Document) Sightings(before map[string]state.Sighting, now time.Time) ma
 	for uid, s := range before {
 		if !seen[uid] {
 			after[uid] = s // perhaps it only was not listed
+		}
+	}
+	return after
+}
+
+// RememberGuards returns what is remembered of the orphan guard after this sweep, by kind. What could not be read may
+// only not have been counted: then no orphan that a person has looked at is forgotten.
+func (d *Document) RememberGuards(before map[string]memory.Guard) map[string]memory.Guard {
+	after := map[string]memory.Guard{}
+	for _, g := range d.Guards {
+		after[string(g.Kind)] = g.Guard
+	}
+	for kind, was := range before {
+		if now := after[kind]; !d.Complete() && was.Looked > now.Looked {
+			now.Looked = was.Looked
+			after[kind] = now
 		}
 	}
 	return after

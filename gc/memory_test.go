@@ -5,16 +5,16 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
-	"bosgc/internal/state"
+	"bosgc/internal/memory"
 	"bosgc/policy"
 )
 
 func TestSightings(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	long := now.Add(-time.Hour)
-	before := map[string]state.Sighting{}
+	before := map[string]memory.Sighting{}
 	for _, uid := range []string{"again", "owned", "unknown", "deleted", "gone", "skipped", "failed", "waiting", "vanished", "guarded"} {
-		before[uid] = state.Sighting{Times: 1, First: long}
+		before[uid] = memory.Sighting{Times: 1, First: long, Last: long}
 	}
 	orphan := func(uid string, verdict policy.Verdict, reason policy.Reason, outcome Outcome) Object {
 		return Object{Kind: policy.ConfigMap, UID: uid, Verdict: verdict, Reason: reason, Outcome: outcome}
@@ -33,11 +33,12 @@ func TestSightings(t *testing.T) {
 		orphan("waiting", policy.Delete, policy.Orphaned, Waiting),
 		orphan("", policy.Keep, policy.OrphanGuard, ""), // a ghost has no UID
 	}}
-	want := map[string]state.Sighting{
-		"again": {Times: 2, First: long}, "new": {Times: 1, First: now}, "guarded": {Times: 2, First: long},
-		"unknown": {Times: 1, First: long}, "failed": {Times: 2, First: long}, "waiting": {Times: 2, First: long},
+	want := map[string]memory.Sighting{
+		"again": {Times: 2, First: long, Last: now}, "new": {Times: 1, First: now, Last: now},
+		"guarded": {Times: 2, First: long, Last: now}, "unknown": {Times: 1, First: long, Last: long},
+		"failed": {Times: 2, First: long, Last: now}, "waiting": {Times: 2, First: long, Last: now},
 	}
-	check := func(got map[string]state.Sighting) {
+	check := func(got map[string]memory.Sighting) {
 		t.Helper()
 		for uid, s := range want {
 			if got[uid] != s {
@@ -50,9 +51,9 @@ func TestSightings(t *testing.T) {
 			}
 		}
 	}
-	check(d.Sightings(before, now))
+	check(d.Sightings(before, now, 30*time.Minute))
 	// What was not listed may only not have been read.
 	d.Sources[0].Complete = false
-	want["vanished"] = state.Sighting{Times: 1, First: long}
-	check(d.Sightings(before, now))
+	want["vanished"] = memory.Sighting{Times: 1, First: long, Last: long}
+	check(d.Sightings(before, now, 30*time.Minute))
 }

@@ -5,6 +5,7 @@ import (
 
 	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 	"bosgc/policy"
 )
 
@@ -85,6 +86,12 @@ func DocumentTime(t time.Time) time.Time {
 		return last
 	}
 	return t
+}
+
+// Guard is the orphan guard of one kind.
+type Guard struct {
+	Kind policy.Kind `json:"kind"`
+	memory.Guard
 }
 
 // Summary counts verdicts.

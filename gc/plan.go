@@ -51,6 +51,12 @@ func judge(world *collect.World, clients collect.Clients, run Run, now time.Time
 	p.PodsWithoutJob = world.PodsWithoutJob
 	p.Objects = make([]Object, 0, world.Snapshot.Size())
 	judging := time.Now()
+	guards := world.Judge.Guards()
+	for _, kind := range policy.Kinds() {
+		if g, some := guards[string(kind)]; some {
+			p.Guards = append(p.Guards, Guard{kind, g})
+		}
+	}
 	links := world.InferredLinks()
 	for d := range world.Judge.All(world.Snapshot) {
 		o := NewObject(d)

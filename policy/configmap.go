@@ -23,6 +23,7 @@ var configMapRules = []rule{
 	{name: "age", evaluate: (*Judge).configMapTooYoung, ended: true, settings: []string{"BOSGC_ORPHAN_GRACE"}},
 	{name: "orphan", evaluate: (*Judge).orphanedConfigMap, ended: true, settings: []string{"BOSGC_ORPHAN_SIGHTINGS"}},
 	{name: "content", evaluate: (*Judge).content, veto: true},
+	{name: "template", evaluate: (*Judge).templateNamed, veto: true, settings: []string{"BOSGC_KEEP_TEMPLATES"}},
 }
 
 // configMaps judges the ConfigMaps of a session that has been judged together with its Jobs.
@@ -132,6 +133,15 @@ func (j *Judge) content(f *facts) *ruling {
 	default:
 		return unknown(EvidenceIncomplete, "its content was not read: "+f.configMap.BodyFault)
 	}
+}
+
+// templateNamed keeps a ConfigMap whose session is gone, and that names a template whose sessions are kept: nothing
+// else of the session tells of it any more.
+func (j *Judge) templateNamed(f *facts) *ruling {
+	if j.ownerListed(f) {
+		return nil
+	}
+	return j.keptTemplateName(f.configMap.Template, false)
 }
 
 // NeedsBody names the ConfigMaps of a group whose content decides about them.

@@ -28,7 +28,8 @@ func TestAnExplanationSaysWhatWasDecided(t *testing.T) {
 			if at < 0 || said[at].Reason != want.Reason || said[at].Detail != want.Detail {
 				t.Fatalf("%s %s: %s, and the rules say %v", want.Kind, want.Name, want.Reason, said)
 			}
-			byOthers := said[at].Rule == "content" && want.Kind == ConfigMap ||
+			veto := said[at].Rule == "content" || said[at].Rule == "template"
+			byOthers := veto && want.Kind == ConfigMap ||
 				said[at].Rule == "session" && strings.Contains(want.Detail, "cannot be judged")
 			if (at > 0 || said[at].Rule == "session" || said[at].Rule == "content") && !byOthers {
 				t.Errorf("%s %s: %v, and no rule says what was decided: %s", want.Kind, want.Name, said, want.Detail)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 )
 
 // worlds is the number of random worlds that each invariant is checked against.
@@ -114,12 +115,12 @@ func randomWorld(r *rand.Rand) *world {
 	if one(10) {
 		w.Unlisted, w.SessionIDs = inventory.Unknown, nil
 	}
-	w.memory.Sightings = map[string]int{}
+	w.memory.Sightings = map[string]memory.Sighting{}
 	for _, job := range w.Jobs {
-		w.memory.Sightings[job.UID] = r.IntN(3)
+		w.memory.Sightings[job.UID] = seen(r.IntN(3))
 	}
 	for _, cm := range w.ConfigMaps {
-		w.memory.Sightings[cm.UID] = r.IntN(3)
+		w.memory.Sightings[cm.UID] = seen(r.IntN(3))
 	}
 	return w
 }

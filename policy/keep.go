@@ -65,13 +65,18 @@ func (j *Judge) annotated(f *facts) *ruling { return f.protected }
 
 // keptTemplate keeps sessions of the templates in BOSGC_KEEP_TEMPLATES, and those of which the template is not known.
 func (j *Judge) keptTemplate(f *facts) *ruling {
-	if len(j.settings.KeepTemplates) > 0 && f.template == "" && f.group.Record.Presence != inventory.Absent {
+	return j.keptTemplateName(f.template, f.group.Record.Presence == inventory.Absent)
+}
+
+// keptTemplateName keeps what names a template in BOSGC_KEEP_TEMPLATES, and what names none, unless none is expected.
+func (j *Judge) keptTemplateName(template string, noneExpected bool) *ruling {
+	if len(j.settings.KeepTemplates) > 0 && template == "" && !noneExpected {
 		return unknown(BadData, "its template is not known, and BOSGC_KEEP_TEMPLATES may mean it")
 	}
 	for _, glob := range j.settings.KeepTemplates {
 		// A malformed pattern is refused where settings are read; here, when in doubt, keep.
-		if ok, err := path.Match(glob, f.template); ok || err != nil {
-			return keep(KeptByRule, fmt.Sprintf("its template %q matches %q of BOSGC_KEEP_TEMPLATES", f.template, glob))
+		if ok, err := path.Match(glob, template); ok || err != nil {
+			return keep(KeptByRule, fmt.Sprintf("its template %q matches %q of BOSGC_KEEP_TEMPLATES", template, glob))
 		}
 	}
 	return nil

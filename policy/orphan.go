@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 )
 
 // Identity returns what sweeps remember an object by: its UID or, of a CFS session, which has none, its name and start.
@@ -24,7 +25,7 @@ func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time, ttl time.D
 	seen := "looks orphaned since " + formatTime(since) + ": " + why
 	times := 1 // this sweep
 	if uid != "" {
-		times += j.memory.Sightings[uid]
+		times = j.memory.Sightings[uid].Again(j.now, j.settings.OrphanInterval).Times
 	}
 	if because := cmp.Or(j.doubted[kind], j.guarded[kind]); because != "" {
 		r.reason, r.detail = OrphanGuard, seen+"; "+because
@@ -34,6 +35,9 @@ func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time, ttl time.D
 		r.reason = AwaitingConfirmation
 		r.detail = fmt.Sprintf(
 			"%s; seen by %d of %d sweeps (BOSGC_ORPHAN_SIGHTINGS)", seen, times, j.settings.OrphanSightings)
+		if j.settings.OrphanInterval > 0 {
+			r.detail += "; sweeps less than BOSGC_ORPHAN_INTERVAL apart count once"
+		}
 		return r
 	}
 	r.verdict, r.reason, r.detail = Delete, Orphaned, fmt.Sprintf("%s; seen by %d sweeps", seen, times)
@@ -49,14 +53,17 @@ func (r Reason) LooksOrphaned() bool {
 // on a small system a single leftover would be most of them.
 const guardFloor = 20
 
-// Guard looks at all orphans at once, when the snapshot is complete. Where too large a share of
-// a kind looks orphaned, it is more likely that whoever knows the owners is wrong, a database
-// restored from an old copy for instance, and no orphan of that kind is deleted. Where BOS v1
-// has been removed, everything that it left is an orphan, which is no sign of anything.
+// Guard looks at all orphans at once, when the snapshot is complete. Where too large a share of what BOS made of a kind
+// looks orphaned, it is more likely that whoever knows the owners is wrong, a database restored from an old copy for
+// instance, and no orphan of that kind is deleted until a person has looked. Where BOS v1 has been removed, everything
+// that it left is an orphan, which is no sign of anything.
 func (j *Judge) Guard(s *inventory.Snapshot) {
 	all, orphans := map[Kind]int{}, map[Kind]int{}
 	removed := false
 	for d := range j.All(s) {
+		if d.Reason == NotOurs || d.Reason == Foreign {
+			continue // a site's own objects would hide that all of BOS's look orphaned
+		}
 		all[d.Kind]++
 		if d.Reason.LooksOrphaned() {
 			orphans[d.Kind]++
@@ -71,11 +78,36 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 		}
 	}
 	j.doubt(s.Ties)
-	j.guarded = map[Kind]string{}
-	for kind, n := range orphans {
-		if (!removed || kind == CFSSession) && all[kind] >= guardFloor && n*100 > j.settings.MaxOrphanPercent*all[kind] {
-			j.guarded[kind] = fmt.Sprintf(
-				"so do %d of %d, more than %d %% (BOSGC_MAX_ORPHAN_PERCENT)", n, all[kind], j.settings.MaxOrphanPercent)
+	j.guarded, j.guards = map[Kind]string{}, map[string]memory.Guard{}
+	for _, kind := range Kinds() {
+		if removed && kind != CFSSession {
+			continue
+		}
+		g := j.guard(j.memory.Guards[string(kind)], orphans[kind], all[kind])
+		if g != (memory.Guard{}) {
+			j.guards[string(kind)] = g
+		}
+		if g.Closed() {
+			j.guarded[kind] = fmt.Sprintf("%s (BOSGC_MAX_ORPHAN_PERCENT); held back since %s: look at why, then "+
+				"bosgc guard release %s", g.Why, formatTime(g.Since), kind)
 		}
 	}
 }
+
+// guard returns what becomes of the guard of a kind of which so many look orphaned.
+func (j *Judge) guard(g memory.Guard, orphans, all int) memory.Guard {
+	// What a person has looked at, and has not gone yet, counts neither way.
+	g.Orphans, g.Looked = orphans, min(g.Looked, orphans)
+	fresh, of := orphans-g.Looked, all-g.Looked
+	switch {
+	case j.settings.MaxOrphanPercent >= 100:
+		g.Since, g.Why = time.Time{}, ""
+	case !g.Closed() && all >= guardFloor && fresh*100 > j.settings.MaxOrphanPercent*of:
+		g.Since = j.now.UTC().Truncate(time.Second)
+		g.Why = fmt.Sprintf("%d of %d looked orphaned, more than %d %%", orphans, all, j.settings.MaxOrphanPercent)
+	}
+	return g
+}
+
+// Guards returns what the next run is to remember of the orphan guard, by kind.
+func (j *Judge) Guards() map[string]memory.Guard { return j.guards }

@@ -2,19 +2,27 @@ package policy
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 )
 
+// seen returns that an object was seen as an orphan so often, long ago.
+func seen(times int) memory.Sighting {
+	return memory.Sighting{Times: times, First: now.Add(-day), Last: now.Add(-day)}
+}
+
 func sighted(w *world, times int) *world {
-	w.memory.Sightings = map[string]int{}
+	w.memory.Sightings = map[string]memory.Sighting{}
 	for _, cm := range w.ConfigMaps {
-		w.memory.Sightings[cm.UID] = times
+		w.memory.Sightings[cm.UID] = seen(times)
 	}
 	for _, job := range w.Jobs {
-		w.memory.Sightings[job.UID] = times
+		w.memory.Sightings[job.UID] = seen(times)
 	}
 	return w
 }
@@ -63,14 +71,29 @@ func TestOrphansNeedSightings(t *testing.T) {
 			defaults,
 			[]string{cm(s1, "keep not-ours")},
 		},
+		"seen, but of a template that is kept": {
+			sighted(newWorld().configMap(s1, 3*day, func(c *inventory.ConfigMap) { c.Template = "golden-1" }), 9),
+			with(defaults, func(s *Settings) { s.KeepTemplates = []string{"golden-*"} }),
+			[]string{cm(s1, "keep kept-by-rule")},
+		},
+		"seen, and of another template": {
+			sighted(newWorld().configMap(s1, 3*day, func(c *inventory.ConfigMap) { c.Template = "compute" }), 9),
+			with(defaults, func(s *Settings) { s.KeepTemplates = []string{"golden-*"} }),
+			[]string{cm(s1, "delete orphaned")},
+		},
+		"seen, and it names no template": {
+			sighted(newWorld().configMap(s1, 3*day, nil), 9),
+			with(defaults, func(s *Settings) { s.KeepTemplates = []string{"golden-*"} }),
+			[]string{cm(s1, "unknown bad-data")},
+		},
 		"another object of its name was seen": {func() *world {
 			w := newWorld().configMap(s1, 3*day, nil)
-			w.memory.Sightings = map[string]int{"uid-of-yesterday": 9}
+			w.memory.Sightings = map[string]memory.Sighting{"uid-of-yesterday": seen(9)}
 			return w
 		}(), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
 		"without a UID nothing is known of it": {func() *world {
 			w := newWorld().configMap(s1, 3*day, func(c *inventory.ConfigMap) { c.UID = "" })
-			w.memory.Sightings = map[string]int{"": 9}
+			w.memory.Sightings = map[string]memory.Sighting{"": seen(9)}
 			return w
 		}(), defaults, []string{cm(s1, "keep awaiting-confirmation")}},
 		"a Job and its ConfigMap, first seen": {
@@ -177,7 +200,7 @@ func TestTheGuardOfOneKind(t *testing.T) {
 	w := guardWorld(20, 11)
 	w.memory.Sightings = nil
 	w.job(id(100), ended(2*day, false))
-	w.memory.Sightings = map[string]int{"uid-job-" + id(100): 1}
+	w.memory.Sightings = map[string]memory.Sighting{"uid-job-" + id(100): seen(1)}
 	counts := map[string]int{}
 	for _, d := range w.judge(defaults) {
 		if d.Reason.LooksOrphaned() {
@@ -305,4 +328,99 @@ func TestAClockThatIsWrong(t *testing.T) {
 		session(s2, "delete ghost"),
 		session(s3, "keep running"), job(s3, "keep running"),
 		cm(id(7), "unknown clock-skew"), job(id(8), "unknown clock-skew"), cfs(0, "unknown clock-skew"))
+}
+
+// A sweep that follows the last within the interval sees the same accident, and counts for nothing.
+func TestSightingsCountIfTheyAreFarEnoughApart(t *testing.T) {
+	half := with(defaults, func(s *Settings) { s.OrphanInterval = 30 * time.Minute })
+	for ago, want := range map[time.Duration]string{
+		29 * time.Minute: "keep awaiting-confirmation", 30 * time.Minute: "delete orphaned",
+	} {
+		w := newWorld().configMap(s1, 3*day, nil)
+		w.memory.Sightings = map[string]memory.Sighting{"uid-cm-" + s1: {Times: 1, First: now.Add(-day), Last: now.Add(-ago)}}
+		check(t, w.judge(half), cm(s1, want))
+	}
+}
+
+func orphansDeleted(decisions []Decision) (n int) {
+	for _, d := range decisions {
+		if d.Kind == ConfigMap && d.Verdict == Delete {
+			n++
+		}
+	}
+	return n
+}
+
+// guardAfter judges a world after a sweep that left this of the guard, and returns what it leaves.
+func guardAfter(w *world, before memory.Guard, settings Settings) ([]Decision, memory.Guard) {
+	w.memory.Guards = map[string]memory.Guard{string(ConfigMap): before}
+	s := w.snapshot()
+	j := NewJudge(s, settings, now, w.memory)
+	j.Guard(s)
+	return slices.Collect(j.All(s)), j.Guards()[string(ConfigMap)]
+}
+
+// Sessions that begin, and orphans that go, make the share smaller. What was wrong then is still wrong.
+func TestTheGuardStaysClosedUntilAPersonHasLooked(t *testing.T) {
+	d, refused := guardAfter(guardWorld(100, 60), memory.Guard{}, defaults)
+	if orphansDeleted(d) != 0 || !refused.Since.Equal(now) || refused.Orphans != 60 {
+		t.Fatalf("%d are deleted, %+v", orphansDeleted(d), refused)
+	}
+	grown := func() *world {
+		w := guardWorld(100, 60)
+		for n := 100; n < 130; n++ {
+			w.SessionIDs = append(w.SessionIDs, id(n))
+			w.record(id(n), "compute", 3*time.Hour, 2*time.Hour).configMap(id(n), 3*time.Hour, nil)
+		}
+		return w
+	}
+	d, after := guardAfter(grown(), refused, defaults)
+	if orphansDeleted(d) != 0 || after != refused {
+		t.Errorf("the share is below the limit: %d are deleted, %+v", orphansDeleted(d), after)
+	}
+	for _, one := range d {
+		if one.Reason == OrphanGuard && !strings.Contains(one.Detail, "bosgc guard release ConfigMap") {
+			t.Errorf("the way out is not named: %s", one.Detail)
+		}
+	}
+	if d, _ := guardAfter(guardWorld(19, 5), refused, defaults); orphansDeleted(d) != 0 {
+		t.Errorf("few are left: %d are deleted", orphansDeleted(d))
+	}
+	for name, open := range map[string]struct {
+		before   memory.Guard
+		settings Settings
+	}{
+		"a person has looked": {refused.Release(), defaults},
+		"100 per cent":        {refused, with(defaults, func(s *Settings) { s.MaxOrphanPercent = 100 })},
+	} {
+		if d, after := guardAfter(guardWorld(100, 60), open.before, open.settings); orphansDeleted(d) != 60 || after.Closed() {
+			t.Errorf("%s: %d are deleted, %+v", name, orphansDeleted(d), after)
+		}
+	}
+}
+
+// Who has looked at some orphans has not looked at those of the next accident.
+func TestAReleaseIsOfWhatWasLookedAt(t *testing.T) {
+	released := memory.Guard{Orphans: 30, Looked: 30}
+	if d, after := guardAfter(guardWorld(100, 64), released, defaults); orphansDeleted(d) != 64 || after.Looked != 30 {
+		t.Errorf("34 more of 70: %d are deleted, %+v", orphansDeleted(d), after)
+	}
+	if d, after := guardAfter(guardWorld(100, 66), released, defaults); orphansDeleted(d) != 0 || !after.Closed() {
+		t.Errorf("36 more of 70: %d are deleted, %+v", orphansDeleted(d), after)
+	}
+	_, after := guardAfter(guardWorld(100, 10), released, defaults)
+	if d, _ := guardAfter(guardWorld(100, 60), after, defaults); orphansDeleted(d) != 0 {
+		t.Errorf("20 have gone, and 50 others come: %d are deleted, after %+v", orphansDeleted(d), after)
+	}
+}
+
+// What a site names by UUIDs is not of BOS, and must not hide that all of BOS's look orphaned.
+func TestTheGuardCountsWhatBOSMade(t *testing.T) {
+	w := guardWorld(60, 60)
+	for n := 60; n < 160; n++ {
+		w.configMap(id(n), 300*day, func(c *inventory.ConfigMap) { c.Fault = "it has labels; BOS v1 sets none" })
+	}
+	if n := orphansDeleted(sighted(w, 1).judge(defaults)); n != 0 {
+		t.Errorf("all 60 look orphaned, and %d are deleted", n)
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"bosgc/internal/inventory"
 	"bosgc/internal/margin"
+	"bosgc/internal/memory"
 )
 
 // Settings are what an administrator can tune (see package config for defaults).
@@ -24,6 +25,8 @@ type Settings struct {
 	OrphanGrace   time.Duration
 	// OrphanSightings is the number of sweeps that must have seen an object as an orphan before it is deleted.
 	OrphanSightings int
+	// OrphanInterval is the time that has to lie between two of them.
+	OrphanInterval time.Duration
 	// MaxOrphanPercent is the share of a kind that may look orphaned.
 	MaxOrphanPercent int
 	CFS              CFSMode
@@ -33,8 +36,9 @@ type Settings struct {
 
 // Memory is what a judge knows beside the snapshot.
 type Memory struct {
-	// Sightings is the number of earlier sweeps that have seen an object as an orphan, by its Identity.
-	Sightings map[string]int
+	// Sightings are by Identity.
+	memory.Memory
+
 	// Requested is what persons have asked for, by the ID of the session.
 	Requested map[string]Request
 	// ClockDoubt is why the clock cannot be trusted; empty if it can.
@@ -105,10 +109,11 @@ type Judge struct {
 	now       time.Time
 	memory    Memory
 	templates inventory.Templates
-	keptLast  map[string]bool // by session; see newest
-	guarded   map[Kind]string // why no orphan of a kind may be deleted
-	doubted   map[Kind]string // why nothing of a kind is known to be of the same system as BOS; see tie.go
-	untraced  bool            // see inventory.Ties
+	keptLast  map[string]bool         // by session; see newest
+	guarded   map[Kind]string         // why no orphan of a kind may be deleted
+	guards    map[string]memory.Guard // what the next run is to remember of it
+	doubted   map[Kind]string         // why nothing of a kind is known to be of the same system as BOS; see tie.go
+	untraced  bool                    // see inventory.Ties
 	links     map[string]*strongLink
 }
 

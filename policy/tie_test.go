@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 )
 
 // judgeTied judges a world whose systems are shown to be one as far as the ties say.
@@ -25,9 +26,9 @@ func TestWhatMayBeOfAnotherSystemWaits(t *testing.T) {
 		w := newWorld().configMap(s1, 9*day, nil).job(s2, ended(80*day, false)).job(s3, ended(2*day, false)).
 			cfs(id(4), 9*day, nil).cfs("", 9*day, nil)
 		w.v2[id(4)] = inventory.Absent
-		w.memory.Sightings = map[string]int{}
+		w.memory.Sightings = map[string]memory.Sighting{}
 		for _, o := range w.judge(defaults) {
-			w.memory.Sightings[Identity(o.Kind, o.Name, o.UID, o.StartedAt)] = 9
+			w.memory.Sightings[Identity(o.Kind, o.Name, o.UID, o.StartedAt)] = seen(9)
 		}
 		return w
 	}

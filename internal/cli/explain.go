@@ -63,15 +63,24 @@ func parseObject(text string) (kind policy.Kind, name string, err error) {
 	if name == "" || len(name) > 253 || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
 		return "", "", fmt.Errorf("%.300q names no object; %s", text, expected)
 	}
-	switch strings.ToLower(word) {
-	case "session":
-		return policy.Session, name, nil
-	case "job":
-		return policy.Job, name, nil
-	case "configmap":
-		return policy.ConfigMap, name, nil
-	case "cfs", "cfssession":
-		return policy.CFSSession, name, nil
+	kind, known := parseKind(word)
+	if !known {
+		return "", "", fmt.Errorf("%.80q is no kind of object that bosgc judges; %s", word, expected)
 	}
-	return "", "", fmt.Errorf("%.80q is no kind of object that bosgc judges; %s", word, expected)
+	return kind, name, nil
+}
+
+// parseKind returns the kind that a person means by a word, as kubectl and JSON documents have them.
+func parseKind(word string) (policy.Kind, bool) {
+	switch strings.ToLower(word) {
+	case "session", "sessions":
+		return policy.Session, true
+	case "job", "jobs", "job.batch", "jobs.batch":
+		return policy.Job, true
+	case "configmap", "configmaps", "cm":
+		return policy.ConfigMap, true
+	case "cfs", "cfssession", "cfssessions":
+		return policy.CFSSession, true
+	}
+	return "", false
 }

@@ -36,6 +36,9 @@ type system struct {
 // manySightings keeps orphans from being deleted in tests of something else, however often they sweep.
 const manySightings = "BOSGC_ORPHAN_SIGHTINGS=99"
 
+// anySweepCounts has two sweeps in a row count as two sightings.
+const anySweepCounts = "BOSGC_ORPHAN_INTERVAL=0s"
+
 func start(t *testing.T, options lab.Options, serve lab.ServerOptions) *system {
 	t.Helper()
 	if options.Now.IsZero() {
@@ -59,7 +62,7 @@ func startWorld(t *testing.T, world *lab.World, serve lab.ServerOptions) *system
 			t.Error(err)
 		}
 	})
-	return &system{Server: server, t: t, environ: append(server.Env(), "BOSGC_LOG_LEVEL=error", manySightings)}
+	return &system{Server: server, t: t, environ: append(server.Env(), "BOSGC_LOG_LEVEL=error", manySightings, anySweepCounts)}
 }
 
 // run runs a command. The kubeconfig is a flag because client-go reads the variable from the process, not from the

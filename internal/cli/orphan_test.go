@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -272,4 +273,83 @@ func TestTheGuardRefuses(t *testing.T) {
 	if n := count(d, func(o gc.Object) bool { return o.Reason == policy.Orphaned && o.Outcome == gc.Deleted }); code != gc.ExitDone || n != 30 {
 		t.Errorf("exit code %d, %d deleted", code, n)
 	}
+}
+
+// Once it has refused, the guard holds a kind back whatever the share becomes, until a person releases it.
+func TestAGuardThatHasRefusedIsReleasedByAPerson(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 20, Only: []string{"finished-expired"}})
+	for n := range 30 {
+		l.abandonedConfigMap(fmt.Sprintf("%08d-0b0a-4908-8706-050403020100", n))
+	}
+	l.advanceBoth(25 * time.Hour)
+	guarded := func(o gc.Object) bool { return o.Reason == policy.OrphanGuard }
+	const smallShare = "BOSGC_MAX_ORPHAN_PERCENT=95"
+	for _, extra := range []string{"BOSGC_MAX_ORPHAN_PERCENT=50", smallShare} {
+		d, code := l.sweepAt(extra)
+		if n := count(d, guarded); code != gc.ExitRefused || n != 30 || len(d.Guards) != 1 || d.Guards[0].Kind != policy.ConfigMap {
+			t.Fatalf("%s: exit code %d, %d held back, guards %+v", extra, code, n, d.Guards)
+		}
+	}
+	guard := func(want int, args ...string) string {
+		t.Helper()
+		code, stdout, stderr := l.run(append([]string{"guard"}, args...))
+		if code != want {
+			t.Errorf("guard %v: exit code %d, want %d: %s", args, code, want, stderr)
+		}
+		return stdout + stderr
+	}
+	shown := guard(gc.ExitDone)
+	for _, want := range []string{"ConfigMap", l.here.now().UTC().Format("2006-01-02T"), "looked orphaned, more than 50 %", "bosgc guard release"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("guard does not say %q:\n%s", want, shown)
+		}
+	}
+	if text := guard(gc.ExitUsage, "release", "deployment"); !strings.Contains(text, "session, job, configmap or cfs") {
+		t.Errorf("an unknown kind: %s", text)
+	}
+	if text := guard(gc.ExitDone, "release", "jobs"); !strings.Contains(text, "does not hold back Job") {
+		t.Errorf("a kind that is not held back: %s", text)
+	}
+	renewing, stop := context.WithCancel(t.Context())
+	var renewed sync.WaitGroup
+	renewed.Go(func() {
+		for renewing.Err() == nil {
+			l.holdLease("another")
+			time.Sleep(300 * time.Millisecond)
+		}
+	})
+	if text := guard(gc.ExitLocked, "release", "cm"); !strings.Contains(text, "another") {
+		t.Errorf("while another run holds the lock: %s", text)
+	}
+	stop()
+	renewed.Wait()
+	l.Kube.Remove("leases", lab.Namespace, "bosgc")
+	if text := guard(gc.ExitDone, "release", "cm", "-o", "json"); !strings.Contains(text, `"released": [`) {
+		t.Errorf("released: %s", text)
+	}
+	if text := guard(gc.ExitDone, "-o", "json"); !strings.Contains(text, `"guards": []`) {
+		t.Errorf("after it was released: %s", text)
+	}
+	d, code := l.sweepAt("BOSGC_MAX_ORPHAN_PERCENT=50")
+	if n := count(d, func(o gc.Object) bool { return o.Reason == policy.Orphaned && o.Outcome == gc.Deleted }); code != gc.ExitDone || n != 30 {
+		t.Errorf("after it was released: exit code %d, %d deleted", code, n)
+	}
+}
+
+// Two sweeps within minutes see the same accident: an orphan waits until the interval is over.
+func TestASightingCountsAfterAnInterval(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
+	l.abandonedConfigMap(orphan)
+	l.advanceBoth(25 * time.Hour)
+	const interval = "BOSGC_ORPHAN_INTERVAL=30m"
+	for range 3 {
+		d, _ := l.sweepAt(interval)
+		l.is(d, policy.AwaitingConfirmation)
+		l.advanceBoth(9 * time.Minute)
+	}
+	l.advanceBoth(4 * time.Minute)
+	d, _ := l.sweepAt(interval)
+	l.is(d, policy.Orphaned)
 }

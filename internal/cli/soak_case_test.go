@@ -32,6 +32,7 @@ type soakSettings struct {
 	tuned                                              bool
 	sessionTTL, failedTTL, abandonedTTL, grace, cfsTTL time.Duration
 	keepLastFor                                        time.Duration // 0: for ever
+	interval                                           time.Duration // of sightings
 	keepLast, sightings, percent                       int
 	templates                                          string
 	cfs                                                string
@@ -85,6 +86,7 @@ func drawCase(seed uint64) (*soakCase, error) {
 		// Sightings and share are so low that only the guard holds orphans back.
 		c.settings.sightings, c.settings.percent = oneOf(r, 1, 1, 1, 2), oneOf(r, 0, 0, 10, 50)
 	}
+	c.settings.interval = oneOf(r, 0, 0, 30*time.Minute)
 	var err error
 	if c.world, err = lab.NewWorld(options); err != nil {
 		return nil, err
@@ -129,7 +131,7 @@ func (s soakSettings) environ() []string {
 		"BOSGC_SESSION_TTL=" + hours(s.sessionTTL), "BOSGC_FAILED_TTL=" + hours(s.failedTTL),
 		"BOSGC_ABANDONED_TTL=" + hours(s.abandonedTTL), "BOSGC_ORPHAN_GRACE=" + hours(s.grace), "BOSGC_CFS_TTL=" + hours(s.cfsTTL),
 		fmt.Sprint("BOSGC_KEEP_LAST=", s.keepLast), "BOSGC_KEEP_LAST_FOR=" + hours(s.keepLastFor),
-		fmt.Sprint("BOSGC_ORPHAN_SIGHTINGS=", s.sightings),
+		fmt.Sprint("BOSGC_ORPHAN_SIGHTINGS=", s.sightings), fmt.Sprintf("BOSGC_ORPHAN_INTERVAL=%dm", s.interval/time.Minute),
 		fmt.Sprint("BOSGC_MAX_ORPHAN_PERCENT=", s.percent), "BOSGC_KEEP_TEMPLATES=" + s.templates, "BOSGC_CFS=" + s.cfs,
 	}
 }

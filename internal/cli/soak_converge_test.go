@@ -98,7 +98,7 @@ var undisturbed = soakStep{command: "sweep", maxDeletes: 1000}
 
 // sweepsUndisturbed runs n sweeps, each of which must end without any problem.
 func (s *soakWorld) sweepsUndisturbed(n int, extra ...string) error {
-	extra = append(extra, "BOSGC_MAX_ORPHAN_PERCENT=100")
+	extra = append(extra, "BOSGC_MAX_ORPHAN_PERCENT=100", "BOSGC_ORPHAN_INTERVAL=0s")
 	for range n {
 		s.mu.Lock()
 		s.sweeps++

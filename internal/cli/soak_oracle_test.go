@@ -96,6 +96,8 @@ func (s soakSettings) forbidden(f lab.Fact) string {
 		return "it names no session, and BOSGC_CFS is linked"
 	case f.Session != "" && (f.Listed && !f.Ghost || f.HasJob) && s.keeps(f.Template):
 		return "its template is kept"
+	case f.Kind == lab.KindConfigMap && f.Confirmed == "orphaned" && s.keeps(f.Template):
+		return "it names a template that is kept"
 	}
 	return ""
 }

@@ -74,7 +74,7 @@ func (w *World) judge(clients Clients, o Options, now time.Time) {
 	// A time holds what the clock shows and, besides, a count that nobody can set.
 	then := o.Clock()
 	memory := policy.Memory{
-		Sightings: o.Sightings, Requested: w.Requested,
+		Memory: o.Memory, Requested: w.Requested,
 		ClockDoubt: cmp.Or(clients.Kube.ClockDoubt(), clockStep(then.Round(0).Sub(now.Round(0)), then.Sub(now))),
 	}
 	judging := time.Now()

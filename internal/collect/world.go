@@ -11,6 +11,7 @@ import (
 	"bosgc/internal/cfs"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
+	"bosgc/internal/memory"
 	"bosgc/internal/progress"
 	"bosgc/internal/state"
 	"bosgc/policy"
@@ -35,8 +36,8 @@ type Options struct {
 	Settings    policy.Settings
 	Clock       func() time.Time
 	ReadTimeout time.Duration // how long reading may take
-	// Sightings is how many earlier sweeps have seen an object as an orphan, by its UID.
-	Sightings map[string]int
+	// Memory is what earlier runs leave for the rules.
+	Memory memory.Memory
 	// List is what earlier sweeps remember of BOS's list of sessions.
 	List state.SessionList
 	// Procedures are those that runs of "bosgc clean" have recorded in the state.

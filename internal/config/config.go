@@ -44,6 +44,7 @@ type Config struct {
 	KeepTemplates   List           `envconfig:"BOSGC_KEEP_TEMPLATES" check:"globs"`
 	OrphanGrace     Age            `envconfig:"BOSGC_ORPHAN_GRACE" default:"24h"`
 	OrphanSightings int            `envconfig:"BOSGC_ORPHAN_SIGHTINGS" default:"2" min:"1"`
+	OrphanInterval  Age            `envconfig:"BOSGC_ORPHAN_INTERVAL" default:"30m"`
 	CFS             policy.CFSMode `envconfig:"BOSGC_CFS" default:"old" oneof:"off linked old"`
 	CFSTTL          Age            `envconfig:"BOSGC_CFS_TTL" default:"7d"`
 	CFSLink         policy.CFSLink `envconfig:"BOSGC_CFS_LINK" default:"exact" oneof:"exact inferred"`
@@ -136,6 +137,7 @@ func (c Config) Policy() policy.Settings {
 		KeepTemplates:    c.KeepTemplates,
 		OrphanGrace:      c.OrphanGrace.D(),
 		OrphanSightings:  c.OrphanSightings,
+		OrphanInterval:   c.OrphanInterval.D(),
 		MaxOrphanPercent: c.MaxOrphanPercent,
 		CFS:              c.CFS,
 		CFSTTL:           c.CFSTTL.D(),

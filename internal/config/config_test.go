@@ -61,6 +61,7 @@ func TestDefaults(t *testing.T) {
 		"BOSGC_KEEP_LAST_FOR":      "90d",
 		"BOSGC_ORPHAN_GRACE":       "24h",
 		"BOSGC_ORPHAN_SIGHTINGS":   "2",
+		"BOSGC_ORPHAN_INTERVAL":    "30m",
 		"BOSGC_CFS":                "old",
 		"BOSGC_CFS_TTL":            "7d",
 		"BOSGC_CFS_LINK":           "exact",

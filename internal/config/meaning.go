@@ -171,6 +171,12 @@ var meanings = []group{
 			example: "3",
 			where:   judgingCommands + "; docs/policy.md",
 		},
+		{
+			name:    "BOSGC_ORPHAN_INTERVAL",
+			text:    "Two such sweeps count if they are at least this far apart. 0s: each sweep counts, for trying things out.",
+			example: "2h",
+			where:   judgingCommands + "; docs/policy.md",
+		},
 	}},
 	{"CFS sessions", []meaning{
 		{

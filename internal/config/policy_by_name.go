@@ -17,6 +17,7 @@ func (c Config) PolicyByName() map[string]string {
 		"BOSGC_KEEP_TEMPLATES":     strings.Join(c.KeepTemplates, ","),
 		"BOSGC_ORPHAN_GRACE":       c.OrphanGrace.String(),
 		"BOSGC_ORPHAN_SIGHTINGS":   strconv.Itoa(c.OrphanSightings),
+		"BOSGC_ORPHAN_INTERVAL":    c.OrphanInterval.String(),
 		"BOSGC_MAX_ORPHAN_PERCENT": strconv.Itoa(c.MaxOrphanPercent),
 		"BOSGC_CFS":                string(c.CFS),
 		"BOSGC_CFS_TTL":            c.CFSTTL.String(),

@@ -82,6 +82,7 @@ type ConfigMap struct {
 	Created         Stamp
 	Body            Body
 	BodyFault       string // how the body differs, or why it could not be read
+	Template        string // that the body names; empty if it was not read
 	// User is something that refers to it and does not belong to its session; empty if nothing was seen.
 	User     string
 	Deletion Deletion

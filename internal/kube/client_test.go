@@ -650,14 +650,17 @@ func TestReferencesFromEverywhere(t *testing.T) {
 
 func FuzzBody(f *testing.F) {
 	for _, s := range []string{
-		`{"boot_sets":{}}`, `{"boot_sets":null}`, `[]`, ``, `{"boot_sets":{"a":{"b":[[[]]]}}}`, strings.Repeat("[", 20000),
+		`{"boot_sets":{}}`, `{"boot_sets":null}`, `[]`, ``, `{"boot_sets":{"a":{"b":[[[]]]}}}`, `{"boot_sets":{},"name":7}`, strings.Repeat("[", 20000),
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		fault := bodyFault(&corev1.ConfigMap{Data: map[string]string{"data.json": text}})
+		name, fault := sessionTemplate(&corev1.ConfigMap{Data: map[string]string{"data.json": text}})
 		if fault == "" && !json.Valid([]byte(text)) {
 			t.Fatalf("%q is no JSON, and passes for a session template", text)
+		}
+		if fault != "" && name != "" {
+			t.Fatalf("%q is no session template, and names %q", text, name)
 		}
 	})
 }

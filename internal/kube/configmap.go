@@ -58,7 +58,7 @@ func (c *Client) ReadBody(
 	read = projectConfigMap(&cm.ObjectMeta)
 	read.User = listed.User
 	read.Body = inventory.BodyExact
-	if read.BodyFault = bodyFault(cm); read.BodyFault != "" {
+	if read.Template, read.BodyFault = sessionTemplate(cm); read.BodyFault != "" {
 		read.Body = inventory.BodyOther
 		return read, nil, true
 	}
@@ -66,20 +66,27 @@ func (c *Client) ReadBody(
 	return read, m.JSON, true
 }
 
-// bodyFault returns how a ConfigMap's content differs from what BOS v1 makes; empty if it does
-// not. The content itself is never shown: kernel parameters in it may hold secrets.
-func bodyFault(cm *corev1.ConfigMap) string {
+// sessionTemplate returns the name of the session template that a ConfigMap holds, and how its content differs from
+// what BOS v1 makes; empty if it does not. The content itself is never shown: kernel parameters in it may hold secrets.
+func sessionTemplate(cm *corev1.ConfigMap) (name, fault string) {
 	text, ok := cm.Data[sessionKey]
 	if !ok || len(cm.Data)+len(cm.BinaryData) != 1 {
-		return fmt.Sprintf("it has not exactly one key %s", sessionKey)
+		return "", fmt.Sprintf("it has not exactly one key %s", sessionKey)
 	}
 	var template struct {
+		Name     any                        `json:"name"`
 		BootSets map[string]json.RawMessage `json:"boot_sets"`
 	}
 	if err := json.Unmarshal([]byte(text), &template); err != nil || template.BootSets == nil {
-		return "its " + sessionKey + " is no session template with boot_sets"
+		return "", "its " + sessionKey + " is no session template with boot_sets"
 	}
-	return ""
+	name, _ = template.Name.(string)
+	return name, ""
+}
+
+func bodyFault(cm *corev1.ConfigMap) string {
+	_, fault := sessionTemplate(cm)
+	return fault
 }
 
 // ReadKeep reads what protects a ConfigMap as it is now.

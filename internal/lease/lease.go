@@ -33,6 +33,7 @@ type Lease struct {
 	log   *slog.Logger
 	now   func() time.Time
 
+	held          context.Context // ends when the lease is lost
 	lose          context.CancelCauseFunc
 	stopRenewing  context.CancelFunc
 	renewingEnded sync.WaitGroup
@@ -54,7 +55,7 @@ func Acquire(
 		return nil, nil, err
 	}
 	held, lose := context.WithCancelCause(ctx)
-	l.lose = lose
+	l.held, l.lose = held, lose
 	// While a run that was told to stop ends, nobody else may begin either.
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stopRenewing = stop
@@ -220,6 +221,9 @@ func (l *Lease) writeCurrent(ctx context.Context, holder string) error {
 	}
 	return err
 }
+
+// Lost reports whether another run may have begun.
+func (l *Lease) Lost() bool { return errors.Is(context.Cause(l.held), ErrLost) }
 
 // Release frees the lease, so that the next run need not wait until it expires. If that fails, it expires by
 // itself.

@@ -10,8 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
+
+	"bosgc/internal/memory"
 )
 
 // format is the version of the ConfigMap's content. No other one is read, not even a newer one that
@@ -26,14 +29,15 @@ const (
 	keyMetrics   = "metrics.prom"
 	keySightings = "sightings.json"
 	keyList      = "list.json"
+	keyGuards    = "guards.json"
 	keySetAside  = "set-aside"
 	keyCleaning  = "procedures.json"
 )
 
 const (
-	// maxSightings bounds the sightings. With 90 bytes each they take 450 KB, half of what a ConfigMap
+	// maxSightings bounds the sightings. With 120 bytes each they take 480 KB, half of what a ConfigMap
 	// may have. More orphans wait until those before them have been deleted.
-	maxSightings = 5000
+	maxSightings = 4000
 	// maxRuns bounds the runs that are remembered as counted. A run must stay among them from its write
 	// until its process looks again. The lock allows few others in between, but a process that could
 	// not write for two days has 48 of its own (package metrics).
@@ -51,22 +55,14 @@ type State struct {
 	Last *Run
 	// Totals are the metrics of the last sweep, with the counters of all runs.
 	Totals Totals
-	// Sightings are the objects that looked like orphans to the last sweep, by UID: another object may
-	// have the same name.
-	Sightings map[string]Sighting
+	// Memory is what the rules are to know.
+	memory.Memory
 	// List is what is known of BOS's list of sessions.
 	List SessionList
 	// Procedures are those of "bosgc clean" that have begun and not ended.
 	Procedures Procedures
 	// SetAside is when an unreadable state was last set aside; zero if never.
 	SetAside time.Time
-}
-
-// Sighting says in how many sweeps in a row an object looked like an orphan. A sweep that could not
-// judge the object does not end the row.
-type Sighting struct {
-	Times int       `json:"n"`
-	First time.Time `json:"first"`
 }
 
 // SessionList is what is known of BOS's list of sessions. Without it, a list that has hung is
@@ -139,19 +135,15 @@ func (s *State) encode() (map[string]string, error) {
 		}
 		data[key] = string(text)
 	}
-	if s.List != (SessionList{}) {
-		text, err := json.Marshal(s.List)
+	for key, part := range map[string]any{keyList: s.List, keyGuards: s.Guards, keyCleaning: s.Procedures} {
+		if reflect.ValueOf(part).IsZero() {
+			continue
+		}
+		text, err := json.Marshal(part)
 		if err != nil {
 			return nil, fmt.Errorf("encode the state: %w", err)
 		}
-		data[keyList] = string(text)
-	}
-	if len(s.Procedures) > 0 {
-		text, err := json.Marshal(s.Procedures)
-		if err != nil {
-			return nil, fmt.Errorf("encode the state: %w", err)
-		}
-		data[keyCleaning] = string(text)
+		data[key] = string(text)
 	}
 	if !s.SetAside.IsZero() {
 		data[keySetAside] = s.SetAside.UTC().Format(time.RFC3339)
@@ -181,19 +173,16 @@ func decode(data map[string]string) (State, error) {
 	if s.Totals, err = parseTotals(data[keyMetrics]); err != nil {
 		return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyMetrics, err)
 	}
-	// Earlier versions have no such key, and whoever restarts BOS may remove it (docs/rescue.md).
-	if text := data[keyList]; text != "" {
-		if err = json.Unmarshal([]byte(text), &s.List); err != nil {
-			return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyList, err)
-		}
-		if !s.List.valid() {
-			return State{}, fmt.Errorf("%w: %s: %.200s", ErrUnreadable, keyList, text)
+	// Earlier versions have no such keys, and whoever restarts BOS may remove that of the list (docs/rescue.md).
+	for key, part := range map[string]any{keyList: &s.List, keyGuards: &s.Guards, keyCleaning: &s.Procedures} {
+		if text := data[key]; text != "" {
+			if err = json.Unmarshal([]byte(text), part); err != nil {
+				return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, key, err)
+			}
 		}
 	}
-	if text := data[keyCleaning]; text != "" {
-		if err = json.Unmarshal([]byte(text), &s.Procedures); err != nil {
-			return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyCleaning, err)
-		}
+	if !s.List.valid() {
+		return State{}, fmt.Errorf("%w: %s: %.200s", ErrUnreadable, keyList, data[keyList])
 	}
 	if text := data[keySetAside]; text != "" {
 		if s.SetAside, err = time.Parse(time.RFC3339, text); err != nil {

@@ -16,6 +16,7 @@ import (
 	"bosgc/internal/kube"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/labtest"
+	"bosgc/internal/memory"
 )
 
 // newStore returns a store in a simulated cluster, what it is based on, and the cluster.
@@ -76,7 +77,8 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 	_, err := store.Update(t.Context(), "run-1", func(s *State) error {
 		s.List = SessionList{Sessions: 3, Unseen: 1, Hang: &Hang{At: first, Bytes: 7}}
 		s.Last = &Run{ID: "run-1", ExitCode: 3, Outcomes: map[string]int{"deleted": 5}}
-		s.Sightings = map[string]Sighting{"uid": {Times: 2, First: first}}
+		s.Sightings = map[string]memory.Sighting{"uid": {Times: 2, First: first, Last: first}}
+		s.Guards = map[string]memory.Guard{"Job": {Since: first, Why: "many", Orphans: 30}}
 		s.Procedures = Procedures{{Run: "run-0", At: first, Cancel: true, Sessions: []string{"id"}}}
 		return addDeleted(5)(s)
 	})
@@ -88,8 +90,11 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if total(t, s) != 5 || s.Last.ID != "run-1" || s.Last.Outcomes["deleted"] != 5 ||
-		s.Sightings["uid"] != (Sighting{2, first}) || !s.Counted("run-1") || !s.SetAside.IsZero() {
+		s.Sightings["uid"] != (memory.Sighting{Times: 2, First: first, Last: first}) || !s.Counted("run-1") || !s.SetAside.IsZero() {
 		t.Errorf("%+v", s)
+	}
+	if !s.Guards["Job"].Since.Equal(first) || s.Guards["Job"].Orphans != 30 {
+		t.Errorf("%+v", s.Guards)
 	}
 	if len(s.Procedures) != 1 || !s.Procedures[0].At.Equal(first) || !s.Procedures.Know("run-0", "id", true, true) {
 		t.Errorf("%+v", s.Procedures)
@@ -218,11 +223,13 @@ func TestStateThatCannotBeSetAsideStays(t *testing.T) {
 }
 
 func TestStateIsBounded(t *testing.T) {
-	s := State{Totals: Totals{}, Sightings: map[string]Sighting{}}
+	s := State{Totals: Totals{}, Memory: memory.Memory{Sightings: map[string]memory.Sighting{}}}
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 3 * maxSightings {
 		uid := fmt.Sprintf("%08d-2c3b-4f5e-8a9b-0123456789ab", i)
-		s.Sightings[uid] = Sighting{Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second)}
+		s.Sightings[uid] = memory.Sighting{
+			Times: 1_000_000, First: begin.Add(time.Duration(i) * time.Second), Last: begin.Add(time.Duration(i) * time.Hour),
+		}
 	}
 	for i := range 1000 {
 		s.MarkCounted(fmt.Sprintf("20260102t150405z-%08d", i))
@@ -292,7 +299,7 @@ took_seconds_count 1
 }
 
 func FuzzDecode(f *testing.F) {
-	s := State{Totals: Totals{}, Sightings: map[string]Sighting{"u": {1, time.Unix(1, 0)}}}
+	s := State{Totals: Totals{}, Memory: memory.Memory{Sightings: map[string]memory.Sighting{"u": {Times: 1, First: time.Unix(1, 0), Last: time.Unix(1, 0)}}}}
 	_ = addDeleted(1)(&s)
 	data, err := s.encode()
 	if err != nil {

@@ -119,8 +119,8 @@ func (r *Run) gcRun() gc.Run {
 	}
 }
 
-// readMemory reads how often earlier sweeps have seen what looks orphaned, how BOS's list did, and which procedures
-// have begun. If that is not known, nothing counts as seen, and no procedure is continued.
+// readMemory reads what earlier sweeps leave for the rules, how BOS's list did, and which procedures have begun. If that
+// is not known, nothing counts as seen, and no procedure is continued.
 func (r *Run) readMemory(ctx context.Context, run *gc.Run) {
 	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
 	defer cancel()
@@ -128,10 +128,7 @@ func (r *Run) readMemory(ctx context.Context, run *gc.Run) {
 	if err != nil {
 		r.Log.Warn("what earlier sweeps have seen cannot be read; nothing counts as seen before", "error", err.Error())
 	}
-	run.Sightings, run.List, run.Procedures = map[string]int{}, remembered.List, remembered.Procedures
-	for uid, s := range remembered.Sightings {
-		run.Sightings[uid] = s.Times
-	}
+	run.Memory, run.List, run.Procedures = remembered.Memory, remembered.List, remembered.Procedures
 }
 
 // recordHang writes down at once that BOS's list hangs, or may: a command that only looks, or is killed, would forget

@@ -35,8 +35,10 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 		if exit == nil {
 			s.List = d.SessionList(s.List)
 		}
-		if r.lease != nil && exit == nil {
-			s.Sightings = d.Sightings(s.Sightings, now)
+		// A run that has lost its lease may have read what another was taking apart.
+		if r.lease != nil && !r.lease.Lost() && exit == nil {
+			s.Sightings = d.Sightings(s.Sightings, now, r.Settings.OrphanInterval.D())
+			s.Guards = d.RememberGuards(s.Guards)
 		}
 	})
 
