@@ -10,6 +10,7 @@ import (
 
 	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 	"bosgc/internal/progress"
 	"bosgc/policy"
 )
@@ -52,7 +53,11 @@ type Document struct {
 	Timings        []progress.Timing `json:"timings,omitempty"`    // if they were wanted
 	ExitCode       int               `json:"exitCode"`
 
-	restricted bool // its objects are those of a saved plan
+	// Notes are what a person should know and no object says.
+	Notes []string `json:"notes,omitempty"`
+
+	sessions   map[string]memory.Session // see policy.Judge.Remember
+	restricted bool                      // its objects are those of a saved plan
 }
 
 // Complete reports whether every source was read completely.

@@ -42,6 +42,9 @@ func (d *Document) Sightings(
 	return after
 }
 
+// Sessions returns what is remembered of sessions after this sweep, by ID.
+func (d *Document) Sessions() map[string]memory.Session { return d.sessions }
+
 // RememberGuards returns what is remembered of the orphan guard after this sweep, by kind. What could not be read may
 // only not have been counted: then no orphan that a person has looked at is forgotten.
 func (d *Document) RememberGuards(before map[string]memory.Guard) map[string]memory.Guard {

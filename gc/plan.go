@@ -57,6 +57,8 @@ func judge(world *collect.World, clients collect.Clients, run Run, now time.Time
 			p.Guards = append(p.Guards, Guard{kind, g})
 		}
 	}
+	p.sessions = world.Judge.Remember(world.Snapshot, p.Complete())
+	p.Notes = append(p.Notes, world.Notes...)
 	links := world.InferredLinks()
 	for d := range world.Judge.All(world.Snapshot) {
 		o := NewObject(d)

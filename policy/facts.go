@@ -26,6 +26,7 @@ type sessionFacts struct {
 	activity  inventory.Activity
 	end       time.Time // the latest evidence of an end; zero if there is none
 	failed    bool      // the Job that finished last has failed
+	recalled  bool      // that is known from an earlier sweep: the Job has gone
 	start     time.Time // the latest evidence of a start; zero if there is none
 	made      time.Time // if the session has no Job: when its ConfigMap was created; zero if that is not known
 	template  string    // empty if unknown
@@ -64,6 +65,7 @@ func (j *Judge) facts(g *inventory.Group) *facts {
 			f.template, f.operation = cmp.Or(job.Template, f.template), cmp.Or(job.Operation, f.operation)
 		}
 	}
+	f.recallFailure(j.memory.Sessions[g.ID])
 	f.protected = j.protection(g)
 	return &facts{sessionFacts: f}
 }
@@ -93,7 +95,10 @@ func (f *sessionFacts) expiry() Reason {
 }
 
 func (f *sessionFacts) outcome() string {
-	if f.failed {
+	switch {
+	case f.recalled:
+		return "failed, as an earlier sweep has seen by its Job,"
+	case f.failed:
 		return "failed"
 	}
 	return "finished"

@@ -42,7 +42,10 @@ func (j *Judge) requested(f *facts) *ruling {
 		default:
 		}
 	}
-	if f.protected != nil {
+	// Where there is nothing left to annotate, naming the session is how a person ends a protection of which only the
+	// memory knows.
+	cms, _ := f.group.ConfigMaps()
+	if _, recalled := j.Remembered(f.group); f.protected != nil && !(recalled && len(cms) == 0) {
 		return f.protected
 	}
 	if r := j.running(f); r != nil {

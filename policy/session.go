@@ -172,7 +172,11 @@ func (j *Judge) endedRecently(f *facts) *ruling {
 	if f.end.IsZero() {
 		return nil
 	}
-	return j.youngerThan(f.ttl(j.settings), f.end, "finished")
+	what := "finished"
+	if f.recalled {
+		what = f.outcome()
+	}
+	return j.youngerThan(f.ttl(j.settings), f.end, what)
 }
 
 func (j *Judge) expired(f *facts) *ruling {

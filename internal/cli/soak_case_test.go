@@ -98,8 +98,36 @@ func drawCase(seed uint64) (*soakCase, error) {
 	}
 	if chance(r, 20) {
 		err = c.drawWrong(r)
+	} else if seed%5 == 0 {
+		c.expireJob(r)
 	}
 	return c, err
+}
+
+// expireJob has Kyverno remove the Job that alone shows that its session failed, or is protected, after a sweep has seen
+// it. Nothing else goes wrong in such a case: a sweep that could not read the state does not know any more.
+func (c *soakCase) expireJob(r *rand.Rand) {
+	var jobs []lab.Fact
+	for _, o := range c.world.Truth() {
+		f := c.world.Facts()[o.Kind+" "+o.Name]
+		shows := f.Reason == "kept-by-rule" || f.Failed && f.SessionReason == "too-young"
+		if f.Kind == lab.KindJob && f.Listed && !f.Ghost && shows && o.Name == "boa-"+f.Session {
+			jobs = append(jobs, f)
+		}
+	}
+	if len(jobs) == 0 {
+		return
+	}
+	for len(c.steps) < 2 {
+		c.steps = append(c.steps, drawStep(r, c))
+	}
+	for _, step := range c.steps {
+		step.command, step.faults, step.crash, step.skew = "sweep", nil, nil, 0
+		step.environ = []string{fmt.Sprint("BOSGC_MAX_DELETES=", step.maxDeletes)}
+	}
+	f := jobs[r.IntN(len(jobs))]
+	c.steps[1].changes = append(c.steps[1].changes,
+		soakChange{what: "expire", when: "before", kind: f.Kind, name: f.Name, victim: f.Session})
 }
 
 func drawSettings(r *rand.Rand) soakSettings {

@@ -44,6 +44,9 @@ var mutants = []mutant{
 	},
 	{"users", "policy/configmap.go", `if f.configMap.User == "" {`, "if true {"},
 	{"keep", "policy/keep.go", "if k.Keep != nil {", "if k.Keep != nil && false {"},
+	{"misspelled", "policy/keep.go", `if k.Odd == "" {`, "if true {"},
+	{"remembered-keep", "policy/remember.go", `if p.Name == "" ||`, "if true ||"},
+	{"remembered-failure", "policy/remember.go", "if m.Failed.IsZero() ||", "if true ||"},
 	{
 		"templates", "policy/keep.go",
 		"keptTemplate(f *facts) *ruling {\n", "keptTemplate(f *facts) *ruling {\n\tif f != nil {\n\t\treturn nil\n\t}\n",

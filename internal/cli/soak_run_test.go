@@ -13,6 +13,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
 	"bosgc/gc"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
@@ -41,6 +46,7 @@ type soakWorld struct {
 	held       map[string]string  // what must not be deleted because of changes, and why
 	sweeps     int                // started, including this one, as far as they count as sightings
 	counted    time.Time          // when the last of those was
+	expired    *batchv1.Job       // that Kyverno has removed
 	deletions  []lab.Deletion     // of this run
 	runs       map[string]bool    // whose journals have been read
 	violations []string
@@ -287,6 +293,8 @@ func (s *soakWorld) change(changes []soakChange) {
 			happened = s.server.Annotate(c.kind, c.name, "bosgc/keep", "yes, please")
 		case "note":
 			happened = s.forgeNote(c.name)
+		case "expire":
+			happened = s.expire(c.name)
 		case "touch":
 			happened = s.server.Annotate(c.kind, c.name, "site/touched", "yes")
 		case "pod":
@@ -310,6 +318,19 @@ func (s *soakWorld) change(changes []soakChange) {
 		}
 		s.mu.Unlock()
 	}
+}
+
+// expire removes a Job as Kyverno does.
+func (s *soakWorld) expire(job string) bool {
+	config, err := clientcmd.BuildConfigFromFlags("", s.server.Kubeconfig())
+	if err != nil {
+		return false
+	}
+	s.expired, err = batchv1client.NewForConfigOrDie(config).Jobs(lab.Namespace).Get(context.Background(), job, metav1.GetOptions{})
+	if err == nil {
+		s.server.Kube.Remove("jobs", lab.Namespace, job)
+	}
+	return err == nil
 }
 
 func (c soakChange) pod() string { return "by-hand-" + strings.ToLower(c.name) }
@@ -344,6 +365,8 @@ func (s *soakWorld) undo() {
 			s.server.Annotate(c.kind, c.name, "bosgc/clean", "")
 		case "pod", "use":
 			s.server.EndPod(c.pod())
+		case "expire":
+			s.server.Kube.Add("jobs", s.expired)
 		case "cfs":
 			s.server.RunCFS(c.name, false)
 		}

@@ -64,6 +64,7 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 	if source := c.sources[inventory.SourceCFSComponents]; source != nil {
 		w.Sources = append(w.Sources, *source)
 	}
+	w.Notes = notes(o, w.Snapshot)
 	w.PodsWithoutJob = w.Seen.PodsWithoutJob()
 	w.Seen.Jobs, w.Seen.Pods, w.Seen.ConfigMaps = nil, nil, nil
 	return w, context.Cause(ctx)

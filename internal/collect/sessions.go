@@ -44,7 +44,7 @@ func (clients Clients) Sessions(
 		w.Named[g.ID] = g
 		requested[g.ID], w.Snapshot.Groups[i] = request(g)
 	}
-	memory := policy.Memory{Requested: requested, ClockDoubt: clients.Kube.ClockDoubt()}
+	memory := policy.Memory{Memory: o.Memory, Requested: requested, ClockDoubt: clients.Kube.ClockDoubt()}
 	w.Judge = policy.NewJudge(w.Snapshot, o.Settings, now, memory)
 	newConfigMapReader(c).readNeeded(reading, w.Snapshot, w.Judge)
 	for _, name := range SourceNames() {

@@ -36,8 +36,9 @@ type Options struct {
 	Settings    policy.Settings
 	Clock       func() time.Time
 	ReadTimeout time.Duration // how long reading may take
-	// Memory is what earlier runs leave for the rules.
-	Memory memory.Memory
+	// Memory is what earlier runs leave for the rules; MemoryErr is why it could not be read.
+	Memory    memory.Memory
+	MemoryErr error
 	// List is what earlier sweeps remember of BOS's list of sessions.
 	List state.SessionList
 	// Procedures are those that runs of "bosgc clean" have recorded in the state.
@@ -69,7 +70,9 @@ type World struct {
 	List     *SessionList
 	// PodsWithoutJob are Pods of BOA that have ended and whose Job is gone.
 	PodsWithoutJob []string
-	Links          []inventory.Link // none unless inferred ones are acted on, and there may be any
+	// Notes are what a person should know and no object says.
+	Notes []string
+	Links []inventory.Link // none unless inferred ones are acted on, and there may be any
 
 	cached *cache
 }

@@ -99,6 +99,12 @@ func checkEndpoints(endpoints []string) string {
 
 func checkGlobs(globs []string) string {
 	for _, glob := range globs {
+		// They survive env files and --set, and no template has them in its name.
+		plain := strings.ReplaceAll(glob, "[^", "[")
+		if i := strings.IndexAny(plain, "\"'`;|^$"); i >= 0 {
+			return fmt.Sprintf("has the pattern %q, which matches nothing: no name of a template has %q; "+
+				"expected patterns such as golden-* without quotes, separated by commas", glob, plain[i:i+1])
+		}
 		if _, err := path.Match(glob, ""); err != nil || strings.ContainsAny(glob, " \t\n") {
 			return fmt.Sprintf("has the pattern %q, which is malformed; "+
 				"expected patterns such as golden-* with * ? and [...]", glob)

@@ -153,8 +153,9 @@ var meanings = []group{
 			where:   judgingCommands + "; docs/policy.md",
 		},
 		{
-			name:    "BOSGC_KEEP_TEMPLATES",
-			text:    "Sessions of templates with these names are kept.",
+			name: "BOSGC_KEEP_TEMPLATES",
+			text: "Sessions of templates with these names are kept, and orphaned ConfigMaps that name them. A pattern that matches " +
+				"nothing is named in the plan.",
 			example: "golden-*,acceptance",
 			where:   judgingCommands + "; docs/policy.md",
 		},

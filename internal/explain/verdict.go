@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 	"bosgc/policy"
 )
 
@@ -283,6 +284,16 @@ func (x *explainer) addRemovalByHand(add func(text, command string)) {
 		"cray bos v1 session delete "+id)
 }
 
+// addForget adds the command that ends a protection by an object that has gone.
+func (x *explainer) addForget(p memory.Protection, add func(text, command string)) {
+	const text = "to take the protection away, which is remembered of an object that has gone"
+	if cms, _ := x.group.ConfigMaps(); len(cms) > 0 {
+		add(text, x.annotate("configmap", cms[0].Name, "bosgc/keep=false --overwrite"))
+		return
+	}
+	add(text+", and to take the session apart ("+p.Kind+" "+p.Name+")", "bosgc clean "+x.group.ID)
+}
+
 // addUnprotect adds the commands that remove the protection of the session, and reports whether there is any.
 func (x *explainer) addUnprotect(add func(text, command string)) (some bool) {
 	if x.group == nil {
@@ -298,6 +309,14 @@ func (x *explainer) addUnprotect(add func(text, command string)) (some bool) {
 				add("to take the protection away", x.annotate(kind, name, a.name+"-"))
 			}
 		}
+		if k.Odd != "" {
+			some = true
+			add("to take the annotation away that bosgc does not know", x.annotate(kind, name, k.Odd+"-"))
+		}
+	}
+	if p, recalled := x.world.Judge.Remembered(x.group); recalled {
+		some = true
+		x.addForget(p, add)
 	}
 	jobs, _ := x.group.Jobs()
 	for _, job := range jobs {

@@ -1,12 +1,19 @@
 package inventory
 
-// Keep holds the two annotations by which a person protects a session, as they were
+// Keep holds the annotations by which a person protects a session, as they were
 // written; nil for one that is missing. What they mean is the policy's business, because
 // it depends on the time.
 type Keep struct {
 	Keep  *string // bosgc/keep
 	Until *string // bosgc/keep-until
+	Odd   string  // the name of an annotation that begins as bosgc's do and is none of them; empty if there is none
 }
+
+// Annotations of Jobs and ConfigMaps begin with AnnotationPrefix; these are all that bosgc reads or writes.
+const AnnotationPrefix = "bosgc/"
+
+// KeepAnnotations are those by which a person protects a session.
+var KeepAnnotations = []string{"bosgc/keep", "bosgc/keep-until"}
 
 // What "bosgc clean" notes on a Job of the session that it removes, so that the next run can
 // continue: how far it has come, and what it will still need to know.

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -164,6 +166,12 @@ func keepOf(meta *metav1.ObjectMeta) inventory.Keep {
 	}
 	if value, ok := meta.Annotations[keepUntilAnnotation]; ok {
 		k.Until = &value
+	}
+	for _, name := range slices.Sorted(maps.Keys(meta.Annotations)) {
+		known := append([]string{inventory.CleaningAnnotation, inventory.CleanedAnnotation}, inventory.KeepAnnotations...)
+		if strings.HasPrefix(strings.ToLower(name), inventory.AnnotationPrefix) && !slices.Contains(known, name) {
+			k.Odd = name
+		}
 	}
 	return k
 }

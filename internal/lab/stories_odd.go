@@ -56,6 +56,9 @@ var oddSessionStories = []story{
 	{"keep-until-unreadable", 0, nil, func(b *builder) {
 		b.protected("bosgc/keep-until", pick(b, "next week", "2031-01-01"), b.chance(50), badData)
 	}},
+	{"keep-misspelled", 0, nil, func(b *builder) {
+		b.protected(pick(b, "bosgc/kep", "bosgc/Keep", "bosgc/keep_until"), "true", b.chance(50), badData)
+	}},
 	{"keep-while-running", 0, nil, tellKeepWhileRunning},
 	{"configmap-in-use", 0, nil, tellConfigMapInUse},
 	{"configmap-labelled", 0, nil, tellConfigMapLabelled},

@@ -1,5 +1,5 @@
 // Package memory is what earlier runs leave for the rules, as plain data: how often they have seen what looks orphaned,
-// and which kinds the orphan guard holds back. Package state stores it.
+// which kinds the orphan guard holds back, and what objects have shown that are gone by now. Package state stores it.
 package memory
 
 import "time"
@@ -8,6 +8,7 @@ import "time"
 type Memory struct {
 	Sightings map[string]Sighting // of what looks orphaned, by UID: another object may have the same name
 	Guards    map[string]Guard    // by kind
+	Sessions  map[string]Session  // by ID
 }
 
 // Sighting says in how many sweeps in a row an object looked like an orphan. A sweep that could not

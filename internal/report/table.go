@@ -41,6 +41,10 @@ func Table(w io.Writer, d gc.Document, v View) error {
 		}
 	}
 	p.printCounts(d.Objects, shown)
+	for _, note := range d.Notes {
+		p.out.WriteByte('\n')
+		p.wrap(Clean(note), "")
+	}
 	if n := len(d.PodsWithoutJob); n > 0 {
 		p.out.WriteByte('\n')
 		p.wrap(fmt.Sprintf("Pods of BOA that have ended and have no Job any more: %d (%s). bosgc deletes no Pods; "+

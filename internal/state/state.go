@@ -30,6 +30,7 @@ const (
 	keySightings = "sightings.json"
 	keyList      = "list.json"
 	keyGuards    = "guards.json"
+	keySessions  = "sessions.json.gz" // in base64
 	keySetAside  = "set-aside"
 	keyCleaning  = "procedures.json"
 )
@@ -38,6 +39,8 @@ const (
 	// maxSightings bounds the sightings. With 120 bytes each they take 480 KB, half of what a ConfigMap
 	// may have. More orphans wait until those before them have been deleted.
 	maxSightings = 4000
+	// maxSessions bounds the sessions of which something is remembered. Compressed they take 60 bytes each, 240 KB.
+	maxSessions = 4000
 	// maxRuns bounds the runs that are remembered as counted. A run must stay among them from its write
 	// until its process looks again. The lock allows few others in between, but a process that could
 	// not write for two days has 48 of its own (package metrics).
@@ -145,6 +148,11 @@ func (s *State) encode() (map[string]string, error) {
 		}
 		data[key] = string(text)
 	}
+	if len(s.Sessions) > 0 {
+		if data[keySessions], err = compress(memory.Limit(s.Sessions, maxSessions)); err != nil {
+			return nil, err
+		}
+	}
 	if !s.SetAside.IsZero() {
 		data[keySetAside] = s.SetAside.UTC().Format(time.RFC3339)
 	}
@@ -183,6 +191,11 @@ func decode(data map[string]string) (State, error) {
 	}
 	if !s.List.valid() {
 		return State{}, fmt.Errorf("%w: %s: %.200s", ErrUnreadable, keyList, data[keyList])
+	}
+	if text := data[keySessions]; text != "" {
+		if s.Sessions, err = decompress(text); err != nil {
+			return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keySessions, err)
+		}
 	}
 	if text := data[keySetAside]; text != "" {
 		if s.SetAside, err = time.Parse(time.RFC3339, text); err != nil {

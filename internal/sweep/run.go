@@ -128,6 +128,7 @@ func (r *Run) readMemory(ctx context.Context, run *gc.Run) {
 	if err != nil {
 		r.Log.Warn("what earlier sweeps have seen cannot be read; nothing counts as seen before", "error", err.Error())
 	}
+	run.MemoryErr = err
 	run.Memory, run.List, run.Procedures = remembered.Memory, remembered.List, remembered.Procedures
 }
 

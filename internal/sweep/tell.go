@@ -34,6 +34,7 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 		s.Procedures = s.Procedures.End(endedProcedures(d))
 		if exit == nil {
 			s.List = d.SessionList(s.List)
+			s.Sessions = d.Sessions()
 		}
 		// A run that has lost its lease may have read what another was taking apart.
 		if r.lease != nil && !r.lease.Lost() && exit == nil {
