@@ -189,8 +189,9 @@ var meanings = []group{
 			where:   judgingCommands + "; docs/policy.md",
 		},
 		{
-			name:    "BOSGC_CFS_TTL",
-			text:    "With BOSGC_CFS=old, a complete CFS session of the batcher is kept this long.",
+			name: "BOSGC_CFS_TTL",
+			text: "A complete CFS session of the batcher is kept this long if its session is gone or, with BOSGC_CFS=old, if it " +
+				"names none.",
 			example: "30d",
 			where:   judgingCommands + "; docs/policy.md",
 		},
