@@ -27,7 +27,7 @@ bosgc_last_sweep_timestamp_seconds says how old its figures are.`,
 				return &sweep.Error{Code: gc.ExitFailed, Err: err}
 			}
 			ctx := cmd.Context()
-			server, err := metrics.Listen(ctx, run.Settings.MetricsAddr, exporter)
+			server, err := metrics.Listen(ctx, run.Settings.MetricsAddr, metrics.Labelled(exporter, run.Installation()))
 			if err != nil {
 				return &sweep.Error{Code: gc.ExitFailed, Err: err}
 			}

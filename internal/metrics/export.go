@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,28 @@ func without(from prometheus.Gatherer, drop func(*dto.MetricFamily) bool) promet
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, err := from.Gather()
 		return slices.DeleteFunc(families, drop), err
+	})
+}
+
+// Labelled returns metrics with the label installation, in the form <state's namespace>.<state's name>. Of several
+// installations at one Prometheus nothing else tells the metrics apart whichever way they come.
+func Labelled(from prometheus.Gatherer, installation string) prometheus.Gatherer {
+	name := "installation"
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := from.Gather()
+		all := make([]*dto.MetricFamily, 0, len(families))
+		for _, f := range families {
+			labelled := &dto.MetricFamily{Name: f.Name, Help: f.Help, Type: f.Type, Unit: f.Unit}
+			for _, m := range f.GetMetric() {
+				labels := append(slices.Clone(m.GetLabel()), &dto.LabelPair{Name: &name, Value: &installation})
+				slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
+				labelled.Metric = append(labelled.Metric, &dto.Metric{
+					Label: labels, Gauge: m.Gauge, Counter: m.Counter, Histogram: m.Histogram,
+				})
+			}
+			all = append(all, labelled)
+		}
+		return all, err
 	})
 }
 

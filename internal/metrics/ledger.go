@@ -93,7 +93,7 @@ func (l *Ledger) RecordRun(
 			if s.Counted(r.run) {
 				continue // it was written, and only the answer was lost
 			}
-			if s.Totals, err = s.Totals.Add(r.families, r.fresh); err != nil {
+			if s.Totals, err = r.add(s.Totals); err != nil {
 				return err
 			}
 			s.MarkCounted(r.run)
@@ -122,7 +122,7 @@ func (l *Ledger) keepUnsaved(run string, m *Metrics) error {
 	if excess := len(l.unsaved) - maxUnsaved; excess > 0 {
 		l.unsaved = l.unsaved[excess:]
 	}
-	return l.add(families, m.Fresh)
+	return l.add(record{run, families, m.Fresh})
 }
 
 // RecordFailure records, in this process alone, a sweep that could not even start.
@@ -133,15 +133,15 @@ func (l *Ledger) RecordFailure(exitCode int, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return l.add(families, func(name string) bool {
-		return name == "bosgc_last_exit_code" || name == "bosgc_last_sweep_timestamp_seconds"
-	})
+	return l.add(record{"", families, func(name string) bool {
+		return name == "bosgc_last_exit_code" || name == "bosgc_last_sweep_timestamp_seconds" || name == rowsName
+	}})
 }
 
-func (l *Ledger) add(families []*dto.MetricFamily, fresh func(name string) bool) error {
+func (l *Ledger) add(r record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	totals, err := l.totals.Add(families, fresh)
+	totals, err := r.add(l.totals)
 	if err == nil {
 		l.totals = totals
 	}

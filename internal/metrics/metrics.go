@@ -38,6 +38,8 @@ type Metrics struct {
 	oldestOrphan   *prometheus.GaugeVec
 	oldestEligible *prometheus.GaugeVec
 	backlog        *prometheus.GaugeVec
+	rows           *prometheus.GaugeVec
+	dryRun         prometheus.Gauge
 	deleted        *prometheus.CounterVec
 	failures       *prometheus.CounterVec
 	sessions       prometheus.Gauge
@@ -73,6 +75,9 @@ func New(version, commit string) *Metrics {
 			"kind"),
 		backlog: gauges("backlog",
 			"Objects that may go and that the last sweep has left for the next one.", "kind"),
+		rows: gauges("sweeps_in_a_row",
+			"For how many sweeps until now, without a gap, a condition has held.", "condition"),
+		dryRun:   gauge("dry_run", "Whether the last sweep was a dry run: 1 if it was, and nothing is deleted."),
 		deleted:  counters("deleted_total", "Objects deleted.", "kind", "reason"),
 		failures: counters("delete_failures_total", "Objects that could not be deleted.", "kind"),
 		sessions: gauge("bos_sessions",
@@ -101,7 +106,7 @@ func New(version, commit string) *Metrics {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"system", "verb"}),
 	}
-	m.registry.MustRegister(m.objects, m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog, m.deleted, m.failures,
+	m.registry.MustRegister(m.objects, m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog, m.rows, m.dryRun, m.deleted, m.failures,
 		m.sessions, m.listOK, m.listBytes, m.listLimit, m.complete, m.duration, m.lastSweep, m.lastSuccess,
 		m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, buildInfo(version, commit))
 	m.stateOK.Set(1)
@@ -131,6 +136,9 @@ func (m *Metrics) createSeries() {
 		}
 		m.failures.WithLabelValues(string(kind))
 	}
+	for _, condition := range conditions {
+		m.rows.WithLabelValues(condition)
+	}
 	for _, source := range collect.SourceNames() {
 		m.complete.WithLabelValues(source)
 	}
@@ -159,7 +167,7 @@ func (m *Metrics) Fresh(name string) bool {
 	case "bosgc_bos_list_bytes":
 		return m.hasListSize
 	case "bosgc_last_exit_code", "bosgc_last_sweep_timestamp_seconds", "bosgc_sweep_duration_seconds",
-		"bosgc_build_info", "bosgc_bos_list_limit_bytes", "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds":
+		"bosgc_build_info", "bosgc_bos_list_limit_bytes", rowsName, "bosgc_state_ok", "bosgc_state_set_aside_timestamp_seconds":
 		return true
 	default:
 		return m.swept
@@ -195,6 +203,8 @@ func (m *Metrics) RecordSweep(d gc.Document, now time.Time) {
 		m.setTally(string(kind), t)
 	}
 	m.recordSources(d)
+	m.recordConditions(d)
+	m.dryRun.Set(boolValue(d.Kind == "Plan"))
 	m.swept = true
 	m.recordEnd(d.ExitCode, d.CreatedAt, now)
 }
@@ -252,10 +262,13 @@ func (m *Metrics) RecordCleanup(d gc.Document) {
 
 // RecordFailure records a sweep that came to no result.
 func (m *Metrics) RecordFailure(exitCode int, begun, now time.Time) {
+	m.recordNoConditions()
 	m.recordEnd(exitCode, begun, now)
 }
 
 func (m *Metrics) recordEnd(exitCode int, begun, now time.Time) {
+	// The other codes have conditions of their own.
+	m.rows.WithLabelValues(rowFailed).Set(boolValue(exitCode == gc.ExitFailed || exitCode == gc.ExitUsage || exitCode == gc.ExitLocked))
 	m.duration.Set(now.Sub(begun).Seconds())
 	m.lastExitCode.Set(float64(exitCode))
 	m.lastSweep.Set(float64(now.Unix()))

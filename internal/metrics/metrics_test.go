@@ -22,7 +22,7 @@ var names = []string{
 	"bosgc_sweep_duration_seconds", "bosgc_last_sweep_timestamp_seconds",
 	"bosgc_last_success_timestamp_seconds", "bosgc_last_exit_code", "bosgc_state_ok",
 	"bosgc_state_set_aside_timestamp_seconds", "bosgc_requests_total", "bosgc_request_duration_seconds",
-	"bosgc_build_info",
+	"bosgc_build_info", "bosgc_sweeps_in_a_row", "bosgc_dry_run",
 }
 
 func scrape(m *Metrics) string {

@@ -19,7 +19,7 @@ func (r *Run) Serve(ctx context.Context, load func() (config.Config, error)) err
 	if err != nil {
 		return &Error{gc.ExitFailed, err}
 	}
-	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, ledger)
+	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, metrics.Labelled(ledger, r.Installation()))
 	if err != nil {
 		return &Error{gc.ExitFailed, err}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"bosgc/gc"
 	"bosgc/internal/margin"
 	"bosgc/internal/metrics"
@@ -50,14 +52,12 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 		if r.Settings.PushURL == "" {
 			return
 		}
-		instance := r.own.Namespace() + "." + r.Settings.StateName
-		outgoing := metrics.ForExport(ledger, ledger.Complete())
-		err := metrics.Push(ctx, r.Settings.PushURL, instance, outgoing, exitCode == gc.ExitDone)
+		err := metrics.Push(ctx, r.Settings.PushURL, r.Installation(), r.outgoing(ledger), exitCode == gc.ExitDone)
 		r.warn("the metrics were not pushed", "BOSGC_PUSH_URL", err)
 	})
 	all.Go(func() {
 		if r.Settings.Textfile != "" {
-			err := metrics.WriteTextfile(ctx, r.Settings.Textfile, metrics.ForExport(ledger, ledger.Complete()))
+			err := metrics.WriteTextfile(ctx, r.Settings.Textfile, r.outgoing(ledger))
 			r.warn("the metrics were not written", "BOSGC_TEXTFILE", err)
 		}
 	})
@@ -69,6 +69,14 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 		}
 	})
 	all.Wait()
+}
+
+// Installation names whose metrics these are: the installation that has this state.
+func (r *Run) Installation() string { return r.own.Namespace() + "." + r.Settings.StateName }
+
+// outgoing returns what this process hands over when it ends.
+func (r *Run) outgoing(ledger *metrics.Ledger) prometheus.Gatherer {
+	return metrics.Labelled(metrics.ForExport(ledger, ledger.Complete()), r.Installation())
 }
 
 // countDeletes adds what was deleted to the totals of all runs. Everything else that the state tells is of sweeps.
@@ -171,7 +179,7 @@ func (r *Run) Linger(ctx context.Context, ledger *metrics.Ledger) {
 	if patience <= 0 || ctx.Err() != nil {
 		return
 	}
-	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, metrics.ForExport(ledger, ledger.Complete()))
+	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, r.outgoing(ledger))
 	if err != nil {
 		r.Log.Warn("not lingering", "error", err.Error())
 		return
