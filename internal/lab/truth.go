@@ -100,7 +100,7 @@ func resolveTruth(sessions []*sessionTruth, others []objectTruth, doubt doubts, 
 	newest := newestFinished(sessions)
 	var truth []Object
 	for _, s := range sessions {
-		if newest[s.template] == s && now.Before(s.end.Add(keptLastFor)) && (s.verdict == completedExpired || s.verdict == failedExpired) {
+		if newest[s.template] == s && now.Before(s.end.Add(keptLastFor)) && (s.verdict == completedExpired || s.verdict == failedExpired || s.verdict == terminating) {
 			s.verdict = keptLast
 		}
 		doubt.apply(s, now)
