@@ -94,7 +94,7 @@ func TestLiveServeSweepsAgainAndAgain(t *testing.T) {
 		}
 	}
 	// The first sweep reaches its limit. The second one, which starts by itself, deletes the rest.
-	eventually(t, metric("bosgc_last_exit_code 0"))
+	eventually(t, metric(`bosgc_last_exit_code{installation="services.bosgc"} 0`))
 	eventually(t, func() error {
 		if got, left := len(s.exist()), len(want); got != left {
 			return fmt.Errorf("%d objects, %d should be left", got, left)
@@ -102,8 +102,8 @@ func TestLiveServeSweepsAgainAndAgain(t *testing.T) {
 		return nil
 	})
 	s.same("after some sweeps", s.exist(), want)
-	eventually(t, metric(`bosgc_objects{kind="Session",reason="completed-expired",verdict="delete"} 0`))
-	if err := metric("bosgc_bos_list_ok 1")(); err != nil {
+	eventually(t, metric(`bosgc_objects{installation="services.bosgc",kind="Session",reason="completed-expired",verdict="delete"} 0`))
+	if err := metric(`bosgc_bos_list_ok{installation="services.bosgc"} 1`)(); err != nil {
 		t.Error(err)
 	}
 	if _, err := fetch("http://" + address + "/healthz"); err != nil {
@@ -114,9 +114,9 @@ func TestLiveServeSweepsAgainAndAgain(t *testing.T) {
 	if err := s.AddFault(lab.Fault{Name: "bos-down"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, metric("bosgc_last_exit_code 6"))
+	eventually(t, metric(`bosgc_last_exit_code{installation="services.bosgc"} 6`))
 	s.ClearFaults()
-	eventually(t, metric("bosgc_last_exit_code 0"))
+	eventually(t, metric(`bosgc_last_exit_code{installation="services.bosgc"} 0`))
 
 	stop()
 	ended.Wait()

@@ -316,7 +316,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"monitoring.vmServiceScrape.scrapeTimeout=5s1m": "/monitoring/vmServiceScrape/scrapeTimeout",
 		"monitoring.vmRule.interval=1m":                 "'interval'",
 		"monitoring.rules.missedAfter=3":                "/monitoring/rules/missedAfter",
-		"monitoring.rules.failingAfter=0h":              "/monitoring/rules/failingAfter",
+		"monitoring.rules.orphansFor=0h":                "/monitoring/rules/orphansFor",
 		"monitoring.rules.eligibleAfter=null":           "'eligibleAfter'",
 		"monitoring.rules.sessionsWarning=0":            "/monitoring/rules/sessionsWarning",
 		"monitoring.rules.sessionsCritical=1.5":         "/monitoring/rules/sessionsCritical",

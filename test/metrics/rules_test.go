@@ -100,7 +100,7 @@ func TestRulesAreValid(t *testing.T) {
 	for name, text := range map[string]string{
 		"defaults.yaml": prometheusRule(t).text(t),
 		"values.yaml": rendered(t, "PrometheusRule", "prometheusRule",
-			"--set", "monitoring.rules.missedAfter=26h,monitoring.rules.failingAfter=3d,monitoring.rules.eligibleAfter=1w").text(t),
+			"--set", "monitoring.rules.missedAfter=26h,monitoring.rules.orphansFor=3d,monitoring.rules.eligibleAfter=1w").text(t),
 	} {
 		out, err := promtool(t, "check", "rules", "--lint=all", "--lint-fatal", write(t, dir, name, text))
 		if err != nil {
@@ -123,10 +123,10 @@ func TestVMRuleHasTheSameRules(t *testing.T) {
 func TestRulesAreForOldPrometheus(t *testing.T) {
 	known := []string{
 		"absent", "and", "by", "count", "deriv", "ignoring", "label_replace", "max", "max_over_time", "min_over_time", "offset", "on",
-		"or", "sum", "time", "unless",
+		"or", "sum", "time", "unless", "without",
 	}
 	word := regexp.MustCompile(`[a-z_]+`)
-	ours := regexp.MustCompile(`bosgc[a-z_:]+|"[^"]*"|\[[^\]]*\]|(by|on|ignoring) \([^)]+\)`)
+	ours := regexp.MustCompile(`bosgc[a-z_:]+|"[^"]*"|\[[^\]]*\]|(by|on|ignoring|without) \([^)]+\)`)
 	duration := regexp.MustCompile(`(?:\[|offset )([0-9a-z]+)`)
 	for _, r := range prometheusRule(t).all() {
 		rest := ours.ReplaceAllString(r.Expr, " ")
@@ -151,24 +151,47 @@ func TestRulesAreForOldPrometheus(t *testing.T) {
 
 // TestScenarios runs all scenarios with promtool, for each way that metrics can come.
 func TestScenarios(t *testing.T) {
-	rules := prometheusRule(t)
 	begin, _ := fresh(t)
 	stories := scenarios(t)
-	for _, w := range ways() {
-		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
-			tests := map[time.Duration][]map[string]any{}
-			for _, s := range stories {
-				test, err := s.promtool(w, rules.all(), begin)
-				if err != nil {
-					t.Fatalf("%s: %s: %v", s.file, s.Name, err)
-				}
-				tests[s.step()] = append(tests[s.step()], test)
+	for every, more := range schedules {
+		rules := rendered(t, "PrometheusRule", "prometheusRule", more...)
+		for i, w := range ways() {
+			if i > 0 && every != time.Hour {
+				break // the ways differ in what a restart does, and not by the schedule
 			}
-			for step, some := range tests {
-				testRules(t, rules.silent(), map[string]any{"evaluation_interval": step.String(), "tests": some})
-			}
-		})
+			t.Run(every.String()+" "+w.name, func(t *testing.T) {
+				t.Parallel()
+				play(t, rules, w, begin, slices.DeleteFunc(slices.Clone(stories), func(s scenario) bool { return s.every != every }))
+			})
+		}
+	}
+	for _, s := range stories {
+		if schedules[s.every] == nil {
+			t.Errorf("%s: no rules for a schedule of %s", s.Name, s.every)
+		}
+	}
+}
+
+// schedules are those that the rules are tested with, each with the values that an administrator sets for it.
+var schedules = map[time.Duration][]string{
+	15 * time.Minute: {},
+	time.Hour:        {},
+	2 * time.Hour:    {"--set", "monitoring.rules.missedAfter=5h,monitoring.rules.sessionsFor=3h"},
+	24 * time.Hour:   {"--set", "monitoring.rules.missedAfter=50h,monitoring.rules.sessionsFor=25h"},
+}
+
+func play(t *testing.T, rules ruleFile, w way, begin map[string]float64, stories []scenario) {
+	t.Helper()
+	tests := map[time.Duration][]map[string]any{}
+	for _, s := range stories {
+		test, err := s.promtool(w, rules.all(), begin)
+		if err != nil {
+			t.Fatalf("%s: %s: %v", s.file, s.Name, err)
+		}
+		tests[s.step()] = append(tests[s.step()], test)
+	}
+	for step, some := range tests {
+		testRules(t, rules.silent(), map[string]any{"evaluation_interval": step.String(), "tests": some})
 	}
 }
 
@@ -299,11 +322,16 @@ func TestEveryAlertHelps(t *testing.T) {
 		if !regexp.MustCompile(`\$value|\| query|[0-9]`).MatchString(r.Annotations["description"]) {
 			t.Errorf("%s: no number in %q", r.Alert, r.Annotations["description"])
 		}
-		if want := "docs/runbook.md#" + strings.ToLower(r.Alert); r.Annotations["runbook_url"] != want {
-			t.Errorf("%s: runbook_url is %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
+		if url, there := r.Annotations["runbook_url"]; there || !strings.Contains(r.Annotations["description"], "First") {
+			t.Errorf("%s: runbook_url is %q, and the first step is not in %q", r.Alert, url, r.Annotations["description"])
 		}
 		if !strings.Contains(runbook, "\n## "+r.Alert+"\n") {
 			t.Errorf("docs/runbook.md has no heading %s", r.Alert)
+		}
+	}
+	for _, r := range rendered(t, "PrometheusRule", "prometheusRule", "--set", "monitoring.rules.runbookURL=https://wiki/bosgc").all() {
+		if want := "https://wiki/bosgc#" + strings.ToLower(r.Alert); r.Alert != "" && r.Annotations["runbook_url"] != want {
+			t.Errorf("%s: runbook_url is %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
 		}
 	}
 	for _, heading := range regexp.MustCompile(`(?m)^## (Bosgc\w+)$`).FindAllStringSubmatch(runbook, -1) {

@@ -25,21 +25,45 @@ type scenario struct {
 	From string
 	// Begins and Ends are when metrics are first and last seen, and Back is when they are seen again.
 	Begins, Ends, Back string
+	// Every are the schedules of which the story is true, as the time between two sweeps; none is 1h. A duration
+	// such as 2.5n is so many sweeps long.
+	Every []string
 	// Series are the series that differ from that: "7 for 2h, none for 1h, 9". Other values than numbers
-	// are hourly (the time of the last sweep), +2 (that much more at each sweep), aging (growing with time
-	// from the number before), still (unchanged) and none.
+	// are hourly (the time of the last sweep, on any schedule), +2 (that much more at each sweep), aging (growing with
+	// time from the number before), still (unchanged) and none.
 	Series map[string]string
 	// Firing are alerts by moment, separated by spaces: Name{label="value"}, or none. Labels that identify
 	// the installation are implied; {installation=""} is an alert that concerns none.
 	Firing map[string]string
 
-	file string
+	file  string
+	every time.Duration
+}
+
+// duration parses a duration, which may be in sweeps.
+func (s scenario) duration(text string) (time.Duration, error) {
+	sweeps, isSweeps := strings.CutSuffix(text, "n")
+	if !isSweeps {
+		return time.ParseDuration(text)
+	}
+	n, err := strconv.ParseFloat(sweeps, 64)
+	step := 15 * time.Minute // of which every step of a scenario is a part
+	switch {
+	case s.every < time.Hour:
+		step = 5 * time.Minute
+	case s.every > 2*time.Hour:
+		step = 30 * time.Minute
+	}
+	return time.Duration(n * float64(s.every)).Round(step), err
 }
 
 // step is the interval of scrapes and of evaluations. It is longer in long scenarios, because promtool
 // takes 3 ms for each.
 func (s scenario) step() time.Duration {
-	if moments, err := s.moments(); err == nil && moments[len(moments)-1] > 16*time.Hour {
+	if s.every > 2*time.Hour {
+		return 30 * time.Minute
+	}
+	if moments, err := s.moments(); err == nil && moments[len(moments)-1] > 16*time.Hour && s.every >= time.Hour {
 		return 15 * time.Minute
 	}
 	return 5 * time.Minute
@@ -65,7 +89,15 @@ func scenarios(t *testing.T) []scenario {
 		}
 		for _, s := range some {
 			s.file = filepath.Base(file)
-			all = append(all, s)
+			if len(s.Every) == 0 {
+				s.Every = []string{"1h"}
+			}
+			for _, every := range s.Every {
+				if s.every, err = time.ParseDuration(every); err != nil {
+					t.Fatalf("%s: %s: %v", file, s.Name, err)
+				}
+				all = append(all, s)
+			}
 		}
 	}
 	return all
@@ -125,20 +157,20 @@ func (l labelled) with(more map[string]string) string {
 }
 
 // samples returns one value for each scrape; nil is no sample.
-func samples(spec string, step time.Duration, count int) ([]*float64, error) {
+func (s scenario) samples(spec string, step time.Duration, count int) ([]*float64, error) {
 	var all []*float64
 	last := 0.0
 	for text := range strings.SplitSeq(spec, ",") {
 		what, length, bounded := strings.Cut(strings.TrimSpace(text), " for ")
 		n := count - len(all)
 		if bounded {
-			d, err := time.ParseDuration(length)
+			d, err := s.duration(length)
 			if err != nil || d%step != 0 {
 				return nil, fmt.Errorf("%q is no multiple of %s", length, step)
 			}
 			n = min(n, int(d/step))
 		}
-		p := part{what, time.Duration(len(all)) * step, step}
+		p := part{what, time.Duration(len(all)) * step, step, s.every}
 		for range n {
 			value, err := p.value(time.Duration(len(all))*step, last)
 			if err != nil {
@@ -161,12 +193,13 @@ type part struct {
 	what  string
 	begun time.Duration
 	step  time.Duration
+	every time.Duration
 }
 
 // value returns the value at a time, where last is the one before.
 func (p part) value(now time.Duration, last float64) (*float64, error) {
 	// Not at the full hour: the first sweep would be at 0, which means never.
-	sweep := now%time.Hour == p.step
+	sweep := now%p.every == p.step
 	number := func(text string) (*float64, error) {
 		value, err := strconv.ParseFloat(text, 64)
 		return &value, err
@@ -175,9 +208,9 @@ func (p part) value(now time.Duration, last float64) (*float64, error) {
 	case p.what == "none":
 		return nil, nil
 	case p.what == "hourly":
-		last = (now.Truncate(time.Hour) + p.step).Seconds()
+		last = (now.Truncate(p.every) + p.step).Seconds()
 		if last > now.Seconds() {
-			last = max(0, last-time.Hour.Seconds())
+			last = max(0, last-p.every.Seconds())
 		}
 	case aging && (sweep || now == p.begun):
 		begun, err := number(from)
@@ -236,9 +269,13 @@ func ways() []way {
 	push := way{
 		name:   "push",
 		labels: map[string]string{"job": "bosgc", "instance": "services.bosgc", "namespace": "monitoring", "pod": "pushgateway-0"},
-		alert:  map[string]string{"job": "bosgc", "installation": "services.bosgc", "namespace": "monitoring"},
+		alert:  map[string]string{"job": "bosgc", "namespace": "monitoring"},
 	}
-	return []way{exporter, annotated, serve, push}
+	all := []way{exporter, annotated, serve, push}
+	for i := range all {
+		all[i].labels["installation"], all[i].alert["installation"] = "services.bosgc", "services.bosgc"
+	}
+	return all
 }
 
 // series formats what one series shows over the scenario in promtool's format.
@@ -273,7 +310,7 @@ func (w way) series(l labelled, step time.Duration, values []*float64) []map[str
 func (s scenario) moments() ([]time.Duration, error) {
 	var all []time.Duration
 	for at := range s.Firing {
-		d, err := time.ParseDuration(at)
+		d, err := s.duration(at)
 		if err != nil {
 			return nil, err
 		}
@@ -324,7 +361,7 @@ func (s scenario) values(begin map[string]float64, rules []rule, step time.Durat
 		if err != nil || !selected(l, rules) {
 			continue
 		}
-		values, err := samples(spec, step, count)
+		values, err := s.samples(spec, step, count)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", series, err)
 		}
@@ -344,7 +381,9 @@ var selectorForm = regexp.MustCompile(`bosgc_[a-z_]+(\{[^}]*\})?`)
 func selected(series labelled, rules []rule) bool {
 	for _, r := range rules {
 		for _, text := range selectorForm.FindAllString(r.Expr, -1) {
-			if l, err := parseLabelled(text); err == nil && l.covers(series) {
+			l, err := parseLabelled(text)
+			delete(l.labels, "installation") // each way adds it
+			if err == nil && l.covers(series) {
 				return true
 			}
 		}
@@ -354,7 +393,7 @@ func selected(series labelled, rules []rule) bool {
 
 func (s scenario) seen(now time.Duration) bool {
 	moment := func(text string, otherwise time.Duration) time.Duration {
-		if d, err := time.ParseDuration(text); err == nil {
+		if d, err := s.duration(text); err == nil {
 			return d
 		}
 		return otherwise
@@ -393,7 +432,7 @@ func (s scenario) promtool(w way, rules []rule, begin map[string]float64) (map[s
 		}
 	}
 	return map[string]any{
-		"name": s.file + ": " + s.Name + " (" + w.name + ")", "interval": step.String(), "input_series": input, "alert_rule_test": tests,
+		"name": s.file + ": " + s.Name + " (" + w.name + ", every " + s.every.String() + ")", "interval": step.String(), "input_series": input, "alert_rule_test": tests,
 	}, nil
 }
 
@@ -422,7 +461,7 @@ func (s scenario) expected(at time.Duration, w way, rules []rule) (map[string][]
 
 func (s scenario) firing(at time.Duration) []string {
 	for text, alerts := range s.Firing {
-		if d, err := time.ParseDuration(text); err == nil && d == at && alerts != "none" {
+		if d, err := s.duration(text); err == nil && d == at && alerts != "none" {
 			return strings.Fields(alerts)
 		}
 	}

@@ -36,13 +36,19 @@ there is meant for Prometheus.
 {{- define "bosgc.ruleGroups" -}}
 {{- $rules := .Values.monitoring.rules -}}
 {{- $text := .Files.Get "files/alerts.yaml" -}}
-{{- range $key := list "missedAfter" "failingAfter" "eligibleAfter" -}}
+{{- range $key := list "missedAfter" "eligibleAfter" "orphanAge" "orphansFor" "sessionsFor" -}}
 {{- $text = replace (printf "@%s@" $key) (include "bosgc.seconds" (get $rules $key)) $text -}}
 {{- end -}}
-{{- range $key := list "sessionsWarning" "sessionsCritical" -}}
+{{- range $key := list "sessionsWarning" "sessionsCritical" "failedSweeps" "incompleteSweeps" "listSweeps" "deleteSweeps" "orphansAbove" "orphanSweeps" -}}
 {{- $text = replace (printf "@%s@" $key) (get $rules $key | int64 | toString) $text -}}
 {{- end -}}
-{{- $text = replace "@runbook@" $rules.runbookURL $text -}}
+{{- $names := dict "namespace" .Release.Namespace "fullname" (include "bosgc.fullname" .) "stateName" .Values.config.stateName -}}
+{{- $_ := set $names "stateNamespace" (include "bosgc.stateNamespace" .) -}}
+{{- $_ := set $names "installation" (printf "%s.%s" $names.stateNamespace .Values.config.stateName) -}}
+{{- range $key, $name := $names -}}
+{{- $text = replace (printf "@%s@" $key) $name $text -}}
+{{- end -}}
+{{- $text = replace "@runbook@" (default "none" $rules.runbookURL) $text -}}
 {{- with regexFind "@[a-zA-Z]+@" $text -}}
 {{- fail (printf "files/alerts.yaml: nothing is known to put in the place of %s" .) -}}
 {{- end -}}
@@ -52,6 +58,9 @@ there is meant for Prometheus.
 {{- end -}}
 {{- range $file.groups -}}
 {{- range .rules -}}
+{{- if and .alert .annotations (not $rules.runbookURL) -}}{{/* the first step is in the description */}}
+{{- $_ := unset .annotations "runbook_url" -}}
+{{- end -}}
 {{- if and .alert $rules.labels -}}{{/* on a recording rule they would change what it records */}}
 {{- $_ := set . "labels" (merge (default (dict) .labels) $rules.labels) -}}
 {{- end -}}
