@@ -42,11 +42,8 @@ func (j *Judge) requested(f *facts) *ruling {
 		default:
 		}
 	}
-	// Where there is nothing left to annotate, naming the session is how a person ends a protection of which only the
-	// memory knows.
-	cms, _ := f.group.ConfigMaps()
-	if _, recalled := j.Remembered(f.group); f.protected != nil && !(recalled && len(cms) == 0) {
-		return f.protected
+	if r := j.protectedAlthoughNamed(f); r != nil {
+		return r
 	}
 	if r := j.running(f); r != nil {
 		return r
@@ -84,4 +81,14 @@ func (j *Judge) beingMade(f *facts) *ruling {
 		return nil
 	}
 	return j.youngestConfigMap(f, margin.JustMade, "BOS may still be making it: its ConfigMap was created")
+}
+
+// protectedAlthoughNamed returns what protects a session that a person has named. Where nothing is left to annotate, to
+// name it is how a person ends a protection of which only the memory knows.
+func (j *Judge) protectedAlthoughNamed(f *facts) *ruling {
+	cms, _ := f.group.ConfigMaps()
+	if _, recalled := j.Remembered(f.group); recalled && len(cms) == 0 {
+		return nil
+	}
+	return f.protected
 }
