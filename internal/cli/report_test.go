@@ -376,7 +376,7 @@ func TestEvents(t *testing.T) {
 		s.ClearFaults()
 		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc", "BOSGC_MAX_DELETES=3")
 		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc", "BOSGC_MAX_ORPHAN_PERCENT=0", "BOSGC_MAX_DELETES=100000")
-		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc") // nothing to report
+		s.run([]string{"sweep"}, "BOSGC_CRONJOB=gc", "BOSGC_MAX_ORPHAN_PERCENT=100") // opens the guard: nothing to report
 		s.run([]string{"sweep"}, "BOSGC_MAX_DELETES=1")
 		want := "Normal SweepCapped, Warning SweepIncomplete, Warning SweepRefused"
 		if got := strings.Join(events(), ", "); got != want {

@@ -265,7 +265,7 @@ func TestProtectionDuringTheSweep(t *testing.T) {
 		var s *system
 		var once atomic.Bool
 		var victim gc.Object
-		s = start(t, lab.Options{CSM: "1.2", Sessions: 40}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
+		s = start(t, lab.Options{CSM: "1.2", Sessions: 80}, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
 			if r.Method == http.MethodDelete && once.CompareAndSwap(false, true) {
 				s.annotate(victim.Session)
 			}

@@ -71,7 +71,7 @@ func TestCFSPaging(t *testing.T) {
 
 func TestCFSDelete(t *testing.T) {
 	for csm, api := range map[string]string{"1.2": "/v2", "1.5": "/v3"} {
-		server := start(t, lab.Options{CSM: csm, Seed: 1, Sessions: 80}, lab.ServerOptions{})
+		server := start(t, lab.Options{CSM: csm, Seed: 2, Sessions: 80}, lab.ServerOptions{})
 		cfs := server.URL("cfs") + api
 		name := server.CFS.Names()[0]
 		for i, want := range []int{204, 404} {

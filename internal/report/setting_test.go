@@ -14,7 +14,8 @@ func TestSetting(t *testing.T) {
 		want    string
 	}{
 		"one that is set": {"BOSGC_KEEP_TEMPLATES", []string{"BOSGC_KEEP_TEMPLATES=golden-*"}, `BOSGC_KEEP_TEMPLATES
-  Sessions of templates with these names are kept.
+  Sessions of templates with these names are kept, and orphaned ConfigMaps that
+  name them. A pattern that matches nothing is named in the plan.
 
   now         golden-* (environment)
   default     empty
