@@ -35,6 +35,7 @@ type Metrics struct {
 
 	objects        *prometheus.GaugeVec
 	orphans        *prometheus.GaugeVec
+	guard          *prometheus.GaugeVec
 	oldestOrphan   *prometheus.GaugeVec
 	oldestEligible *prometheus.GaugeVec
 	backlog        *prometheus.GaugeVec
@@ -68,6 +69,8 @@ func New(version, commit string) *Metrics {
 			"Objects seen by the last sweep, by its verdict and reason.", "kind", "verdict", "reason"),
 		orphans: gauges("orphans",
 			"Objects that looked orphaned to the last sweep, whatever was done about them.", "kind"),
+		guard: gauges("orphan_guard",
+			"Whether the orphan guard held objects back in the last sweep: 1 if it did.", "kind"),
 		oldestOrphan: gauges("oldest_orphan_age_seconds",
 			"Age of the oldest object that looked orphaned to the last sweep; 0 if there was none.", "kind"),
 		oldestEligible: gauges("oldest_eligible_age_seconds",
@@ -106,7 +109,7 @@ func New(version, commit string) *Metrics {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"system", "verb"}),
 	}
-	m.registry.MustRegister(m.objects, m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog, m.rows, m.dryRun, m.deleted, m.failures,
+	m.registry.MustRegister(m.objects, m.orphans, m.guard, m.oldestOrphan, m.oldestEligible, m.backlog, m.rows, m.dryRun, m.deleted, m.failures,
 		m.sessions, m.listOK, m.listBytes, m.listLimit, m.complete, m.duration, m.lastSweep, m.lastSuccess,
 		m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, buildInfo(version, commit))
 	m.stateOK.Set(1)
@@ -131,7 +134,7 @@ func (m *Metrics) createSeries() {
 		for _, reason := range policy.Reasons(policy.Delete) {
 			m.deleted.WithLabelValues(string(kind), string(reason))
 		}
-		for _, vec := range []*prometheus.GaugeVec{m.orphans, m.oldestOrphan, m.oldestEligible, m.backlog} {
+		for _, vec := range []*prometheus.GaugeVec{m.orphans, m.guard, m.oldestOrphan, m.oldestEligible, m.backlog} {
 			vec.WithLabelValues(string(kind))
 		}
 		m.failures.WithLabelValues(string(kind))
@@ -217,6 +220,7 @@ func (m *Metrics) setTally(kind string, t *tally) {
 		}
 	}
 	m.orphans.WithLabelValues(kind).Set(float64(t.orphans))
+	m.guard.WithLabelValues(kind).Set(boolValue(t.objects[verdictReason{policy.Keep, policy.OrphanGuard}] > 0))
 	m.backlog.WithLabelValues(kind).Set(float64(t.backlog))
 	m.oldestOrphan.WithLabelValues(kind).Set(t.oldestOrphan.Seconds())
 	m.oldestEligible.WithLabelValues(kind).Set(t.oldestEligible.Seconds())

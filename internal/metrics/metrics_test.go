@@ -22,7 +22,7 @@ var names = []string{
 	"bosgc_sweep_duration_seconds", "bosgc_last_sweep_timestamp_seconds",
 	"bosgc_last_success_timestamp_seconds", "bosgc_last_exit_code", "bosgc_state_ok",
 	"bosgc_state_set_aside_timestamp_seconds", "bosgc_requests_total", "bosgc_request_duration_seconds",
-	"bosgc_build_info", "bosgc_sweeps_in_a_row", "bosgc_dry_run",
+	"bosgc_build_info", "bosgc_orphan_guard", "bosgc_sweeps_in_a_row", "bosgc_dry_run",
 }
 
 func scrape(m *Metrics) string {
@@ -86,6 +86,7 @@ func TestRecordSweep(t *testing.T) {
 			},
 			{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Waiting},
 			{Kind: policy.ConfigMap, Verdict: policy.Keep, Reason: policy.AwaitingConfirmation},
+			{Kind: policy.CFSSession, Verdict: policy.Keep, Reason: policy.OrphanGuard},
 		},
 	}
 	m.RecordSweep(d, now)
@@ -98,6 +99,7 @@ func TestRecordSweep(t *testing.T) {
 		`bosgc_objects{kind="Session",reason="ghost",verdict="delete"} 1`, // gauges have the value of the last sweep
 		`bosgc_backlog{kind="Job"} 2`,
 		`bosgc_orphans{kind="ConfigMap"} 1`,
+		`bosgc_orphan_guard{kind="CFSSession"} 1`, `bosgc_orphan_guard{kind="ConfigMap"} 0`,
 		`bosgc_oldest_eligible_age_seconds{kind="Job"} 3600`,
 		`bosgc_oldest_eligible_age_seconds{kind="Session"} 0`, // it was deleted
 		`bosgc_bos_sessions 17`, `bosgc_bos_list_ok 1`,
