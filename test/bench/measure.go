@@ -166,8 +166,12 @@ func kubeKind(r lab.Request, parts []string, last string) string {
 		return "other"
 	case strings.HasPrefix(last, "bosgc") || strings.Contains(r.Query, "bosgc") || parts[i+2] == "leases" || r.Method == "POST" || r.Method == "PUT":
 		return "own"
+	case len(parts) == i+3 && r.Method == "GET" && strings.Contains(r.Query, "watch=true"):
+		return "watch"
+	case len(parts) == i+3 && r.Method == "GET" && !strings.Contains(r.Query, "continue="):
+		return "list"
 	case len(parts) == i+3 && r.Method == "GET":
-		return "page"
+		return "page" // but the first
 	case len(parts) == i+4:
 		return r.Method + " " + parts[i+2]
 	}

@@ -82,9 +82,7 @@ func (r *results) judgeRequests(one row, least *Cost) {
 	say("Kubernetes gets one GET per deleted ConfigMap (for its content, which the plan looks at and the journal keeps)", requests,
 		is["kube GET configmaps"], again(n["ConfigMap"])+8) // and some to estimate the size of BOS's list
 	say("Kubernetes gets one GET per deleted Job (for the journal, and the last look)", requests, is["kube GET jobs"], again(n["Job"]))
-	// Pages of Jobs and Pods are half as large, which bounds the memory, and these lists are read again
-	// before the first delete.
-	say("Kubernetes gets at most half as many pages again as the floor asks for", requests, is["kube page"], least.Requests["kube page"]*3/2+8)
+	say("Kubernetes gets no list twice", requests, is["kube list"], least.Requests["kube list"])
 }
 
 // What a sweep may cost beside the floor, at 10,000 sessions of which half are deleted.
