@@ -98,8 +98,12 @@ func (c catalogue) checkMatcher(t *testing.T, where, family, label, value string
 	}
 	if c[family][label] == nil {
 		t.Errorf("%s: %s has no label %s", where, family, label)
-	} else if !c[family][label][value] && !strings.HasPrefix(value, "$") {
-		t.Errorf("%s: %s never has %s=%q", where, family, label, value)
+		return
+	}
+	for one := range strings.SplitSeq(value, "|") {
+		if !c[family][label][one] && !strings.HasPrefix(one, "$") {
+			t.Errorf("%s: %s never has %s=%q", where, family, label, one)
+		}
 	}
 }
 
@@ -113,7 +117,13 @@ func TestNamesAgree(t *testing.T) {
 		if r.Record == "" {
 			continue
 		}
-		origins[r.Record] = selectorWithLabels.FindStringSubmatch(r.Expr)[1]
+		metric := selectorWithLabels.FindStringSubmatch(r.Expr)
+		if metric == nil { // it is made of a series that was recorded before, and has its labels
+			before := recordForm.FindStringSubmatch(r.Expr)[1]
+			origins[r.Record], records[r.Record] = origins[before], records[before]
+			continue
+		}
+		origins[r.Record] = metric[1]
 		records[r.Record] = map[string]bool{}
 		for _, label := range strings.Split(listForm.FindStringSubmatch(r.Expr)[1], ",") {
 			records[r.Record][strings.TrimSpace(label)] = true

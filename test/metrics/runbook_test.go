@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,11 +42,12 @@ func TestRunbookCommands(t *testing.T) {
 	for _, program := range []string{"sed", "grep"} {
 		binary(t, program)
 	}
+	path := filepath.Dir(bosgc(t)) + ":" + plane.Binaries(t, "") + ":" + os.Getenv("PATH")
 	typed := func(command string) (string, string) {
 		var out, problem bytes.Buffer
 		cmd := exec.CommandContext(t.Context(), "bash", "-c", command)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+plane.Binaries(t, "")+":"+os.Getenv("PATH"))
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+path)
 		cmd.Stdout, cmd.Stderr = &out, &problem
 		err := cmd.Run()
 		if err != nil && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(command, "grep")) { // grep found nothing
@@ -59,7 +61,7 @@ func TestRunbookCommands(t *testing.T) {
 	// What exists only after a sweep, and two sessions, one of which still runs.
 	const old, running = "11111111-2222-4333-8444-555555555555", "22222222-2222-4333-8444-555555555555"
 	for _, prepare := range []string{
-		`kubectl -n services create configmap bosgc-state --from-literal=last-run.json='{"exitCode":0}' --from-literal=metrics.prom='bosgc_bos_sessions 12' --from-literal=list.json='{"sessions":12,"unseen":0}'`,
+		`kubectl -n services create configmap bosgc-state --from-literal=format=1 --from-literal=sightings.json='{}' --from-literal=runs.json='[]' --from-literal=last-run.json='{"exitCode":0}' --from-literal=metrics.prom=$'bosgc_bos_sessions 12\n' --from-literal=list.json='{"sessions":12,"unseen":0}'`,
 		`kubectl -n services create configmap bosgc-state-unreadable --from-literal=format=2`,
 		`kubectl -n services create configmap ` + old + `; kubectl -n services create configmap ` + running,
 		`printf '{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"bosgc","namespace":"services"},"spec":{"holderIdentity":"bosgc-1_run"}}' | kubectl apply -f -`,

@@ -115,7 +115,7 @@ func TestEveryWayShowsTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]bool{"bosgc-exporter/": true, "bosgc/services.bosgc": true}
+	want := map[string]bool{"bosgc-exporter/services.bosgc": true, "bosgc/services.bosgc": true}
 	got := map[string]bool{}
 	for _, one := range labels {
 		got[one.Metric["job"]+"/"+one.Metric["installation"]] = true
