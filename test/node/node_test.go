@@ -175,7 +175,7 @@ func (n *Node) checkExporter(t *testing.T, atLeast int) {
 				deleted += n
 			}
 		}
-		if int(deleted) < atLeast || atLeast == 0 || !strings.Contains(string(text), "\nbosgc_state_ok 1\n") {
+		if int(deleted) < atLeast || atLeast == 0 || !strings.Contains(string(text), `bosgc_state_ok{installation="services.bosgc"} 1`) {
 			return fmt.Errorf("%v deleted, at least %d are gone\n%s", deleted, atLeast, text)
 		}
 		return nil
