@@ -19,8 +19,8 @@ import (
 // two sessions.
 const installed = `
 helm upgrade --install bosgc deploy/helm/bosgc -n services --set config.dryRun=true
-kubectl -n services create configmap bosgc-state --from-literal=last-run.json='{"exitCode":0}' \
-	--from-literal=metrics.prom="$(printf '%s\n' 'bosgc_bos_sessions 12' 'bosgc_bos_list_bytes 9' 'bosgc_bos_list_limit_bytes 4194304')" --from-literal=list.json='{"sessions":12,"unseen":0}'
+kubectl -n services create configmap bosgc-state --from-literal=format=1 --from-literal=sightings.json='{}' --from-literal=runs.json='[]' --from-literal=last-run.json='{"exitCode":0}' \
+	--from-literal=metrics.prom="$(printf '%s\n' 'bosgc_bos_sessions 12' 'bosgc_bos_list_bytes 9' 'bosgc_bos_list_limit_bytes 4194304')"$'\n' --from-literal=list.json='{"sessions":12,"unseen":0}'
 kubectl -n services create configmap bosgc-state-unreadable --from-literal=format=2
 kubectl -n services create configmap 11111111-2222-4333-8444-555555555555
 kubectl -n services create configmap 22222222-2222-4333-8444-555555555555

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"sync"
 	"syscall"
@@ -66,6 +68,10 @@ func (g *gate) strike(what string) {
 func (g *gate) front(t *testing.T, system string, via http.RoundTripper, target func() string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("watch") == "true" {
+			stream(w, r, target(), via) // it changes nothing, and lasts as long as the process
+			return
+		}
 		g.under.Add(1)
 		defer g.under.Done()
 		kill, dead := g.passes(system + " " + r.Method + " " + r.URL.RequestURI())
@@ -89,6 +95,21 @@ func (g *gate) front(t *testing.T, system string, via http.RoundTripper, target 
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// stream passes a watch on, event by event.
+func stream(w http.ResponseWriter, r *http.Request, target string, via http.RoundTripper) {
+	to, err := url.Parse(target)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:       func(out *httputil.ProxyRequest) { out.SetURL(to) },
+		Transport:     via,
+		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0),
+	}
+	proxy.ServeHTTP(w, r)
 }
 
 // forward sends a request to the server. A server does not notice that its client has died: it carries
