@@ -73,7 +73,7 @@ func (f *sessionFinder) probeAndAskAgain(ctx, probing context.Context, why strin
 		return why
 	}
 	f.estimate(ctx, f.list, f.memory)
-	if f.list.hangRisk(false, f.memory.Hang, f.now) != "" {
+	if why := f.list.hangRisk(false, f.memory.Hang, f.now); why != "" {
 		return why
 	}
 	return f.askForList(ctx)

@@ -47,7 +47,7 @@ const (
 	// 340 KB, they stay below the limit.
 	fewSessions = 12
 	// weighedSessions is how many sessions are weighed: a request to Kubernetes and one or two to BOS each.
-	weighedSessions = 6
+	weighedSessions = 12
 	// usualWeight is that of a session of which nothing can be weighed, in bytes: in the documented case of a list
 	// that hung, 4,870,618 bytes were in 10,836 keys, about ten for each session.
 	usualWeight = 4500

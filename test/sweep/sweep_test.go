@@ -32,10 +32,10 @@ import (
 
 // needed are the permissions in Kubernetes that a sweep needs, and no others.
 var needed = []rbacv1.PolicyRule{
-	{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "list", "delete"}},
-	{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"list"}},
+	{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "list", "watch", "delete"}},
+	{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"list", "watch"}},
 	{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "delete"}},
-	{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}},
+	{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
 }
 
 // stateNamespace is not the namespace of BOS, so that a permission for the state cannot stand in for
@@ -64,7 +64,7 @@ func without(resource, verb string) []rbacv1.PolicyRule {
 func TestSweepOfARealCluster(t *testing.T) {
 	p := plane.Start(t, plane.Options{Namespaces: []string{lab.Namespace, stateNamespace}, NoControllers: true})
 	s := world.Load(t, p, lab.Options{CSM: "1.4", Seed: 5, Sessions: 150})
-	environ := []string{"BOSGC_STATE_NAMESPACE=" + stateNamespace}
+	environ := []string{"BOSGC_STATE_NAMESPACE=" + stateNamespace, "BOSGC_ORPHAN_INTERVAL=0s"}
 	before := s.Exist(t)
 	truth := map[string]lab.Object{}
 	for _, o := range s.World.Truth() {
@@ -123,9 +123,11 @@ func TestSweepOfARealCluster(t *testing.T) {
 			}
 		})
 	}
-	for _, resource := range []string{"configmaps", "jobs"} {
-		t.Run("without delete "+resource+" nothing goes at all", func(t *testing.T) {
-			if _, code := s.Run(t, account(t, without(resource, "delete")), environ, "sweep"); code != gc.ExitFailed {
+	for _, tt := range []struct{ resource, verb string }{
+		{"configmaps", "delete"}, {"jobs", "delete"}, {"jobs", "watch"}, {"pods", "watch"}, {"cronjobs", "watch"},
+	} {
+		t.Run("without "+tt.verb+" "+tt.resource+" nothing goes at all", func(t *testing.T) {
+			if _, code := s.Run(t, account(t, without(tt.resource, tt.verb)), environ, "sweep"); code != gc.ExitFailed {
 				t.Errorf("exit code %d", code)
 			}
 			if !maps.Equal(s.Exist(t), before) {
