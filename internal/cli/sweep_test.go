@@ -677,7 +677,7 @@ func TestLiveASlowBOSIsCollectedBitByBit(t *testing.T) {
 	if code != gc.ExitIncomplete && code != gc.ExitFailed || count(d, outcome(gc.Deleted)) == 0 {
 		t.Errorf("exit code %d, %d deleted of %d", code, count(d, outcome(gc.Deleted)), d.Summary.Delete)
 	}
-	for range 20 {
+	for range 40 {
 		if d, code = s.document([]string{"sweep"}, "BOSGC_DEADLINE=8s"); code == gc.ExitDone && d.Summary.Delete == 0 {
 			break
 		}

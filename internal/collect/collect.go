@@ -49,7 +49,12 @@ func (clients Clients) World(ctx context.Context, o Options, now time.Time) (*Wo
 	records.requested = w.Requested
 	unranked := policy.NewJudge(&inventory.Snapshot{}, o.Settings, now, policy.Memory{Requested: w.Requested})
 	configMaps.startPrefetch(readingRecords, w.Snapshot, unranked)
-	records.readNeeded(readingRecords, w.Snapshot)
+	// A BOS too slow for all records still has time for what tells which boots are the last of their templates.
+	// Without it the same few would be kept as the last for as long as BOS is slow.
+	readingNeeded, cancelNeeded := context.WithDeadlineCause(readingRecords, begun.Add(limit*5/8), tooLate)
+	defer cancelNeeded()
+	records.readNeeded(readingNeeded, w.Snapshot)
+	records.readYoung(readingRecords, w.Snapshot)
 	configMaps.endPrefetch()
 	finder.distrustEtcd(w)
 	w.judge(clients, o, now)

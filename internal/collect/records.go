@@ -47,7 +47,6 @@ func (r *recordReader) readNeeded(ctx context.Context, s *inventory.Snapshot) {
 			r.markIncomplete(inventory.SourceSessions, "BOS could not read the record of a single session")
 		}
 	}
-	r.readYoung(ctx, s)
 }
 
 // readYoung asks for as many of the sessions that are too young to be deleted as something else depends on: which
