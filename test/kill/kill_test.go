@@ -64,7 +64,7 @@ func TestKilledAtAnyRequest(t *testing.T) {
 	t.Run("a later sweep", func(t *testing.T) {
 		t.Parallel()
 		s := open(t, p, w, "later", shipped, racing)
-		s.environ = append(s.environ, "BOSGC_ORPHAN_SIGHTINGS=2")
+		s.environ = append(s.environ, "BOSGC_ORPHAN_SIGHTINGS=2", "BOSGC_ORPHAN_INTERVAL=0s")
 		s.seen()
 		s.killEach(2)
 	})
