@@ -58,7 +58,7 @@ func (a *app) completes(root *cobra.Command) {
 			cmd.ValidArgsFunction = a.known(knownSessions)
 		case "explain":
 			cmd.ValidArgsFunction = atMostOne(a.completeObject)
-		case "restore":
+		case "restore", "journal":
 			cmd.ValidArgsFunction = atMostOne(a.known(completeRun))
 		case "completion":
 			cmd.Short = "Write what a shell needs to complete commands, sessions and runs at the TAB key"

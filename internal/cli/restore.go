@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"bosgc/gc"
-	"bosgc/internal/journal"
 	"bosgc/internal/report"
 	"bosgc/internal/restore"
 	"bosgc/internal/sweep"
@@ -62,30 +61,6 @@ is shown and asked about first; --dry-run (or BOSGC_DRY_RUN=true) only shows it.
 	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask, on a terminal too")
 	cmd.Flags().BoolVar(&r.damaged, "damaged", false, "put back what can be read of a damaged journal")
 	return cmd
-}
-
-// runs is the document of a list of runs.
-type runs struct {
-	APIVersion string         `json:"apiVersion"`
-	Kind       string         `json:"kind"` // Runs
-	Runs       []journal.Info `json:"runs"` // the newest first
-	ExitCode   int            `json:"exitCode"`
-}
-
-func (a *app) listRuns(ctx context.Context, run *sweep.Run) error {
-	all, err := run.Journals(ctx)
-	if err != nil {
-		return err
-	}
-	if a.output == "json" {
-		return written(report.JSON(a.stdout, runs{gc.APIVersion, "Runs", append([]journal.Info{}, all...), gc.ExitDone}))
-	}
-	if len(all) == 0 {
-		fmt.Fprintf(a.stderr, "There is no journal in namespace %q (BOSGC_STATE_NAMESPACE).\n", run.Store().Namespace())
-		return nil
-	}
-	_, err = io.WriteString(a.stdout, report.Journals(all))
-	return written(err)
 }
 
 func (a *app) restoreRun(ctx context.Context, in io.Reader, run *sweep.Run, r restoreFlags) error {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -273,7 +275,9 @@ func TestRestoreUsage(t *testing.T) {
 func TestRestoreOfADamagedJournal(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 3}, lab.ServerOptions{})
 	big := configMapEntry("big")
-	big.Object = fmt.Appendf(nil, `{"metadata":{"name":"big"},"data":{"x":%q}}`, strings.Repeat("x", 600<<10))
+	noise := make([]byte, 400<<10) // does not compress, so that it takes a second chunk
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(noise)
+	big.Object = fmt.Appendf(nil, `{"metadata":{"name":"big"},"data":{"x":%q}}`, base64.StdEncoding.EncodeToString(noise))
 	s.journalled("run-1", configMapEntry(sessionID), big, configMapEntry(strings.Replace(sessionID, "5a", "6a", 1)))
 	s.Kube.Remove("configmaps", lab.Namespace, "bosgc-journal-run-1-0001")
 	before := s.exist()
@@ -310,6 +314,64 @@ func TestRestoreThatFailsInPart(t *testing.T) {
 		if code, _, stderr := s.run(args); code != gc.ExitFailed || stderr == "" {
 			t.Errorf("%v: exit code %d, %q", args, code, stderr)
 		}
+	}
+}
+
+// "bosgc journal" shows what a run has deleted and why, the whole of it in JSON, and the runs if none is named. Of a damaged
+// journal it shows what can be read, and says what is missing.
+func TestJournalShowsWhatARunDeleted(t *testing.T) {
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 20, Seed: 7}, lab.ServerOptions{})
+	swept, code := s.document([]string{"sweep"})
+	if code != gc.ExitDone || swept.Outcomes[gc.Deleted] == 0 {
+		t.Fatalf("exit code %d, %v", code, swept.Outcomes)
+	}
+	deleted := map[string]gc.Object{}
+	for _, o := range swept.Objects {
+		if o.Outcome == gc.Deleted {
+			deleted[string(o.Kind)+" "+o.Name] = o
+		}
+	}
+	read := func(want int) (d journal.Document) {
+		t.Helper()
+		code, stdout, stderr := s.run([]string{"journal", swept.Run, "-o", "json"})
+		if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != want || d.Kind != "Journal" || d.Run != swept.Run {
+			t.Fatalf("exit code %d, %v\n%s", code, err, stderr)
+		}
+		return d
+	}
+	d := read(gc.ExitDone)
+	for _, e := range d.Entries {
+		o, found := deleted[e.Kind+" "+e.Name]
+		if !found || e.Reason != string(o.Reason) || e.Detail != o.Detail || e.Session != o.Session || e.At.IsZero() || len(e.Object) == 0 && o.Reason != policy.Ghost {
+			t.Errorf("%+v, want %+v", e, o)
+		}
+	}
+	if len(d.Entries) != len(deleted) {
+		t.Errorf("%d entries for %d deleted objects", len(d.Entries), len(deleted))
+	}
+	for _, args := range [][]string{{"journal", swept.Run}, {"journal", swept.Run, "-o", "wide"}} {
+		code, stdout, _ := s.run(args)
+		for name, o := range deleted {
+			kind, name, _ := strings.Cut(name, " ")
+			if code != gc.ExitDone || !strings.Contains(stdout, kind) || !strings.Contains(stdout, name) || len(args) > 2 && !strings.Contains(stdout, o.Detail) {
+				t.Fatalf("%v: exit code %d, without %s %s\n%s", args, code, kind, name, stdout)
+			}
+		}
+	}
+	if code, stdout, _ := s.run([]string{"journal"}); code != gc.ExitDone || !strings.Contains(stdout, swept.Run) {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+	if code, _, stderr := s.run([]string{"journal", swept.Run + "x"}); code != gc.ExitFailed || !strings.Contains(stderr, swept.Run) {
+		t.Errorf("an unknown run: exit code %d, %s", code, stderr)
+	}
+	s.Kube.Add("configmaps", &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "bosgc-journal-" + swept.Run + "-0007", Namespace: lab.Namespace,
+			Labels: map[string]string{"app.kubernetes.io/managed-by": "bosgc", "bosgc/journal": "bosgc", "bosgc/run": swept.Run},
+		},
+	})
+	if d := read(gc.ExitIncomplete); len(d.Entries) != len(deleted) || !strings.Contains(d.Damage, "missing") {
+		t.Errorf("%d entries, damage %q", len(d.Entries), d.Damage)
 	}
 }
 

@@ -2,11 +2,9 @@ package journal
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -21,27 +19,28 @@ const (
 	bytesLabel   = "bosgc/bytes"   // compressed size
 	entriesLabel = "bosgc/entries" // number of entries that end in the chunk
 
-	// contentKey is the key of a chunk's lines. They are gzip, so that zcat reads them where bosgc does not
-	// run (docs/safety.md), and any version those of any other.
-	contentKey = "entries.jsonl.gz"
+	// contentKey is the key of a chunk's lines, as one zstd frame: "zstd -dc" reads them where bosgc does not run
+	// (docs/safety.md).
+	contentKey = "entries.jsonl.zst"
+	// formerKey is the key that earlier versions of bosgc have written: gzip streams, one after the other.
+	formerKey = "entries.jsonl.gz"
+	// formerLimit bounds the lines of one such chunk, in bytes: twice what was ever written.
+	formerLimit = 1 << 20
 
 	lastChunk = 9999 // names have four digits
 
 	// overhead is the size of a ConfigMap without its content: name, labels, managed fields.
 	overhead = 1 << 10
 
-	// readLimit bounds the content of one chunk when it is read: twice what is ever written, and small
-	// enough that no damaged chunk exhausts the memory.
-	readLimit = 1 << 20
+	// bodyLimit bounds the size of a chunk that its label may claim, in bytes: that of a ConfigMap.
+	bodyLimit = 1 << 20
 )
 
 // chunk is one ConfigMap of the current run.
 type chunk struct {
 	configMap kube.StoredConfigMap
-	rawBytes  int    // size of its lines before compression
+	lines     *frame
 	entries   int    // entries that end in it
-	sealed    []byte // its first lines, compressed; they are not compressed again
-	open      []byte // the lines after those
 	body      []byte // all lines, compressed
 	stored    []byte // the body that is known to be in the cluster; nil before the first write
 	writes    int
@@ -50,34 +49,20 @@ type chunk struct {
 
 // fits reports whether a piece may be added; a nil chunk takes none.
 func (c *chunk) fits(piece []byte, l limits) bool {
-	return c != nil && c.writes < l.chunkWrites && (c.rawBytes == 0 || c.rawBytes+len(piece) <= l.chunkBytes)
+	return c != nil && c.writes < l.chunkWrites && (c.lines.raw == 0 ||
+		c.lines.raw+len(piece) <= l.rawBytes && c.lines.maxSize()+len(piece) <= l.chunkBytes)
 }
 
-func (c *chunk) add(piece []byte) {
-	c.open = append(c.open, piece...)
-	c.rawBytes += len(piece)
+func (c *chunk) add(piece []byte) error {
 	c.entries += bytes.Count(piece, []byte("\n"))
+	return c.lines.add(piece)
 }
 
-// sealAt is the number of bytes that are compressed for good. A chunk grows in up to sixteen steps,
-// and compressing all of it each time took most of the CPU time of a large sweep. The content is
-// then several gzip streams, which read like one; each starts without the dictionary of those before
-// it, which costs a few per cent of the size.
-const sealAt = 64 << 10
-
-// compress uses the writer w, whose tables take more than a megabyte.
-func (c *chunk) compress(w *gzip.Writer) error {
-	b := bytes.NewBuffer(bytes.Clone(c.sealed))
-	w.Reset(b)
-	_, err := w.Write(c.open)
-	if err = errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("compress the journal: %w", err)
-	}
-	c.body, c.dirty = b.Bytes(), true
-	if len(c.open) >= sealAt {
-		c.sealed, c.open = c.body, nil
-	}
-	return nil
+// complete makes the body from the lines.
+func (c *chunk) complete() (err error) {
+	c.body, err = c.lines.body()
+	c.dirty = err == nil
+	return err
 }
 
 func (c *chunk) markStored(as kube.StoredConfigMap) {
@@ -175,20 +160,4 @@ func parseChunk(journal string, k kube.StoredConfigMap) (run string, number int,
 	dash := strings.LastIndexByte(k.Name, '-')
 	number, err := strconv.Atoi(k.Name[dash+1:])
 	return run, number, err == nil && runPattern.MatchString(run) && k.Name == chunkName(journal, run, number)
-}
-
-// gunzip returns the lines of a chunk, or with an error as much of them as can be read.
-func gunzip(body []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	lines, err := io.ReadAll(io.LimitReader(r, readLimit+1))
-	switch {
-	case len(lines) > readLimit:
-		return nil, fmt.Errorf("it comes to more than %d bytes", readLimit)
-	case errors.Is(err, gzip.ErrHeader):
-		return lines, errors.New("something follows its end")
-	}
-	return lines, err
 }

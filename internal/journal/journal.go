@@ -5,7 +5,6 @@ package journal
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,8 @@ import (
 	"regexp"
 	"sync"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"bosgc/internal/kube"
 )
@@ -40,16 +41,21 @@ type Entry struct {
 
 // limits bound the size of a journal. Only tests use other limits than defaultLimits.
 type limits struct {
-	chunkBytes  int // bytes of lines in one chunk, before compression
+	chunkBytes  int // bytes of one chunk, compressed
+	rawBytes    int // bytes of lines in one chunk, before compression
 	chunkWrites int // writes of one chunk
 	totalBytes  int // compressed bytes of all chunks of all runs
 }
 
+// readLimit bounds the lines of one chunk when it is read, in bytes: what is ever written, and small enough that no
+// damaged chunk exhausts the memory.
+const readLimit = 16 << 20
+
 var defaultLimits = limits{
-	// A chunk that does not compress at all still fits: with its metadata, and in base64, it is below
-	// the 1 MiB of a ConfigMap and the 1.5 MiB of a request to etcd. So nothing has to be compressed
-	// first to know whether it fits.
+	// With its metadata, and in base64, a chunk is below the 1 MiB of a ConfigMap and the 1.5 MiB of a request to
+	// etcd, also if the last thing that was added does not compress at all.
 	chunkBytes: 512 << 10,
+	rawBytes:   readLimit,
 	// A chunk is written as a whole each time something is added to it. Without a limit, a run that
 	// adds a little a thousand times would send half a chunk a thousand times, and etcd would keep
 	// each version until its next compaction. With it, each byte is sent at most 16 times, about half
@@ -88,7 +94,7 @@ type Journal struct {
 	nextNumber int    // of the next chunk
 	queue      [][]byte
 	lastWrite  time.Time // when the last write began; zero before the first
-	gzip       *gzip.Writer
+	encoder    *zstd.Encoder
 }
 
 // pendingWrite is one call of Write.
@@ -124,8 +130,7 @@ func open(ctx context.Context, o Options, l limits) (*Journal, error) {
 		}
 	}
 	var err error
-	// The lines are much alike: a tenth more bytes is cheaper than three times the CPU time.
-	if j.gzip, err = gzip.NewWriterLevel(nil, gzip.BestSpeed); err != nil {
+	if j.encoder, err = newEncoder(); err != nil {
 		return nil, err
 	}
 	if j.quota, err = newQuota(ctx, o, l); err != nil {
@@ -270,14 +275,16 @@ func (j *Journal) flush(ctx context.Context) error {
 				return fmt.Errorf("%w: it has %d chunks", ErrFull, j.nextNumber)
 			}
 			name := chunkName(j.options.Name, j.options.Run, j.nextNumber)
-			j.current = &chunk{configMap: kube.StoredConfigMap{Name: name}}
+			j.current = &chunk{configMap: kube.StoredConfigMap{Name: name}, lines: newFrame(j.encoder)}
 			j.nextNumber++
 		}
 		for len(j.queue) > 0 && j.current.fits(j.queue[0], j.limits) {
-			j.current.add(j.queue[0])
+			if err := j.current.add(j.queue[0]); err != nil {
+				return err
+			}
 			j.queue = j.queue[1:]
 		}
-		if err := j.current.compress(j.gzip); err != nil {
+		if err := j.current.complete(); err != nil {
 			return err
 		}
 	}

@@ -119,7 +119,7 @@ func TestConcurrentWritesAreGathered(t *testing.T) {
 // A chunk that is full, by its bytes or by the number of its writes, is never changed again.
 func TestChunksAreBounded(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), limits{chunkBytes: 2000, chunkWrites: 4, totalBytes: 1 << 20})
+	j := c.open(c.options(run), limits{chunkBytes: 2000, rawBytes: 2000, chunkWrites: 4, totalBytes: 1 << 20})
 	for n := range 10 {
 		c.write(j, entry(fmt.Sprint(n), "{}"))
 	}
@@ -194,7 +194,7 @@ func TestLostAnswerIsNoFailure(t *testing.T) {
 // were killed there, then as if it went on.
 func TestCrashBetweenTwoChunks(t *testing.T) {
 	c := start(t)
-	l := limits{chunkBytes: 500, chunkWrites: 16, totalBytes: 1 << 20}
+	l := limits{chunkBytes: 500, rawBytes: 500, chunkWrites: 16, totalBytes: 1 << 20}
 	j := c.open(c.options(run), l)
 	big := `"` + strings.Repeat("x", 1800) + `"`
 	c.write(j, entry("before", "{}"))
@@ -230,7 +230,7 @@ func TestNothingConfirmedIsLost(t *testing.T) {
 func writeOnBadNetwork(t *testing.T, random *rand.Rand) {
 	c := start(t)
 	faults := []string{"lose-answer", "refuse", "status=403", "status=500", "malformed"}
-	l := limits{chunkBytes: 200 + random.IntN(3000), chunkWrites: 1 + random.IntN(8), totalBytes: 1 << 20}
+	l := limits{chunkBytes: 200 + random.IntN(3000), rawBytes: 200 + random.IntN(3000), chunkWrites: 1 + random.IntN(8), totalBytes: 1 << 20}
 	j := c.open(c.options(run), l)
 	var confirmed, tried []string
 	for n := range 25 {
@@ -304,7 +304,7 @@ func TestForeignContentIsNotReplaced(t *testing.T) {
 // A ConfigMap that has the name of the next chunk is not replaced either.
 func TestForeignConfigMapIsNotReplaced(t *testing.T) {
 	c := start(t)
-	j := c.open(c.options(run), limits{chunkBytes: 500, chunkWrites: 1, totalBytes: 1 << 20})
+	j := c.open(c.options(run), limits{chunkBytes: 500, rawBytes: 500, chunkWrites: 1, totalBytes: 1 << 20})
 	c.write(j, entry("0", "{}"))
 	name := chunkName("bosgc", run, 1)
 	if _, err := c.Put(t.Context(), kube.StoredConfigMap{Name: name, Data: map[string]string{"precious": "1"}}); err != nil {

@@ -142,18 +142,17 @@ func (c *cluster) addStray(name string, labels map[string]string) {
 // addRun creates the chunks of a run, with the given age.
 func (c *cluster) addRun(run string, chunks int, age time.Duration) {
 	for n := range chunks {
-		body := &chunk{open: []byte(`{"run":"` + run + `","kind":"Job","name":"x"}` + "\n")}
-		_ = body.compress(writer(c.t))
+		body := compressed(c.t, []byte(`{"run":"`+run+`","kind":"Job","name":"x"}`+"\n"))
 		c.Kube.Add("configmaps", &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
 				Name: chunkName("bosgc", run, n), Namespace: lab.Namespace,
 				CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
 				Labels: map[string]string{
 					"app.kubernetes.io/managed-by": "bosgc", journalLabel: "bosgc", runLabel: run,
-					bytesLabel: fmt.Sprint(len(body.body)), entriesLabel: "1",
+					bytesLabel: fmt.Sprint(len(body)), entriesLabel: "1",
 				},
 			},
-			BinaryData: map[string][]byte{contentKey: body.body},
+			BinaryData: map[string][]byte{contentKey: body},
 		})
 	}
 }

@@ -119,7 +119,7 @@ func TestTotalIsBounded(t *testing.T) {
 	c.addRun("run-1", 2, 3*time.Hour)
 	c.addRun("run-2", 2, 2*time.Hour)
 	c.addRun("run-3", 2, time.Hour)
-	l := limits{chunkBytes: 300, chunkWrites: 1, totalBytes: 8 * (overhead + 200)}
+	l := limits{chunkBytes: 300, rawBytes: 300, chunkWrites: 1, totalBytes: 8 * (overhead + 200)}
 	j := c.open(c.options(run), l)
 	if got := c.runs(); got != "run-3:2 run-2:2 run-1:2" {
 		t.Fatalf("dropped too early: %s", got)
@@ -154,7 +154,7 @@ func TestUnknownConfigMapsStay(t *testing.T) {
 	o := c.options(run)
 	o.Runs = 1
 	j := c.open(o, defaultLimits)
-	if j.quota.used != 3*(readLimit+overhead) {
+	if j.quota.used != 3*(bodyLimit+overhead) {
 		t.Errorf("they count for %d bytes", j.quota.used)
 	}
 	c.write(j, entry("0", "{}"))
@@ -165,7 +165,7 @@ func TestUnknownConfigMapsStay(t *testing.T) {
 		t.Errorf("%d ConfigMaps, and then %d", before, after)
 	}
 	o.Run = "other"
-	_, err := open(t.Context(), o, limits{chunkBytes: 300, chunkWrites: 1, totalBytes: readLimit})
+	_, err := open(t.Context(), o, limits{chunkBytes: 300, rawBytes: 300, chunkWrites: 1, totalBytes: bodyLimit})
 	if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "not understood") {
 		t.Error(err)
 	}

@@ -13,6 +13,16 @@ import (
 	"bosgc/internal/kube"
 )
 
+// Document is the journal of one run.
+type Document struct {
+	APIVersion string  `json:"apiVersion"`
+	Kind       string  `json:"kind"` // Journal
+	Run        string  `json:"run"`
+	Damage     string  `json:"damage,omitempty"` // what of it could not be read
+	Entries    []Entry `json:"entries"`          // in the order in which they were written
+	ExitCode   int     `json:"exitCode"`
+}
+
 // ErrNoRun is returned for a run that has no journal.
 var ErrNoRun = errors.New("there is no journal of this run")
 
@@ -52,7 +62,7 @@ func Read(ctx context.Context, store *kube.Store, name, run string) ([]Entry, er
 			return nil, fmt.Errorf("the journal of run %s: %w", run, err)
 		}
 		if presence == inventory.Present { // otherwise it has just been dropped
-			contents = append(contents, content{c.configMap.Name, c.number, found.Binary[contentKey]})
+			contents = append(contents, newContent(c.number, found))
 		}
 	}
 	return decode(name, run, contents)
@@ -63,6 +73,14 @@ type content struct {
 	configMap string
 	number    int
 	body      []byte
+	former    bool // an earlier version of bosgc has written it
+}
+
+func newContent(number int, k kube.StoredConfigMap) content {
+	if body, found := k.Binary[contentKey]; found {
+		return content{k.Name, number, body, false}
+	}
+	return content{k.Name, number, k.Binary[formerKey], true}
 }
 
 // decode decodes the entries in the chunks of a run, which are sorted by number.
@@ -73,7 +91,11 @@ func decode(name, run string, chunks []content) ([]Entry, error) {
 			d.skip(chunkName(name, run, d.next), c.number-d.next)
 		}
 		d.next = c.number + 1
-		lines, err := gunzip(c.body)
+		limit := readLimit
+		if c.former {
+			limit = formerLimit
+		}
+		lines, err := decompress(c.body, c.former, limit)
 		if err != nil {
 			d.addFault("ConfigMap %s cannot be read to its end: %s", c.configMap, err)
 		}

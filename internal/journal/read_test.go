@@ -11,15 +11,50 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"bosgc/internal/kube"
 )
 
-func writer(t testing.TB) *gzip.Writer {
+func encoder(t testing.TB) *zstd.Encoder {
 	t.Helper()
-	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	e, err := newEncoder()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return e
+}
+
+// compressed returns the body of a chunk that has a text.
+func compressed(t testing.TB, text []byte) []byte {
+	t.Helper()
+	f := newFrame(encoder(t))
+	if err := f.add(text); err != nil {
+		t.Fatal(err)
+	}
+	body, err := f.body()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// formerly returns what earlier versions of bosgc have made of it.
+func formerly(t testing.TB, text []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	for half := range slices.Chunk(text, len(text)/2+1) { // in several streams
+		w := gzip.NewWriter(&b)
+		if _, err := w.Write(half); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Bytes()
 }
 
 // chunksOf splits entries into chunks, without a cluster.
@@ -27,14 +62,15 @@ func chunksOf(t testing.TB, entries []Entry, limit int) []content {
 	t.Helper()
 	var parts []content
 	var c *chunk
+	encoder := encoder(t)
 	flush := func() {
 		if c != nil {
-			if err := c.compress(writer(t)); err != nil {
+			if err := c.complete(); err != nil {
 				t.Fatal(err)
 			}
-			parts = append(parts, content{chunkName("j", "r", len(parts)), len(parts), c.body})
+			parts = append(parts, content{chunkName("j", "r", len(parts)), len(parts), c.body, false})
 		}
-		c = &chunk{}
+		c = &chunk{lines: newFrame(encoder)}
 	}
 	for _, e := range entries {
 		e.Run = "r"
@@ -43,10 +79,12 @@ func chunksOf(t testing.TB, entries []Entry, limit int) []content {
 			t.Fatal(err)
 		}
 		for _, piece := range splitLine(line, limit) {
-			if !c.fits(piece, limits{chunkBytes: limit, chunkWrites: 1}) {
+			if !c.fits(piece, limits{chunkBytes: limit, rawBytes: limit, chunkWrites: 1}) {
 				flush()
 			}
-			c.add(piece)
+			if err := c.add(piece); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	flush()
@@ -73,7 +111,7 @@ func TestChunking(t *testing.T) {
 		want := randomEntries(random, 1+random.IntN(40), 1+random.IntN(3*limit))
 		parts := chunksOf(t, want, limit)
 		for _, p := range parts {
-			if raw, err := gunzip(p.body); err != nil || len(raw) > limit {
+			if raw, err := decompress(p.body, false, readLimit); err != nil || len(raw) > limit {
 				t.Fatalf("seed %d: %v, chunk of %d bytes", seed, err, len(raw))
 			}
 		}
@@ -119,7 +157,7 @@ func countOutside(t *testing.T, parts []content, lost int) int {
 	before, _ := decode("j", "r", parts[:max(lost, 0)])
 	var rest []byte
 	for _, p := range parts[lost:] {
-		raw, err := gunzip(p.body)
+		raw, err := decompress(p.body, false, readLimit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,14 +190,10 @@ func TestEntryWithoutItsEndIsNoDamage(t *testing.T) {
 
 func TestDamage(t *testing.T) {
 	good := chunksOf(t, []Entry{entry("a", "{}")}, 300)[0].body
-	zip := func(text string) []byte {
-		c := &chunk{open: []byte(text)}
-		_ = c.compress(writer(t))
-		return c.body
-	}
-	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<16))
+	zip := func(text string) []byte { return compressed(t, []byte(text)) }
+	bomb := zip(strings.Repeat(`{"run":"r","kind":"Job","name":"n"}`+"\n", 1<<19))
 	flipped := slices.Clone(good)
-	flipped[len(flipped)-5]++ // the checksum
+	flipped[len(flipped)-1]++ // the checksum
 	for name, tt := range map[string]struct {
 		bodies [][]byte
 		want   string // part of the error
@@ -167,19 +201,19 @@ func TestDamage(t *testing.T) {
 	}{
 		"none":            {nil, "0000 is missing", 0},
 		"empty":           {[][]byte{{}, good}, "0000 cannot be read", 1},
-		"no gzip":         {[][]byte{[]byte("no gzip at all"), good}, "0000 cannot be read", 1},
-		"checksum":        {[][]byte{flipped, good}, "checksum", 2},
+		"no zstd":         {[][]byte{[]byte("no zstd at all"), good}, "0000 cannot be read", 1},
+		"checksum":        {[][]byte{flipped, good}, "CRC", 2},
 		"something after": {[][]byte{append(slices.Clone(good), 0), good}, "unexpected EOF", 2},
 		"much after":      {[][]byte{append(slices.Clone(good), make([]byte, 30)...), good}, "follows", 2},
 		"no JSON":         {[][]byte{good, zip("hello\n"), good}, "0001 cannot be understood", 2},
 		"of another run":  {[][]byte{zip(`{"run":"q","kind":"Job","name":"n"}` + "\n")}, "another run", 0},
 		"null":            {[][]byte{zip("null\n")}, "another run", 0},
 		"all bad":         {[][]byte{zip(strings.Repeat("x\n", 1000)), good}, "and 990 more faults", 1},
-		"bomb":            {[][]byte{bomb, good}, "more than 1048576 bytes", 1},
+		"bomb":            {[][]byte{bomb, good}, "more than 16777216 bytes", 1},
 	} {
 		var parts []content
 		for i, body := range tt.bodies {
-			parts = append(parts, content{chunkName("j", "r", i), i, body})
+			parts = append(parts, content{chunkName("j", "r", i), i, body, false})
 		}
 		got, err := decode("j", "r", parts)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || len(got) != tt.read || len(err.Error()) > 4000 {
@@ -189,16 +223,33 @@ func TestDamage(t *testing.T) {
 }
 
 func TestDecompressionIsBounded(t *testing.T) {
-	c := &chunk{open: bytes.Repeat([]byte("\n"), 24<<20)}
-	if err := c.compress(writer(t)); err != nil {
-		t.Fatal(err)
+	text := bytes.Repeat([]byte("\n"), 24<<20)
+	for former, body := range map[bool][]byte{false: compressed(t, text), true: formerly(t, text)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := decompress(body, former, 1<<20)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 16<<20 {
+			t.Errorf("%v, %d bytes were taken", err, took)
+		}
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err := gunzip(c.body)
-	runtime.ReadMemStats(&after)
-	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 12<<20 {
-		t.Errorf("%v, %d bytes were taken", err, took)
+}
+
+// A journal that an earlier version of bosgc has begun, and one that it has written, are read as before.
+func TestFormerJournalsAreRead(t *testing.T) {
+	want := randomEntries(rand.New(rand.NewPCG(1, 7)), 40, 300)
+	var lines []byte
+	for _, e := range want {
+		line, err := encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line...)
+	}
+	k := kube.StoredConfigMap{Name: chunkName("j", "r", 0), Binary: map[string][]byte{formerKey: formerly(t, lines)}}
+	got, err := decode("j", "r", []content{newContent(0, k)})
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, %d entries, want %d", err, len(got), len(want))
 	}
 }
 
@@ -206,11 +257,13 @@ func FuzzDecode(f *testing.F) {
 	f.Add(chunksOf(f, []Entry{entry("a", "{}")}, 300)[0].body, []byte{})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		for _, body := range [][]byte{first, second} {
-			if raw, _ := gunzip(body); len(raw) > readLimit {
-				t.Fatalf("%d bytes", len(raw))
+			for _, former := range []bool{false, true} {
+				if raw, _ := decompress(body, former, readLimit); len(raw) > readLimit {
+					t.Fatalf("%d bytes", len(raw))
+				}
 			}
 		}
-		parts := []content{{"first", 0, first}, {"second", 1, second}}
+		parts := []content{{"first", 0, first, false}, {"second", 1, second, false}}
 		entries, err := decode("j", "r", parts)
 		for _, e := range entries {
 			if e.Run != "r" {
@@ -248,10 +301,9 @@ func FuzzDecodeLines(f *testing.F) {
 	})
 }
 
-// However a chunk has grown, it reads as one text, is hardly larger than if it had been compressed at
-// once, and no byte of it is compressed with every step.
+// However a chunk has grown, it reads as one text, and is hardly larger than if it had been compressed at once.
 func TestChunkThatGrows(t *testing.T) {
-	var grown chunk
+	grown := chunk{lines: newFrame(encoder(t))}
 	var all []byte
 	for i := range 60 {
 		object := fmt.Sprintf(`{"data":%q}`, strings.Repeat(fmt.Sprint(i*i, " nodes; "), 800))
@@ -260,24 +312,71 @@ func TestChunkThatGrows(t *testing.T) {
 			t.Fatal(err)
 		}
 		all = append(all, line...)
-		grown.add(line)
-		if err := grown.compress(writer(t)); err != nil {
+		before := grown.lines.blocks.Len()
+		if err := errors.Join(grown.add(line), grown.complete()); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := gunzip(grown.body); err != nil || !bytes.Equal(got, all) {
+		if got, err := decompress(grown.body, false, readLimit); err != nil || !bytes.Equal(got, all) {
 			t.Fatalf("after %d lines: %v, %d bytes of %d", i+1, err, len(got), len(all))
 		}
-		if len(grown.open) >= sealAt {
-			t.Fatalf("%d bytes are compressed again with each line", len(grown.open))
+		if now := grown.lines.blocks.Bytes(); len(now) <= before || !bytes.HasPrefix(grown.body, now[:before]) {
+			t.Fatalf("after %d lines the beginning is another", i+1)
 		}
 	}
-	at := chunk{open: all}
-	if err := at.compress(writer(t)); err != nil {
+	once := compressed(t, all)
+	if grown.lines.raw != len(all) || grown.entries != 60 || len(grown.body) > 2*len(once) {
+		t.Errorf("%d bytes in %d lines are %d bytes compressed, %d if compressed at once",
+			grown.lines.raw, grown.entries, len(grown.body), len(once))
+	}
+}
+
+// Twenty runs that each delete a thousand objects of a machine of 6,000 nodes find room in one journal.
+func TestAYearOfALargeMachine(t *testing.T) {
+	const runs, sessions, nodes = 20, 250, 6000
+	var xnames []string
+	for i := range nodes {
+		xnames = append(xnames, fmt.Sprintf("x%dc%ds%db%dn%d", 1000+i/512, i/64%8, i/8%8, i/2%4, i%2))
+	}
+	random := rand.New(rand.NewPCG(6, 7))
+	f := newFrame(encoder(t))
+	chunks, size, used := 1, 0, 0
+	for range sessions {
+		id := fmt.Sprintf("%08x-1d3b-4b60-8dae-%012x", random.Uint32(), random.Uint64()>>16)
+		for _, kind := range []string{"ConfigMap", "CFSSession", "Session", "Job"} {
+			object := fmt.Sprintf(`{"metadata":{"name":%q,"uid":"%016x"},"data":{"words":%q`, id, random.Uint64(),
+				strings.Repeat("what each of them has; ", 60))
+			if kind == "ConfigMap" || kind == "CFSSession" {
+				object += fmt.Sprintf(`,"limit":%q`, strings.Join(xnames, ","))
+			}
+			e := entry(id, object+"}}")
+			e.Kind, e.At = kind, e.At.Add(time.Duration(random.Int64N(1e9)))
+			line, err := encode(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := chunk{lines: f}
+			if !c.fits(line, defaultLimits) {
+				body, err := f.body()
+				if err != nil {
+					t.Fatal(err)
+				}
+				used += storedSize(len(body))
+				f, chunks = newFrame(f.encoder), chunks+1
+				c.lines = f
+			}
+			if err := c.add(line); err != nil {
+				t.Fatal(err)
+			}
+			size += len(line)
+		}
+	}
+	body, err := f.body()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if grown.rawBytes != len(all) || grown.entries != 60 || len(all) < 4*sealAt || len(grown.body) > 2*len(at.body) {
-		t.Errorf("%d bytes in %d lines are %d bytes compressed, %d if compressed at once",
-			grown.rawBytes, grown.entries, len(grown.body), len(at.body))
+	used += storedSize(len(body))
+	if runs*used > defaultLimits.totalBytes {
+		t.Errorf("a run of %d bytes takes %d; %d of them have %d bytes of room", size, used, runs, defaultLimits.totalBytes)
 	}
-	t.Logf("%d bytes are %d, %d if compressed at once", len(all), len(grown.body), len(at.body))
+	t.Logf("a run of %.1f MB takes %.0f KB in %d chunks", float64(size)/1e6, float64(used)/1e3, chunks)
 }

@@ -77,11 +77,11 @@ func listRuns(ctx context.Context, store *kube.Store, name string) (runs []Info,
 
 // compressedSize returns the size of a chunk by its label. Without a sensible label a chunk counts as
 // large as one can be.
-func compressedSize(k kube.StoredConfigMap) int { return numberLabel(k, bytesLabel, readLimit) }
+func compressedSize(k kube.StoredConfigMap) int { return numberLabel(k, bytesLabel, bodyLimit) }
 
 func numberLabel(k kube.StoredConfigMap, label string, fallback int) int {
 	n, err := strconv.Atoi(k.Labels[label])
-	if err != nil || n < 0 || n > readLimit {
+	if err != nil || n < 0 || n > bodyLimit {
 		return fallback
 	}
 	return n

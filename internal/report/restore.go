@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
 	"bosgc/gc"
-	"bosgc/internal/journal"
 	"bosgc/internal/restore"
 )
 
@@ -93,15 +91,4 @@ func writeImpossible(b *strings.Builder, steps []restore.Step) {
 	for _, reason := range reasons {
 		fmt.Fprintf(b, "\nNot put back (%d): %s\n%s", len(names[reason]), Clean(reason), strings.Join(names[reason], ""))
 	}
-}
-
-// Journals returns the runs in the journal as a person reads them.
-func Journals(all []journal.Info) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%-28s %-20s %8s %7s %9s\n", "RUN", "CREATED", "ENTRIES", "CHUNKS", "KIB")
-	for _, r := range all {
-		fmt.Fprintf(&b, "%-28s %-20s %8d %7d %9.1f\n",
-			Clean(r.Run), r.Created.UTC().Format(time.RFC3339), r.Entries, r.Chunks, float64(r.Bytes)/1024)
-	}
-	return b.String()
 }

@@ -23,6 +23,22 @@ func (r *Run) Journals(ctx context.Context) ([]journal.Info, error) {
 	return all, nil
 }
 
+// Journal returns the journal of a run. Of a damaged one it returns what can be read, and the exit code
+// gc.ExitIncomplete.
+func (r *Run) Journal(ctx context.Context, run string) (*journal.Document, error) {
+	entries, damage, err := r.readJournal(ctx, run, true)
+	if err != nil {
+		return nil, &Error{gc.ExitFailed, err}
+	}
+	d := &journal.Document{
+		APIVersion: gc.APIVersion, Kind: "Journal", Run: run, Damage: damage, Entries: append([]journal.Entry{}, entries...),
+	}
+	if damage != "" {
+		d.ExitCode = gc.ExitIncomplete
+	}
+	return d, nil
+}
+
 // PlanRestore compares the journal of a run with what exists now. A damaged journal is accepted only where damaged is
 // set, so that nobody takes a part for the whole.
 func (r *Run) PlanRestore(ctx context.Context, run string, damaged bool) (*restore.Plan, error) {
@@ -81,7 +97,7 @@ func (r *Run) unknownRun(ctx context.Context, run string) error {
 	for _, info := range all[:min(len(all), 5)] {
 		names = append(names, transport.Printable(info.Run, 80))
 	}
-	return fmt.Errorf("%w: %q; known are %s; \"bosgc restore\" lists all %d", journal.ErrNoRun, run, strings.Join(names, ", "), len(all))
+	return fmt.Errorf("%w: %q; known are %s; \"bosgc journal\" lists all %d", journal.ErrNoRun, run, strings.Join(names, ", "), len(all))
 }
 
 // commonLength returns how many characters two texts have in common at their beginning or end.
