@@ -52,11 +52,12 @@ type Options struct {
 
 // Client reads and deletes objects of one namespace.
 type Client struct {
-	typed    kubernetes.Interface
-	metadata metadata.Interface
-	options  Options
-	slots    chan struct{}
-	clock    *clock
+	typed     kubernetes.Interface
+	metadata  metadata.Interface
+	transport http.RoundTripper
+	options   Options
+	slots     chan struct{}
+	clock     *clock
 }
 
 // The client library must not write to stderr, past bosgc's log and its format: what it has to
@@ -85,6 +86,7 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return roundTripper{next, options, c.clock} })
 	httpClient, err := rest.HTTPClientFor(config)
 	if err == nil {
+		c.transport = httpClient.Transport
 		httpClient.CheckRedirect = transport.RefuseRedirect // its transport adds the token to any request
 		c.typed, err = kubernetes.NewForConfigAndClient(config, httpClient)
 	}
@@ -96,6 +98,10 @@ func New(config *rest.Config, options Options) (*Client, error) {
 	}
 	return c, nil
 }
+
+// CloseIdleConnections closes the connections that no request uses. The client library keeps its connections for as long
+// as anything refers to a client; a process that makes a client for each sweep would hold those of all earlier ones.
+func (c *Client) CloseIdleConnections() { utilnet.CloseIdleConnectionsFor(c.transport) }
 
 func (c *Client) jobs() typedbatchv1.JobInterface {
 	return c.typed.BatchV1().Jobs(c.options.Namespace)

@@ -24,6 +24,9 @@ type roundTripper struct {
 	clock   *clock
 }
 
+// WrappedRoundTripper lets the client library close the idle connections below.
+func (t roundTripper) WrappedRoundTripper() http.RoundTripper { return t.next }
+
 func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	begun, sent := time.Now(), t.options.Now()
 	response, err := t.next.RoundTrip(r)

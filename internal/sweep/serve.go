@@ -70,6 +70,7 @@ func sweepOnce(
 	}
 	if err == nil {
 		_, err = run.Sweep(ctx, ledger)
+		run.Kube().CloseIdleConnections()
 	}
 	if err == nil {
 		return
