@@ -75,6 +75,7 @@ var mutants = []mutant{
 	},
 	{"cap", "gc/batch.go", "if budget == 0 || together", "if budget == 0 && false || false && together"},
 	{"errors", "gc/delete.go", "case err != nil && x.goneAfterError(ctx, s, o):", "case err != nil:"},
+	{"refusals", "internal/refusals/refusals.go", "return s.full() && (", "return s.full() && false && ("},
 	{"journal", "gc/evidence.go", "return x.limits.Journal.Write(ctx, entries)", "return nil"},
 	{
 		"unread", "gc/delete.go",
