@@ -120,6 +120,9 @@ func (x *executor) deleteIfStillDue(
 		x.postponeStopped([]*Object{o})
 		return
 	}
+	if x.refusals.Holds(o.Kind, s.key()) && !s.finishing {
+		return // it stays due, and deleteSession sets it aside
+	}
 	x.sendDelete(ctx, s, o)
 }
 
@@ -155,9 +158,21 @@ func (x *executor) sendDelete(ctx context.Context, s *sessionRun, o *Object) {
 	default:
 		o.Outcome = Deleted
 	}
+	x.noteAnswer(s, o, err)
 	// What may have been carried out, or may still be, counts against the limit; a clear refusal does not.
 	if o.Outcome == Deleted || o.Outcome == Terminating || outcomeUnknown(err) {
 		x.spent.Add(1)
+	}
+}
+
+// noteAnswer notes whether a system deletes objects of a kind. That one has gone, or changed, says nothing about others.
+func (x *executor) noteAnswer(s *sessionRun, o *Object, err error) {
+	switch o.Outcome {
+	case Deleted, Terminating:
+		x.refusals.Note(o.Kind, s.key(), nil)
+	case Failed:
+		x.refusals.Note(o.Kind, s.key(), err)
+	default:
 	}
 }
 

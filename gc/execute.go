@@ -25,7 +25,9 @@ const maxSessionsAtOnce = 32
 //     next run finds the rest by it.
 //  3. Before the first of them all of them are written to the journal. If that fails, the execution ends: no journal,
 //     no delete.
-//  4. Directly before each of them its session is read again, from Kubernetes and BOS, and it is judged again by the
+//  4. If deletes of a kind fail for several sessions in a row, sessions with such an object are not begun any more (see
+//     package refusals).
+//  5. Directly before each of them its session is read again, from Kubernetes and BOS, and it is judged again by the
 //     same rules: what is no longer to be deleted is skipped.
 //
 // Objects of the report that have an outcome already are left as they are. When the context ends, requests under way
@@ -45,24 +47,28 @@ func (p *Plan) Execute(ctx context.Context, limits Limits, report *Report) error
 	// The rechecker has what is due; the rest is a large part of the memory.
 	p.world.Snapshot, p.world.Seen = nil, inventory.Seen{}
 	defer x.task.End()
-	for rest, budget := 0, limits.MaxDeletes-report.Sent; ; {
+	queue := x.dueObjects(report.Objects)
+	for budget := limits.MaxDeletes - report.Sent; ; {
 		var batches []batch
-		batches, rest = x.cutBatches(report.Objects, rest, budget)
-		var all errgroup.Group
-		all.SetLimit(x.sessionsAtOnce())
-		for _, b := range batches {
-			all.Go(func() error { x.deleteSession(ctx, &sessionRun{batch: b}); return nil })
-		}
-		_ = all.Wait() // each object holds its own outcome
+		batches, queue = x.cutBatches(queue, budget)
+		x.deleteSessions(ctx, batches)
 		// What could not be deleted leaves its place to the next: otherwise the same old failures would keep all that
 		// is younger from ever being collected.
 		spent := int(x.spent.Swap(0))
 		report.Sent += spent
-		if budget -= spent; budget <= 0 || len(batches) == 0 || ctx.Err() != nil {
-			x.postpone(ctx, report.Objects[rest:])
+		if budget -= spent; budget <= 0 || len(batches) == 0 && len(queue) > 0 || ctx.Err() != nil {
+			break
+		}
+		if len(queue) == 0 {
+			queue = x.retryAside()
+		}
+		if len(queue) == 0 {
 			break
 		}
 	}
+	x.postpone(ctx, queue)
+	x.postponeAside(ctx)
+	report.Notes = append(report.Notes, x.refusals.Notes()...)
 	report.Sources = x.sources
 	if x.stopped.Load() && report.Stopped == "" {
 		report.Stopped = context.Cause(ctx).Error()
@@ -78,6 +84,25 @@ func (x *executor) sessionsAtOnce() int {
 	return min(maxSessionsAtOnce, max(1, c.BOSConcurrency)*max(1, c.CFSConcurrency)*max(1, c.KubeConcurrency))
 }
 
+// deleteSessions deletes the objects of several sessions.
+func (x *executor) deleteSessions(ctx context.Context, batches []batch) {
+	var all errgroup.Group
+	all.SetLimit(x.sessionsAtOnce())
+	for _, b := range batches {
+		kinds := x.kindsOf(b)
+		if !x.refusals.Admit(b.key(), kinds) {
+			x.setAside(b.objects)
+			continue
+		}
+		all.Go(func() error {
+			defer x.refusals.Leave(kinds)
+			x.deleteSession(ctx, &sessionRun{batch: b})
+			return nil
+		})
+	}
+	_ = all.Wait() // each object holds its own outcome
+}
+
 // deleteSession deletes the objects of one session.
 func (x *executor) deleteSession(ctx context.Context, s *sessionRun) {
 	x.begin(s)
@@ -90,12 +115,16 @@ func (x *executor) deleteSession(ctx context.Context, s *sessionRun) {
 		}
 	}
 	for i, o := range s.objects {
-		s.finishing = i > 0 && mustFinish(ctx, s.objects[i-1], o)
+		s.finishing = mustFinish(ctx, s.objects, i)
 		if ctx.Err() != nil && !s.finishing {
 			x.postponeStopped(s.objects[i:])
 			return
 		}
 		x.deleteObject(bounded, s, o)
+		if o.due() { // its kind is held back by now
+			x.setAside(s.objects[i:])
+			return
+		}
 		x.logOutcome(ctx, o)
 		x.task.Step()
 		if ctx.Err() != nil && (o.Outcome == Failed || o.Outcome == Waiting) {
@@ -110,6 +139,11 @@ func (x *executor) deleteSession(ctx context.Context, s *sessionRun) {
 			x.blockedBy[s.id] = o
 			x.mu.Unlock()
 			return
+		case o.Kind == policy.CFSSession && o.Outcome == Failed:
+			// Whether CFS deletes nothing now, or this one never, the others tell: in the one case the session waits, in the
+			// other it goes.
+			x.setAside(s.objects[i+1:])
+			return
 		}
 	}
 }
@@ -117,7 +151,11 @@ func (x *executor) deleteSession(ctx context.Context, s *sessionRun) {
 // mustFinish reports whether a ConfigMap is deleted although the run was told to stop: its session has been deleted
 // before it, because the ConfigMap alone tells how old that was, and nothing would lead to it any more. But a run that
 // has lost its lease begins nothing, whatever is left then.
-func mustFinish(ctx context.Context, before, o *Object) bool {
+func mustFinish(ctx context.Context, objects []*Object, i int) bool {
+	if i == 0 {
+		return false
+	}
+	before, o := objects[i-1], objects[i]
 	return before.Kind == policy.Session && before.gone() && o.Kind == policy.ConfigMap &&
 		!errors.Is(context.Cause(ctx), lease.ErrLost)
 }

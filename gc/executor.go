@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"bosgc/internal/inventory"
 	"bosgc/internal/journal"
 	"bosgc/internal/progress"
+	"bosgc/internal/refusals"
 	"bosgc/policy"
 )
 
@@ -24,6 +26,8 @@ type Limits struct {
 	Grace time.Duration
 	// Journal gets the whole of every object before it is deleted. Only a plan without deletes needs none.
 	Journal *journal.Journal
+	// Refusals are what the run knows of refused deletes already; nil if it has sent none before.
+	Refusals *refusals.Run
 }
 
 // errNoObject keeps what no rule judges from being taken for gone.
@@ -35,6 +39,7 @@ type executor struct {
 	world   *collect.World
 	checker *rechecker
 	limits  Limits
+	kinds   map[string][]policy.Kind // that are to be deleted, by session
 	abort   context.CancelCauseFunc
 	ended   func() error    // of the run's context
 	done    <-chan struct{} // of the same
@@ -44,10 +49,13 @@ type executor struct {
 	task        *progress.Task
 	spent       atomic.Int32 // deletes of this round that were carried out, or may have been
 	stopped     atomic.Bool  // something was left because the context had ended
+	refusals    *refusals.Run
+	lastAside   int // how many objects were tried again the last time
 
 	mu        sync.Mutex // guards what follows
 	sources   []inventory.Source
 	blockedBy map[string]*Object // by session, what leads to the rest of it and still exists
+	aside     []*Object          // to be tried again at the end
 }
 
 func newExecutor(ctx context.Context, abort context.CancelCauseFunc, p *Plan, limits Limits, report *Report) *executor {
@@ -56,7 +64,11 @@ func newExecutor(ctx context.Context, abort context.CancelCauseFunc, p *Plan, li
 		limits: limits, abort: abort, ended: ctx.Err, done: ctx.Done(),
 		task:        p.clients.StartTask("deleting", min(p.Summary.Delete, limits.MaxDeletes)),
 		deleteSlots: map[policy.Kind]chan struct{}{}, blockedBy: map[string]*Object{},
-		sources: slices.Clone(report.Sources),
+		sources: slices.Clone(report.Sources), kinds: map[string][]policy.Kind{}, lastAside: math.MaxInt,
+		refusals: limits.Refusals,
+	}
+	if x.refusals == nil {
+		x.refusals = refusals.New()
 	}
 	kube := make(chan struct{}, max(1, p.clients.KubeConcurrency))
 	x.deleteSlots[policy.Job], x.deleteSlots[policy.ConfigMap] = kube, kube
@@ -66,10 +78,10 @@ func newExecutor(ctx context.Context, abort context.CancelCauseFunc, p *Plan, li
 }
 
 // postpone leaves objects to the next sweep, because there was no budget or no time for them.
-func (x *executor) postpone(ctx context.Context, objects []Object) {
-	for i := range objects {
-		if objects[i].due() {
-			objects[i].Outcome = Waiting
+func (x *executor) postpone(ctx context.Context, objects []*Object) {
+	for _, o := range objects {
+		if o.due() {
+			o.Outcome = Waiting
 			if ctx.Err() != nil {
 				x.stopped.Store(true)
 			}

@@ -53,10 +53,22 @@ func (d *Document) RememberGuards(before map[string]memory.Guard) map[string]mem
 		after[string(g.Kind)] = g.Guard
 	}
 	for kind, was := range before {
-		if now := after[kind]; !d.Complete() && was.Looked > now.Looked {
-			now.Looked = was.Looked
+		if now := after[kind]; !d.Complete() && (was.Looked > now.Looked || was.Trusted > now.Trusted) {
+			now.Looked, now.Trusted = max(was.Looked, now.Looked), max(was.Trusted, now.Trusted)
 			after[kind] = now
 		}
+	}
+	// What has gone must not leave its place among what a person has released to something that comes later.
+	for i := range d.Objects {
+		o := &d.Objects[i]
+		g := after[string(o.Kind)]
+		if !o.gone() || o.Reason == policy.OwnerCollected || g.Looked+g.Trusted == 0 {
+			continue
+		}
+		if g.Trusted = max(0, g.Trusted-1); o.Reason == policy.Orphaned || o.Reason == policy.Ghost {
+			g.Looked = max(0, g.Looked-1)
+		}
+		after[string(o.Kind)] = g
 	}
 	return after
 }

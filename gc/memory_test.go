@@ -57,3 +57,16 @@ func TestSightings(t *testing.T) {
 	want["vanished"] = memory.Sighting{Times: 1, First: long, Last: long}
 	check(d.Sightings(before, now, 30*time.Minute))
 }
+
+// What has gone leaves its place among what a person has released to nothing that comes later.
+func TestWhatHasGoneIsReleasedNoMore(t *testing.T) {
+	released := memory.Guard{Orphans: 3, Looked: 3, Doubted: 3, Trusted: 3}
+	d := Document{Guards: []Guard{{policy.ConfigMap, released}}, Objects: []Object{
+		{Kind: policy.ConfigMap, Reason: policy.Orphaned, Outcome: Deleted},
+		{Kind: policy.ConfigMap, Reason: policy.OwnerCollected, Outcome: Deleted},
+		{Kind: policy.ConfigMap, Reason: policy.Orphaned, Outcome: Waiting},
+	}}
+	if g := d.RememberGuards(nil)[string(policy.ConfigMap)]; g.Looked != 2 || g.Trusted != 2 {
+		t.Errorf("one of 3 has gone: %+v", g)
+	}
+}

@@ -71,7 +71,12 @@ func TestMaxDeletesIsCountedAlongThePlan(t *testing.T) {
 		{7, 5, 5, "[]", 7},
 	} {
 		nothing := &collect.World{Judge: policy.NewJudge(&inventory.Snapshot{}, policy.Settings{}, time.Now(), policy.Memory{})}
-		batches, rest := (&executor{world: nothing, limits: Limits{MaxDeletes: tt.limit}}).cutBatches(objects, tt.from, tt.budget)
+		var queue []*Object
+		for i := range objects[tt.from:] {
+			queue = append(queue, &objects[tt.from+i])
+		}
+		batches, left := (&executor{world: nothing, limits: Limits{MaxDeletes: tt.limit}}).cutBatches(queue, tt.budget)
+		rest := len(objects) - len(left)
 		if got := fmt.Sprint(show(batches)); got != tt.want || rest != tt.rest {
 			t.Errorf("from %d, budget %d: %s, rest %d; want %s, %d", tt.from, tt.budget, got, rest, tt.want, tt.rest)
 		}

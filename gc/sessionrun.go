@@ -17,6 +17,14 @@ type batch struct {
 	objects []*Object
 }
 
+// key tells the batch from those of other sessions.
+func (b batch) key() string {
+	if b.id == "" {
+		return b.objects[0].Name
+	}
+	return b.id
+}
+
 // sessionRun is a batch being deleted, one object after the other.
 type sessionRun struct {
 	batch

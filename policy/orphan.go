@@ -60,6 +60,7 @@ const guardFloor = 20
 func (j *Judge) Guard(s *inventory.Snapshot) {
 	all, orphans := map[Kind]int{}, map[Kind]int{}
 	removed := false
+	j.doubted, j.guarded, j.guards = nil, map[Kind]string{}, map[string]memory.Guard{}
 	for d := range j.All(s) {
 		if d.Reason == NotOurs || d.Reason == Foreign {
 			continue // a site's own objects would hide that all of BOS's look orphaned
@@ -78,16 +79,16 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 		}
 	}
 	j.doubt(s.Ties)
-	j.guarded, j.guards = map[Kind]string{}, map[string]memory.Guard{}
+	doubted := j.countDoubted(s)
 	for _, kind := range Kinds() {
-		if removed && kind != CFSSession {
-			continue
+		g := j.trust(kind, j.memory.Guards[string(kind)], doubted[kind])
+		if !removed || kind == CFSSession {
+			g = j.guard(g, orphans[kind], all[kind])
 		}
-		g := j.guard(j.memory.Guards[string(kind)], orphans[kind], all[kind])
 		if g != (memory.Guard{}) {
 			j.guards[string(kind)] = g
 		}
-		if g.Closed() {
+		if g.Closed() && !g.Doubt {
 			j.guarded[kind] = fmt.Sprintf("%s (BOSGC_MAX_ORPHAN_PERCENT); held back since %s: look at why, then "+
 				"bosgc guard release %s", g.Why, formatTime(g.Since), kind)
 		}
@@ -101,7 +102,7 @@ func (j *Judge) guard(g memory.Guard, orphans, all int) memory.Guard {
 	fresh, of := orphans-g.Looked, all-g.Looked
 	switch {
 	case j.settings.MaxOrphanPercent >= 100:
-		g.Since, g.Why = time.Time{}, ""
+		g.Since, g.Why, g.Doubt = time.Time{}, "", false
 	case !g.Closed() && all >= guardFloor && fresh*100 > j.settings.MaxOrphanPercent*of:
 		g.Since = j.now.UTC().Truncate(time.Second)
 		g.Why = fmt.Sprintf("%d of %d looked orphaned, more than %d %%", orphans, all, j.settings.MaxOrphanPercent)

@@ -2,9 +2,12 @@ package policy
 
 import (
 	"cmp"
+	"fmt"
+	"time"
 
 	"bosgc/internal/inventory"
 	"bosgc/internal/margin"
+	"bosgc/internal/memory"
 )
 
 // doubt notes which kinds are not shown to be of the same system as the BOS that was asked. Nothing of them is deleted
@@ -24,6 +27,44 @@ func (j *Judge) doubt(ties inventory.Ties) {
 			}
 		}
 	}
+}
+
+// countDoubted counts what is held back only because nothing shows whose it is.
+func (j *Judge) countDoubted(s *inventory.Snapshot) map[Kind]int {
+	n := map[Kind]int{}
+	if len(j.doubted) == 0 {
+		return n
+	}
+	for d := range j.All(s) {
+		if d.Reason == OrphanGuard {
+			n[d.Kind]++
+		}
+	}
+	return n
+}
+
+// trust returns what becomes of the guard of a kind of which so many are in doubt. What a person has released is not in
+// doubt any more, until it has gone. But one that comes later is: it may be the URL that is wrong now.
+func (j *Judge) trust(kind Kind, g memory.Guard, doubted int) memory.Guard {
+	because := j.doubted[kind]
+	if because == "" {
+		if g.Doubt { // a session has shown whose it is
+			g = g.Release()
+			g.Looked = 0
+		}
+		g.Doubted, g.Trusted = 0, 0
+		return g
+	}
+	g.Doubted, g.Trusted = doubted, min(g.Trusted, doubted)
+	switch {
+	case doubted > 0 && doubted == g.Trusted:
+		delete(j.doubted, kind)
+		return g
+	case doubted > 0 && !g.Closed():
+		g.Since, g.Why, g.Doubt = j.now.UTC().Truncate(time.Second), because, true
+	}
+	j.doubted[kind] = fmt.Sprintf("%s; if it is the right place: bosgc guard release %s", because, kind)
+	return g
 }
 
 // sessionDoubted keeps a session of which Kubernetes knows nothing, where that may be the wrong Kubernetes: then it

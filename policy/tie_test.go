@@ -100,3 +100,55 @@ func TestSessionsThatKubernetesDoesNotName(t *testing.T) {
 		})
 	}
 }
+
+// A doubt that a person has released concerns those that there were. It is not released by what was released for their
+// share, and ends by itself once a session shows whose they are.
+func TestAReleasedDoubt(t *testing.T) {
+	worldOf := func(configMaps int) *world {
+		w := newWorld()
+		for n := range configMaps {
+			w.configMap(id(n), 9*day, nil)
+		}
+		return w
+	}
+	guardOf := func(w *world, ties inventory.Ties) (memory.Guard, bool) {
+		s := w.snapshot()
+		s.Ties = ties
+		j := NewJudge(s, defaults, now, w.memory)
+		j.Guard(s)
+		held := slices.ContainsFunc(slices.Collect(j.All(s)), func(d Decision) bool { return d.Reason == OrphanGuard })
+		return j.Guards()[string(ConfigMap)], held
+	}
+	remember := func(w *world, g memory.Guard) *world {
+		w.memory.Guards = map[string]memory.Guard{string(ConfigMap): g}
+		return w
+	}
+	all := inventory.Ties{Kubernetes: shown, CFS: shown}
+	refused, held := guardOf(worldOf(5), inventory.Ties{})
+	if !refused.Closed() || !refused.Doubt || refused.Doubted != 5 || !held {
+		t.Fatalf("held %v, %+v", held, refused)
+	}
+	for _, tt := range []struct {
+		name         string
+		guard        memory.Guard
+		configMaps   int
+		ties         inventory.Ties
+		closed, held bool
+	}{
+		{"not released", refused, 5, inventory.Ties{}, true, true},
+		{"released", refused.Release(), 5, inventory.Ties{}, false, false},
+		{"released, and some have gone", refused.Release(), 2, inventory.Ties{}, false, false},
+		{"released, and one has come", refused.Release(), 6, inventory.Ties{}, true, true},
+		{"a share was released, which is no doubt", memory.Guard{Orphans: 5, Looked: 5}, 5, inventory.Ties{}, true, true},
+		{"a session shows whose they are", refused, 5, all, false, false},
+	} {
+		g, held := guardOf(remember(worldOf(tt.configMaps), tt.guard), tt.ties)
+		if g.Closed() != tt.closed || held != tt.held {
+			t.Errorf("%s: held %v, %+v", tt.name, held, g)
+		}
+	}
+	g, _ := guardOf(remember(worldOf(5), refused.Release()), all)
+	if g, held = guardOf(remember(worldOf(5), g), inventory.Ties{}); !held {
+		t.Errorf("a doubt that comes back is another one: %+v", g)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"bosgc/gc"
@@ -53,6 +54,10 @@ func resumeAll(
 		}
 		request.Sessions = append(request.Sessions, id)
 	}
+	// Where deletes are refused only the first few are tried. They must not be the same ones in every sweep.
+	rand.Shuffle(len(request.Sessions), func(a, b int) {
+		request.Sessions[a], request.Sessions[b] = request.Sessions[b], request.Sessions[a]
+	})
 	for len(request.Sessions) > 0 && ctx.Err() == nil {
 		plan, err := MakePlan(ctx, clients, run, request)
 		if err != nil {
@@ -122,6 +127,7 @@ func merge(report, done *gc.Report) {
 	}
 	report.CountVerdicts()
 	report.Procedures = append(report.Procedures, done.Procedures...)
+	report.Notes = append(report.Notes, done.Notes...)
 	report.Sent += done.Sent
 	report.Changed = report.Changed || done.Changed
 }

@@ -11,6 +11,7 @@ import (
 	"bosgc/internal/checkpoint"
 	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
+	"bosgc/internal/refusals"
 	"bosgc/policy"
 )
 
@@ -45,6 +46,7 @@ func (p *Plan) Execute(ctx context.Context, limits gc.Limits) (*gc.Report, error
 		return nil, errors.New("there is no journal to write to before something is deleted")
 	}
 	p.executed = true
+	limits.Refusals = refusals.New() // each pass is an execution of its own
 	r := &runner{Plan: p, limits: limits, report: gc.NewReport(p.Document)}
 	work := map[checkpoint.Phase]func(context.Context, *procedure) error{
 		checkpoint.PhaseStop: r.stopJobs, checkpoint.PhaseUnset: r.unsetConfiguration,
@@ -258,6 +260,7 @@ func (r *runner) recordOutcome(o gc.Object) {
 // finish counts, and sets the exit code.
 func (r *runner) finish(ctx context.Context) {
 	r.report.Procedures = r.Procedures
+	r.report.Notes = append(r.report.Notes, r.limits.Refusals.Notes()...)
 	failed := slices.ContainsFunc(r.Procedures, func(p *gc.Procedure) bool { return p.Failed })
 	for i := range r.report.Objects {
 		if o := &r.report.Objects[i]; o.Verdict == policy.Delete && o.Outcome == "" {

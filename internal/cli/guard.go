@@ -19,7 +19,8 @@ func (a *app) guard() *cobra.Command {
 		Short: "Show which kinds the orphan guard holds back; release one of them",
 		Long: `Show of which kinds the orphan guard holds back what looks orphaned, since when
 and why. Where more than BOSGC_MAX_ORPHAN_PERCENT of a kind looks orphaned, it is
-more likely that BOS has lost its sessions. Nothing of that kind is deleted as an
+more likely that BOS has lost its sessions. The same holds where nothing shows
+that BOS, CFS and Kubernetes are of one system. Nothing of that kind is deleted as an
 orphan then, whatever the share becomes, until a person has looked at why:
 "bosgc guard release KIND" says so.`,
 		Args: cobra.NoArgs,

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +51,7 @@ type soakStep struct {
 	faults     []lab.Fault
 	changes    []soakChange
 	crash      *soakCrash
+	refused    bool // one system refuses all deletes
 }
 
 // soakCrash is the death of a process: after some request nothing of it arrives any more.
@@ -96,12 +99,26 @@ func drawCase(seed uint64) (*soakCase, error) {
 	for range 1 + r.IntN(3) {
 		c.steps = append(c.steps, drawStep(r, c))
 	}
-	if chance(r, 20) {
+	switch wrong := chance(r, 20); {
+	case wrong:
 		err = c.drawWrong(r)
-	} else if seed%5 == 0 {
+	case seed%5 == 0:
 		c.expireJob(r)
+	case seed%11 == 4:
+		c.refuseDeletes(r)
 	}
 	return c, err
+}
+
+// refuseDeletes has one system refuse all deletes during the first run, and nothing else happen to it.
+func (c *soakCase) refuseDeletes(r *rand.Rand) {
+	system := refusing[r.IntN(len(refusing))]
+	ways := lab.Refusals(system.system)
+	fault := ways[oneOf(r, slices.Sorted(maps.Keys(ways))...)]
+	fault.Path = system.path
+	step := c.steps[0]
+	step.command, step.skew, step.crash, step.faults, step.maxDeletes = "sweep", 0, nil, []lab.Fault{fault}, 1000
+	step.refused, step.environ = true, []string{"BOSGC_MAX_DELETES=1000", "BOSGC_REQUEST_TIMEOUT=1s"}
 }
 
 // expireJob has Kyverno remove the Job that alone shows that its session failed, or is protected, after a sweep has seen

@@ -46,6 +46,9 @@ func (s *soakWorld) check(step *soakStep, run soakRun, before soakCensus) error 
 	if !run.crashed {
 		s.checkReport(run)
 	}
+	if step.refused {
+		s.checkRefused(run)
+	}
 	left := s.exist()
 	for key := range left {
 		if !s.begun[key] {
@@ -127,6 +130,21 @@ func (s *soakWorld) checkReport(run soakRun) {
 		gone := o.Outcome == gc.Deleted || o.Outcome == gc.Gone
 		if key := name(string(o.Kind), o.Name); gone && left[key] {
 			s.violate("%s is reported as %s but is still there", key, o.Outcome)
+		}
+	}
+}
+
+// checkRefused requires that no more deletes were tried than are needed to find out that all are refused.
+func (s *soakWorld) checkRefused(run soakRun) {
+	failed := map[policy.Kind]int{}
+	for _, o := range run.document.Objects {
+		if o.Outcome == gc.Failed {
+			failed[o.Kind]++
+		}
+	}
+	for kind, n := range failed {
+		if n > enoughRefusals {
+			s.violate("%d objects of kind %s failed to be deleted by a system that refuses all deletes", n, kind)
 		}
 	}
 }

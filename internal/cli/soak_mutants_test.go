@@ -34,7 +34,7 @@ var mutants = []mutant{
 		"cfs-orphan", "policy/cfs.go", "\treturn j.orphaned(\n\t\tCFSSession,",
 		"\tif f != nil {\n\t\treturn remove(OwnerCollected, since, \"its session is gone\")\n\t}\n\treturn j.orphaned(\n\t\tCFSSession,",
 	},
-	{"guard-memory", "policy/orphan.go", "j.guard(j.memory.Guards[string(kind)],", "j.guard(memory.Guard{},"},
+	{"guard-memory", "policy/orphan.go", "g = j.guard(g, orphans", "g = j.guard(memory.Guard{}, orphans"},
 	{"guard-shape", "policy/orphan.go", "if d.Reason == NotOurs || d.Reason == Foreign {", "if false {"},
 	{"interval", "internal/memory/memory.go", "case now.Sub(s.Last) >= interval:", "default:"},
 	{"orphan-template", "policy/configmap.go", "func (j *Judge) templateNamed(f *facts) *ruling {\n", "func (j *Judge) templateNamed(f *facts) *ruling {\n\tif f != nil {\n\t\treturn nil\n\t}\n"},
@@ -75,6 +75,7 @@ var mutants = []mutant{
 	},
 	{"cap", "gc/batch.go", "if budget == 0 || together", "if budget == 0 && false || false && together"},
 	{"errors", "gc/delete.go", "case err != nil && x.goneAfterError(ctx, s, o):", "case err != nil:"},
+	{"refusals", "internal/refusals/refusals.go", "return s.full() && (", "return s.full() && false && ("},
 	{"journal", "gc/evidence.go", "return x.limits.Journal.Write(ctx, entries)", "return nil"},
 	{
 		"unread", "gc/delete.go",

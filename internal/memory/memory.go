@@ -42,10 +42,23 @@ type Guard struct {
 	Why     string    `json:"why,omitempty"`
 	Orphans int       `json:"orphans"` // as the last sweep counted them
 	Looked  int       `json:"looked,omitempty"`
+
+	// Doubt is set if it refuses because nothing shows that the kind is of BOS's system. Then Doubted objects are held
+	// back for that, and a person has said of Trusted that this is the right place.
+	Doubt   bool `json:"doubt,omitempty"`
+	Doubted int  `json:"doubted,omitempty"`
+	Trusted int  `json:"trusted,omitempty"`
 }
 
 // Closed reports whether it refuses.
 func (g Guard) Closed() bool { return !g.Since.IsZero() }
 
 // Release returns the guard after a person has looked at what looks orphaned now: that many do not count any more.
-func (g Guard) Release() Guard { return Guard{Orphans: g.Orphans, Looked: g.Orphans} }
+// If it refused for a doubt, the doubt does not count for them either.
+func (g Guard) Release() Guard {
+	released := Guard{Orphans: g.Orphans, Looked: g.Orphans, Doubted: g.Doubted, Trusted: g.Trusted}
+	if g.Doubt {
+		released.Trusted = g.Doubted
+	}
+	return released
+}

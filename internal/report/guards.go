@@ -18,7 +18,7 @@ func Guards(all []gc.Guard) string {
 	for _, g := range all {
 		fmt.Fprintf(&b, "%-10s %-20s %s\n", g.Kind, g.Since.UTC().Format(time.RFC3339), Clean(g.Why))
 	}
-	b.WriteString("\nNothing of these kinds is deleted as an orphan. Find out why so many look orphaned (docs/runbook.md,\n" +
-		"BosgcOrphanGuardRefused), then: bosgc guard release KIND\n")
+	b.WriteString("\nNothing of these kinds is deleted as an orphan. Find out why (docs/runbook.md, BosgcOrphanGuardRefused),\n" +
+		"then: bosgc guard release KIND\n")
 	return b.String()
 }
