@@ -145,7 +145,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
 	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace of BOA's Jobs and ConfigMaps, instead of BOSGC_NAMESPACE")
-	root.AddCommand(a.plan(), a.apply(), a.explain(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.journal(), a.guard(), a.config(), a.version(), a.man())
+	root.AddCommand(a.plan(), a.apply(), a.explain(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.journal(), a.guard(), a.doctor(), a.config(), a.version(), a.man())
 	a.completes(root)
 	a.asPlugin(root)
 	return root

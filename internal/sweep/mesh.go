@@ -31,8 +31,7 @@ func waitForMesh(ctx context.Context, quitURL string, patience time.Duration, lo
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	ready := strings.TrimSuffix(quitURL, "/quitquitquit") + "/healthz/ready"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, ready, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, meshReadyURL(quitURL), http.NoBody)
 	if err != nil {
 		return // the settings have been checked
 	}
@@ -53,6 +52,11 @@ func waitForMesh(ctx context.Context, quitURL string, patience time.Duration, lo
 			return
 		}
 	}
+}
+
+// meshReadyURL returns where the proxy says whether it is ready.
+func meshReadyURL(quitURL string) string {
+	return strings.TrimSuffix(quitURL, "/quitquitquit") + "/healthz/ready"
 }
 
 // QuitMesh asks the Pod's mesh proxy to end, so that the Job can. Where there is none, or the system ends it by itself,
