@@ -48,6 +48,6 @@ BOSGC_DRY_RUN=true it is shown what would be done.`,
 		},
 	}
 	maxDeletes.add(cmd)
-	a.addViewFlags(cmd)
+	a.addViewFlags(cmd, func() bool { return true })
 	return cmd
 }

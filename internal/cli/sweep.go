@@ -32,7 +32,7 @@ func (a *app) sweep() *cobra.Command {
 		},
 	}
 	maxDeletes.add(cmd)
-	a.addViewFlags(cmd)
+	a.addViewFlags(cmd, func() bool { return true })
 	return cmd
 }
 
