@@ -24,7 +24,7 @@ it has expired, is for another cluster or namespace, or was changed by hand. Wit
 BOSGC_DRY_RUN=true it is shown what would be done.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := maxDeletes.check(cmd); err != nil {
+			if err := maxDeletes.take(a, cmd); err != nil {
 				return err
 			}
 			defer a.quitMesh()
@@ -40,7 +40,6 @@ BOSGC_DRY_RUN=true it is shown what would be done.`,
 			if err != nil {
 				return err
 			}
-			maxDeletes.apply(run)
 			d, err := run.Apply(cmd.Context(), saved, args[0])
 			if err != nil {
 				return err
@@ -49,6 +48,6 @@ BOSGC_DRY_RUN=true it is shown what would be done.`,
 		},
 	}
 	maxDeletes.add(cmd)
-	a.addViewFlags(cmd)
+	a.addViewFlags(cmd, func() bool { return true })
 	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,7 +22,12 @@ func (a *app) config() *cobra.Command {
 		Use:   "config",
 		Short: "Print every setting, its value and where it came from",
 		Long: `Print every setting, its value and where it came from. A bad setting ends it with
-exit code 2, after naming all bad ones at once. Nothing is contacted.
+exit code 2, after naming all bad ones at once, before anything is contacted.
+
+A command typed by hand judges by the settings that the last scheduled sweep has
+recorded in the state, where the environment has none of its own. They are shown
+with the origin "scheduled sweep". --own-settings leaves them out, and then nothing
+is contacted.
 
 --explain says of one setting what it means, what it accepts and where it matters.`,
 		Example: `  bosgc config --explain BOSGC_KEEP_LAST`,
@@ -38,6 +44,7 @@ exit code 2, after naming all bad ones at once. Nothing is contacted.
 			for i := range all {
 				a.markFlag(&all[i])
 			}
+			a.markScheduled(cmd.Context(), settings, all)
 			if a.output == "json" {
 				return written(report.JSON(a.stdout, map[string]any{"settings": all}))
 			}
@@ -94,6 +101,26 @@ func (a *app) settings() (config.Config, error) {
 		}
 	}
 	return settings, err
+}
+
+// markScheduled shows the settings that hold because the last scheduled sweep has recorded them. That they cannot be
+// read is said, and the others are shown.
+func (a *app) markScheduled(ctx context.Context, settings config.Config, all []config.Setting) {
+	run, err := sweep.New(a.runOptions(), settings, a.logger(settings))
+	var adopted []string
+	if err == nil {
+		adopted, err = run.ScheduledSettings(ctx)
+	}
+	if err != nil {
+		a.say("What scheduled sweeps have recorded of their settings cannot be read: " + err.Error())
+		return
+	}
+	values := run.Settings.RecordedByName()
+	for i := range all {
+		if slices.Contains(adopted, all[i].Name) {
+			all[i].Value, all[i].Origin = values[all[i].Name], "scheduled sweep"
+		}
+	}
 }
 
 // markFlag corrects the origin of the namespace, which config can only see in the environment.

@@ -49,7 +49,7 @@ func (l *timeline) sweepAt(extra ...string) (gc.Document, int) {
 	l.t.Helper()
 	var out, errors strings.Builder
 	environ := slices.Concat(l.environ, []string{"BOSGC_ORPHAN_SIGHTINGS=2"}, extra)
-	code := runAt(context.Background(), l.here.now, []string{"sweep", "-o", "json", "--kubeconfig", l.Kubeconfig()}, environ, &out, &errors)
+	code := runAt(context.Background(), l.here.now, []string{"sweep", "--own-settings", "-o", "json", "--kubeconfig", l.Kubeconfig()}, environ, &out, &errors)
 	return l.decode(out.String(), errors.String()), code
 }
 

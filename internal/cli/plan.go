@@ -40,7 +40,7 @@ func (a *app) plan() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&save, "save", "", "file to write the plan to, for bosgc apply")
-	a.addViewFlags(cmd)
+	a.addViewFlags(cmd, func() bool { return save != "" })
 	return cmd
 }
 

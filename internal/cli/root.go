@@ -48,12 +48,13 @@ type app struct {
 	stderr  io.Writer
 	now     func() time.Time
 
-	output     string
-	view       view
-	kubeconfig string
-	context    string
-	namespace  string // --namespace, which stands for BOSGC_NAMESPACE
-	program    string // what it was called as
+	output      string
+	view        view
+	kubeconfig  string
+	context     string
+	namespace   string // --namespace, which stands for BOSGC_NAMESPACE
+	ownSettings bool   // --own-settings
+	program     string // what it was called as
 }
 
 // Run runs one command and gives its exit code.
@@ -145,6 +146,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
 	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace of BOA's Jobs and ConfigMaps, instead of BOSGC_NAMESPACE")
+	flags.BoolVar(&a.ownSettings, "own-settings", false, "judge by the settings of this environment, not by those of the scheduled sweeps")
 	root.AddCommand(a.plan(), a.apply(), a.explain(), a.sweep(), a.serve(), a.exporter(), a.clean(), a.restore(), a.journal(), a.guard(), a.doctor(), a.config(), a.version(), a.man())
 	a.completes(root)
 	a.asPlugin(root)
@@ -176,9 +178,13 @@ func (a *app) newRun() (*sweep.Run, error) {
 func (a *app) runOptions() sweep.Options {
 	return sweep.Options{
 		Version: Version, Commit: Commit, Kubeconfig: a.kubeconfig, Context: a.context, Now: a.now, Watch: a.watch(),
+		Environ: a.environ, OwnSettings: a.ownSettings, Say: a.say,
 		Timings: a.view.timings, AskEverySession: a.view.html != "" || a.view.filter.ByTemplate(),
 	}
 }
+
+// say tells a person one line on stderr.
+func (a *app) say(text string) { fmt.Fprintln(a.stderr, report.Clean(text)) }
 
 // quitMesh asks the Pod's mesh proxy to end. It looks into the environment by itself, because it is also wanted when
 // the settings could not be read.

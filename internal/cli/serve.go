@@ -21,7 +21,9 @@ the next one comes all the same. SIGTERM ends it cleanly: what is under way is f
 			if err != nil {
 				return err
 			}
-			run, err := sweep.New(a.runOptions(), settings, log)
+			options := a.runOptions()
+			options.Serving = true
+			run, err := sweep.New(options, settings, log)
 			if err != nil {
 				return err // the next sweep would not know better
 			}

@@ -203,7 +203,7 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	var out, errs bytes.Buffer
 	var run soakRun
 	// The kubeconfig is a flag because client-go reads the variable from this process.
-	run.code = runAt(ctx, func() time.Time { return now }, append(args, "-o", "json", "--kubeconfig", kubeconfig), environ, &out, &errs)
+	run.code = runAt(ctx, func() time.Time { return now }, append(args, "--own-settings", "-o", "json", "--kubeconfig", kubeconfig), environ, &out, &errs)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		s.violate("the run has not ended: %v", cause)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func (a *app) sweep() *cobra.Command {
 		Short: "Delete what is finished or orphaned: what the CronJob runs",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := maxDeletes.check(cmd); err != nil {
+			if err := maxDeletes.take(a, cmd); err != nil {
 				return err
 			}
 			defer a.quitMesh() // also after a mistake in the settings: otherwise the Pod would never end
@@ -27,12 +28,11 @@ func (a *app) sweep() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			maxDeletes.apply(run)
 			return a.sweepAndShow(cmd.Context(), run)
 		},
 	}
 	maxDeletes.add(cmd)
-	a.addViewFlags(cmd)
+	a.addViewFlags(cmd, func() bool { return true })
 	return cmd
 }
 
@@ -61,15 +61,14 @@ func (f *maxDeletesFlag) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.n, "max-deletes", 0, "objects to delete at most in this run (default: BOSGC_MAX_DELETES)")
 }
 
-func (f *maxDeletesFlag) check(cmd *cobra.Command) error {
-	if cmd.Flags().Changed("max-deletes") && f.n < 1 {
+// take puts the flag into the environment, where it comes before what scheduled sweeps have recorded.
+func (f *maxDeletesFlag) take(a *app, cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("max-deletes") {
+		return nil
+	}
+	if f.n < 1 {
 		return fmt.Errorf("--max-deletes is %d; expected at least 1", f.n)
 	}
+	a.environ = append(slices.Clone(a.environ), fmt.Sprintf("BOSGC_MAX_DELETES=%d", f.n))
 	return nil
-}
-
-func (f *maxDeletesFlag) apply(run *sweep.Run) {
-	if f.n > 0 {
-		run.Settings.MaxDeletes = f.n
-	}
 }

@@ -20,17 +20,19 @@ type view struct {
 	filter     report.Filter
 	html       string // file to write a page to; empty: none
 	timed      bool
+	deletes    bool              // the command acts on the whole, and a filter could be taken for a limit of it
 	timings    *progress.Timings // nil: none are wanted
 }
 
 // addViewFlags gives a command the flags for how its result is shown. A mistake in them is found before anything is
 // contacted: after a sweep it would be too late.
-func (a *app) addViewFlags(cmd *cobra.Command) {
+func (a *app) addViewFlags(cmd *cobra.Command, deletes func() bool) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&a.view.conditions, "filter", nil, "show only some objects, whatever is done: kind=Job, verdict=delete, reason=too-young, template=golden-*, age>14d, age<2d; repeatable")
+	flags.StringArrayVar(&a.view.conditions, "filter", nil, "show only some objects (of bosgc plan alone): kind=Job, verdict=delete, reason=too-young, template=golden-*, age>14d, age<2d; repeatable")
 	flags.StringVar(&a.view.html, "html", "", "also write a page to look at to this file")
 	flags.BoolVar(&a.view.timed, "timings", false, "also show where the time went, phase by phase")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
+		a.view.deletes = deletes()
 		if a.view.timed {
 			a.view.timings = new(progress.Timings)
 		}
@@ -39,6 +41,10 @@ func (a *app) addViewFlags(cmd *cobra.Command) {
 }
 
 func (v *view) check(output string) (err error) {
+	if len(v.conditions) > 0 && v.deletes {
+		return fmt.Errorf("--filter chooses only what is shown, not what is deleted, and is refused here; " +
+			"use it with bosgc plan, or protect objects with bosgc/keep or BOSGC_KEEP_TEMPLATES")
+	}
 	if len(v.conditions) > 0 && output == "json" {
 		return fmt.Errorf("--filter changes what a table shows; -o json is always the whole (filter it with jq)")
 	}

@@ -6,7 +6,7 @@ import "cmp"
 type Setting struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"`
-	Origin  string `json:"origin"` // "environment" or "default"; with --namespace also "flag"
+	Origin  string `json:"origin"` // "environment" or "default"; also "flag" and "scheduled sweep"
 	Default string `json:"default"`
 }
 

@@ -33,6 +33,7 @@ const (
 	keySessions  = "sessions.json.gz" // in base64
 	keySetAside  = "set-aside"
 	keyCleaning  = "procedures.json"
+	keySettings  = "settings.json"
 )
 
 const (
@@ -64,8 +65,17 @@ type State struct {
 	List SessionList
 	// Procedures are those of "bosgc clean" that have begun and not ended.
 	Procedures Procedures
+	// Settings are those of the last scheduled sweep; zero before the first.
+	Settings Settings
 	// SetAside is when an unreadable state was last set aside; zero if never.
 	SetAside time.Time
+}
+
+// Settings are what a scheduled sweep has judged by. A run that a person starts goes by them.
+type Settings struct {
+	Run    string            `json:"run"` // that recorded them
+	At     time.Time         `json:"at"`
+	ByName map[string]string `json:"byName"` // by the names of their variables
 }
 
 // SessionList is what is known of BOS's list of sessions. Without it, a list that has hung is
@@ -138,7 +148,7 @@ func (s *State) encode() (map[string]string, error) {
 		}
 		data[key] = string(text)
 	}
-	for key, part := range map[string]any{keyList: s.List, keyGuards: s.Guards, keyCleaning: s.Procedures} {
+	for key, part := range map[string]any{keyList: s.List, keyGuards: s.Guards, keyCleaning: s.Procedures, keySettings: s.Settings} {
 		if reflect.ValueOf(part).IsZero() {
 			continue
 		}
@@ -182,7 +192,7 @@ func decode(data map[string]string) (State, error) {
 		return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyMetrics, err)
 	}
 	// Earlier versions have no such keys, and whoever restarts BOS may remove that of the list (docs/rescue.md).
-	for key, part := range map[string]any{keyList: &s.List, keyGuards: &s.Guards, keyCleaning: &s.Procedures} {
+	for key, part := range map[string]any{keyList: &s.List, keyGuards: &s.Guards, keyCleaning: &s.Procedures, keySettings: &s.Settings} {
 		if text := data[key]; text != "" {
 			if err = json.Unmarshal([]byte(text), part); err != nil {
 				return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, key, err)

@@ -29,8 +29,11 @@ func (r *Run) PlanCleanup(ctx context.Context, request cleanup.Request) (*cleanu
 }
 
 func (r *Run) readCleanup(ctx context.Context, request cleanup.Request) (*cleanup.Plan, error) {
-	run := r.gcRun()
-	r.readMemory(ctx, &run)
+	r.deletesByName = true
+	run, err := r.startRun(ctx)
+	if err != nil {
+		return nil, err
+	}
 	plan, err := cleanup.MakePlan(ctx, r.clients, run, request)
 	if err != nil {
 		return nil, failed("stopped while reading; nothing was done: %w", err)

@@ -30,6 +30,11 @@ type Options struct {
 	Watch           func(progress.Update) // is told how far long work has come; nil: the log is
 	Timings         *progress.Timings     // nil: times are not taken
 	AskEverySession bool                  // see collect.Options
+
+	Environ     []string     // from which the settings were read
+	Serving     bool         // sweeps on an interval, which is a schedule too
+	OwnSettings bool         // what scheduled sweeps have recorded of theirs is left out
+	Say         func(string) // tells a person which settings hold; nil tells nobody
 }
 
 // Error is the end of a run that came to no result. Err is nil where everything has been said already.
@@ -66,9 +71,11 @@ type Run struct {
 	own     *kube.Store // the namespace with the state, the lease and the journal
 	release *kube.Store // the namespace of the Pod that this runs in, where its CronJob is
 
-	usesState bool              // it is told of in the state
-	extra     []kube.Permission // that it needs besides those of a sweep
-	lease     *lease.Lease      // while it is held
+	deletesByName bool              // it deletes what a person has named, whatever its age
+	told          bool              // which settings hold has been said
+	usesState     bool              // it is told of in the state
+	extra         []kube.Permission // that it needs besides those of a sweep
+	lease         *lease.Lease      // while it is held
 }
 
 // New begins a run and makes its clients. Nothing is sent yet; an error is one of configuration.
@@ -119,17 +126,22 @@ func (r *Run) gcRun() gc.Run {
 	}
 }
 
-// readMemory reads what earlier sweeps leave for the rules, how BOS's list did, and which procedures have begun. If that
-// is not known, nothing counts as seen, and no procedure is continued.
-func (r *Run) readMemory(ctx context.Context, run *gc.Run) {
+// startRun reads what earlier sweeps leave for the rules, how BOS's list did, which procedures have begun, and by which
+// settings scheduled sweeps judge. If that is not known, nothing counts as seen, and no procedure is continued.
+func (r *Run) startRun(ctx context.Context) (gc.Run, error) {
 	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
 	defer cancel()
 	remembered, err := r.State().Read(ctx)
 	if err != nil {
 		r.Log.Warn("what earlier sweeps have seen cannot be read; nothing counts as seen before", "error", err.Error())
 	}
+	if err := r.adoptSettings(remembered, err); err != nil {
+		return gc.Run{}, err
+	}
+	run := r.gcRun()
 	run.MemoryErr = err
 	run.Memory, run.List, run.Procedures = remembered.Memory, remembered.List, remembered.Procedures
+	return run, nil
 }
 
 // recordHang writes down at once that BOS's list hangs, or may: a command that only looks, or is killed, would forget

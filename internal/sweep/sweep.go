@@ -35,10 +35,6 @@ func (r *Run) Apply(ctx context.Context, saved *planfile.Plan, file string) (gc.
 	if err := saved.CheckPlace(r.cluster, r.Settings.Namespace, r.begun); err != nil {
 		return gc.Document{}, &Error{gc.ExitUsage, fmt.Errorf("%s cannot be applied: %w", file, err)}
 	}
-	for _, c := range saved.Differences(r.Settings.PolicyByName()) {
-		r.Log.Warn("a setting differs from the one that the plan was made with; what goes has to go by both",
-			"setting", c.Name, "then", c.Then, "now", c.Now)
-	}
 	defer r.releaseLease(ctx)
 	r.usesState = !r.Settings.DryRun
 	d, err := r.planAndExecute(ctx, saved)
@@ -48,6 +44,14 @@ func (r *Run) Apply(ctx context.Context, saved *planfile.Plan, file string) (gc.
 		r.countDeletes(ctx, d)
 	}
 	return d, err
+}
+
+// nameDifferences names the settings that differ from those that a plan was made with.
+func (r *Run) nameDifferences(saved *planfile.Plan) {
+	for _, c := range saved.Differences(r.Settings.PolicyByName()) {
+		r.Log.Warn("a setting differs from the one that the plan was made with; an object is deleted only if both allow it",
+			"setting", c.Name, "then", c.Then, "now", c.Now)
+	}
 }
 
 // planAndExecute plans and, unless it is a dry run, carries out. A plan and a sweep differ in one call. saved restricts
@@ -63,8 +67,13 @@ func (r *Run) planAndExecute(ctx context.Context, saved *planfile.Plan) (gc.Docu
 	if err != nil {
 		return gc.Document{}, err
 	}
-	run := r.gcRun()
-	r.readMemory(ctx, &run)
+	run, err := r.startRun(ctx)
+	if err != nil {
+		return gc.Document{}, err
+	}
+	if saved != nil {
+		r.nameDifferences(saved)
+	}
 	r.clients.Timings.Add("taking the lock, reading the state", begun, 1)
 	plan, err := gc.MakePlan(ctx, r.clients, run)
 	if err != nil {
@@ -134,8 +143,10 @@ func (r *Run) Explain(ctx context.Context, kind policy.Kind, name string) (*expl
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
-	run := r.gcRun()
-	r.readMemory(ctx, &run)
+	run, err := r.startRun(ctx)
+	if err != nil {
+		return nil, err
+	}
 	e, err := explain.Explain(ctx, r.clients, run, kind, name)
 	var unknown *explain.NotFoundError
 	switch {

@@ -33,6 +33,9 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 	summary := r.summary(d, exitCode, failure, now)
 	r.updateState(ctx, ledger, func(s *state.State) {
 		s.Last = &summary
+		if r.scheduled() {
+			s.Settings = state.Settings{Run: r.ID, At: now, ByName: r.Settings.RecordedByName()}
+		}
 		s.Procedures = s.Procedures.End(endedProcedures(d))
 		if exit == nil {
 			s.List = d.SessionList(s.List)
