@@ -78,7 +78,9 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		{"the namespace", func(*system) {}, nil, []string{"BOSGC_NAMESPACE=elsewhere"}, "namespace", "BOSGC_NAMESPACE"},
 		{"the settings", func(*system) {}, nil, []string{"BOSGC_SESSION_TTL=7"}, "settings", "BOSGC_SESSION_TTL"},
 		{
-			"the metrics", func(*system) {}, []string{"--metrics-url", "http://127.0.0.1:1/metrics"}, nil,
+			"the metrics", func(*system) {},
+			[]string{"--metrics-url", "http://127.0.0.1:1/metrics"},
+			nil,
 			"metrics", "BosgcMetricsMissing",
 		},
 		{

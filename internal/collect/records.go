@@ -41,8 +41,10 @@ func (r *recordReader) readNeeded(ctx context.Context, s *inventory.Snapshot) {
 	broken, read := r.ask(ctx, s, groups)
 	if broken > 1 && read == 0 {
 		// One record that cannot be read is that record's fault; if none can be read, it is BOS's. All that were
-		// asked for may have been broken for long, so some others are asked for.
-		others := policy.UnaskedYoung(s, r.settings, r.now)
+		// asked for may have been broken for long, so some others are asked for, also of those that run.
+		others := slices.DeleteFunc(slices.Clone(s.Groups), func(g *inventory.Group) bool {
+			return g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || g.Record.Presence != inventory.Unknown || g.Record.Err != ""
+		})
 		if _, read = r.ask(ctx, s, others[:min(4, len(others))]); read == 0 {
 			r.markIncomplete(inventory.SourceSessions, "BOS could not read the record of a single session")
 		}
