@@ -13,6 +13,7 @@ import (
 	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/lab"
 	"bosgc/internal/progress"
 	"bosgc/internal/transport"
@@ -120,7 +121,7 @@ func planned(t *testing.T, world *lab.World, settings policy.Settings, askAll bo
 
 func systemsOf(t *testing.T, server *lab.Server) collect.Clients {
 	t.Helper()
-	config, err := kube.LoadConfig(server.Kubeconfig(), "")
+	config, err := kubeconfig.Load(server.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

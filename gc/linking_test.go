@@ -20,6 +20,7 @@ import (
 	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
 	"bosgc/internal/progress"
@@ -78,7 +79,7 @@ func newPast(t testing.TB, csm string, seed uint64) *past {
 
 func (p *past) connect(t testing.TB) {
 	t.Helper()
-	config, err := kube.LoadConfig(p.Kubeconfig(), "")
+	config, err := kubeconfig.Load(p.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"bosgc/internal/config"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/sweep"
 )
 
@@ -43,7 +44,7 @@ func (a *app) completes(root *cobra.Command) {
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"output": values("table", "wide", "json"),
 		"context": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return kube.ContextNames(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
+			return kubeconfig.ContextNames(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
 		},
 		"namespace": a.known(func(ctx context.Context, run *sweep.Run, _ string) []string {
 			names, _ := run.Kube().NamespaceNames(ctx)

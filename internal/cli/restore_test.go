@@ -23,6 +23,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/journal"
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
 	"bosgc/internal/restore"
@@ -35,7 +36,7 @@ const sessionID = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
 // ownStore returns the store of bosgc's own objects.
 func (s *system) ownStore() *kube.Store {
 	s.t.Helper()
-	config, err := kube.LoadConfig(s.Kubeconfig(), "")
+	config, err := kubeconfig.Load(s.Kubeconfig(), "")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/lab"
 )
 
@@ -89,7 +90,7 @@ func soakStore(server *lab.Server) (*kube.Store, error) {
 }
 
 func soakKube(server *lab.Server) (*kube.Client, error) {
-	config, err := kube.LoadConfig(server.Kubeconfig(), "")
+	config, err := kubeconfig.Load(server.Kubeconfig(), "")
 	if err != nil {
 		return nil, err
 	}

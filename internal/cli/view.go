@@ -9,6 +9,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/outfile"
+	"bosgc/internal/page"
 	"bosgc/internal/progress"
 	"bosgc/internal/report"
 	"bosgc/internal/sweep"
@@ -65,7 +66,7 @@ func (v *view) page(d gc.Document) error {
 	if v.html == "" {
 		return nil
 	}
-	if err := report.WritePage(v.html, d); err != nil {
+	if err := page.WriteFile(v.html, d); err != nil {
 		return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("--html: the page was not written: %w", err)}
 	}
 	return nil

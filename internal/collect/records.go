@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"bosgc/internal/inventory"
@@ -45,10 +46,17 @@ func (r *recordReader) readNeeded(ctx context.Context, s *inventory.Snapshot) {
 		others := slices.DeleteFunc(slices.Clone(s.Groups), func(g *inventory.Group) bool {
 			return g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || g.Record.Presence != inventory.Unknown || g.Record.Err != ""
 		})
-		if _, read = r.ask(ctx, s, others[:min(4, len(others))]); read == 0 {
+		if _, read = r.ask(ctx, s, others[:min(4, len(others))]); read == 0 && !r.knowsWhatIsNotThere(ctx) {
 			r.markIncomplete(inventory.SourceSessions, "BOS could not read the record of a single session")
 		}
 	}
+}
+
+// knowsWhatIsNotThere reports whether BOS says of a session that nobody has made that there is none. Where all records
+// that are left are broken, this tells them from a BOS that cannot read its database.
+func (r *recordReader) knowsWhatIsNotThere(ctx context.Context) bool {
+	record, err := r.read(ctx, uuid.NewString())
+	return err == nil && record.Presence == inventory.Absent
 }
 
 // readYoung asks for as many of the sessions that are too young to be deleted as something else depends on: which

@@ -5,63 +5,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 )
-
-// LoadConfig finds the API server: in an explicit kubeconfig, in $KUBECONFIG and the default file,
-// or with the service account of the Pod that bosgc runs in.
-func LoadConfig(kubeconfig, kubeContext string) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: kubeContext}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
-	if err == nil {
-		return config, nil
-	}
-	if known := ContextNames(kubeconfig); kubeContext != "" && len(known) > 0 && !slices.Contains(known, kubeContext) {
-		return nil, fmt.Errorf("no way to the Kubernetes API: %w; expected for --context one of %s",
-			err, strings.Join(known, ", "))
-	}
-	return nil, fmt.Errorf("no way to the Kubernetes API: %w; "+
-		"give --kubeconfig or KUBECONFIG, or run in a Pod with a service account", err)
-}
-
-// ContextNames returns the contexts of the kubeconfig in alphabetical order; none if it cannot be read.
-func ContextNames(kubeconfig string) []string {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := rules.Load()
-	if err != nil {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(config.Contexts))
-}
-
-// PodNamespace returns the namespace of the Pod that bosgc runs in; empty if the configuration is
-// not that of a Pod's service account.
-func PodNamespace(config *rest.Config) string {
-	if config.BearerTokenFile == "" {
-		return ""
-	}
-	// It lies beside the token in every Pod, and in no other place that a token comes from.
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(config.BearerTokenFile), "namespace"))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
 
 // NamespaceNames returns the first page of all namespaces. No run needs it: it is for completion
 // in a shell.

@@ -73,21 +73,18 @@ func TestTheLogShowsNothingThatATerminalActsOn(t *testing.T) {
 	}
 }
 
-func TestTextAndPageShowNothingThatATerminalActsOn(t *testing.T) {
+func TestTextShowsNothingThatATerminalActsOn(t *testing.T) {
 	nasty := actedOn()
 	d := gc.Document{
 		Kind: "Report", Run: nasty, Stopped: nasty,
 		Objects:    []gc.Object{{Kind: policy.Job, Name: nasty, Session: nasty, Template: nasty, Detail: nasty, Verdict: policy.Delete}},
 		Procedures: []*gc.Procedure{{Session: nasty, Refused: nasty, Failed: true, Template: nasty, Ignored: nasty}},
 	}
-	var table, page bytes.Buffer
+	var table bytes.Buffer
 	if err := Table(&table, d, View{Wide: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Page(&page, d); err != nil {
-		t.Fatal(err)
-	}
-	for what, text := range map[string]string{"table": table.String(), "page": page.String(), "procedures": Procedures(d)} {
+	for what, text := range map[string]string{"table": table.String(), "procedures": Procedures(d)} {
 		for _, r := range text {
 			if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
 				t.Fatalf("the %s has the character %U: %q", what, r, text[max(0, strings.IndexRune(text, r)-40):])

@@ -28,9 +28,9 @@ type filterField struct {
 }
 
 var filterFields = map[string]filterField{
-	"kind":     {func(o gc.Object) string { return fmt.Sprint(o.Kind) }, words(policy.Kinds())},
-	"verdict":  {func(o gc.Object) string { return fmt.Sprint(o.Verdict) }, words(policy.Verdicts())},
-	"reason":   {func(o gc.Object) string { return fmt.Sprint(o.Reason) }, words(allReasons())},
+	"kind":     {func(o gc.Object) string { return fmt.Sprint(o.Kind) }, Words(policy.Kinds())},
+	"verdict":  {func(o gc.Object) string { return fmt.Sprint(o.Verdict) }, Words(policy.Verdicts())},
+	"reason":   {func(o gc.Object) string { return fmt.Sprint(o.Reason) }, Words(allReasons())},
 	"template": {func(o gc.Object) string { return o.Template }, nil},
 }
 
@@ -116,7 +116,7 @@ func (f Filter) matches(o gc.Object, now time.Time) bool {
 			return false
 		}
 	}
-	age, known := objectAge(o, now)
+	age, known := ObjectAge(o, now)
 	if !known {
 		return len(f.older)+len(f.younger) == 0
 	}

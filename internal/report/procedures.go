@@ -37,6 +37,9 @@ func Procedures(d gc.Document) string {
 	return p.out.String()
 }
 
+// fact is one thing that is known of a session.
+type fact struct{ name, value string }
+
 func (p *printer) printProcedure(d gc.Document, procedure *gc.Procedure) {
 	p.printSessionFacts(procedure)
 	p.out.WriteByte('\n')

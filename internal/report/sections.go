@@ -149,9 +149,9 @@ type sentenceGroup struct {
 func (p *printer) groupBySentence(objects []*gc.Object) []*sentenceGroup {
 	var groups []*sentenceGroup
 	for _, o := range objects {
-		sentence := describe(*o, p.now)
+		sentence := Describe(*o, p.now)
 		i := slices.IndexFunc(groups, func(g *sentenceGroup) bool { return g.sentence == sentence })
-		if i < 0 && followsSession(*o) && len(groups) > 0 {
+		if i < 0 && FollowsSession(*o) && len(groups) > 0 {
 			i = 0
 		}
 		if i < 0 {
@@ -174,7 +174,7 @@ func (p *printer) rowOf(o *gc.Object) tableRow {
 		kind: fmt.Sprint(o.Kind), name: Clean(o.Name), reason: fmt.Sprint(o.Reason),
 		age: "-", eligible: "-", template: cmp.Or(Clean(o.Template), "-"), uid: cmp.Or(Clean(o.UID), "-"),
 	}
-	if age, known := objectAge(*o, p.now); known {
+	if age, known := ObjectAge(*o, p.now); known {
 		r.age = formatAge(age)
 	}
 	if !o.EligibleAt.IsZero() {

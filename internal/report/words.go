@@ -12,10 +12,10 @@ import (
 
 const day = 24 * time.Hour
 
-// describe returns one sentence on why an object goes or stays, and until when. Times are UTC; now is when the object
+// Describe returns one sentence on why an object goes or stays, and until when. Times are UTC; now is when the object
 // was judged.
-func describe(o gc.Object, now time.Time) string {
-	if followsSession(o) && o.Verdict == policy.Delete && o.Outcome == "" {
+func Describe(o gc.Object, now time.Time) string {
+	if FollowsSession(o) && o.Verdict == policy.Delete && o.Outcome == "" {
 		return "goes with its session"
 	}
 	return describeCause(o, now) + describeFate(o, now)
@@ -57,7 +57,7 @@ func describeCause(o gc.Object, now time.Time) string {
 	case policy.Orphaned:
 		return "belongs to nobody" + ago(", is there since ", lastTime(o), now)
 	case policy.OwnerCollected:
-		if followsSession(o) {
+		if FollowsSession(o) {
 			return "with its session"
 		}
 		return "its session is gone" + ago("; completed ", o.EndedAt, now)
@@ -66,8 +66,8 @@ func describeCause(o gc.Object, now time.Time) string {
 	return cmp.Or(cause, fmt.Sprint(o.Reason))
 }
 
-// followsSession reports whether an object shares the fate of its session and has no reason of its own.
-func followsSession(o gc.Object) bool {
+// FollowsSession reports whether an object shares the fate of its session and has no reason of its own.
+func FollowsSession(o gc.Object) bool {
 	collected := o.Reason == policy.OwnerCollected && strings.HasPrefix(o.Detail, "goes with its ")
 	return o.Session != "" && (o.Reason == policy.OwnerKept || collected)
 }
@@ -100,7 +100,7 @@ func retention(o gc.Object) string {
 	if since.IsZero() || !o.EligibleAt.After(since) {
 		return ""
 	}
-	return ", kept " + formatDuration(o.EligibleAt.Sub(since))
+	return ", kept " + FormatDuration(o.EligibleAt.Sub(since))
 }
 
 // lastTime is what the age of an object counts from: its end, or its start where no end is known.
@@ -111,8 +111,8 @@ func lastTime(o gc.Object) time.Time {
 	return o.EndedAt
 }
 
-// objectAge returns false if no time of the object is known.
-func objectAge(o gc.Object, now time.Time) (time.Duration, bool) {
+// ObjectAge returns false if no time of the object is known.
+func ObjectAge(o gc.Object, now time.Time) (time.Duration, bool) {
 	since := lastTime(o)
 	if since.IsZero() {
 		return 0, false
@@ -127,12 +127,12 @@ func ago(verb string, t, now time.Time) string {
 	case t.After(now):
 		return verb + "in the future"
 	}
-	return verb + formatDuration(now.Sub(t)) + " ago"
+	return verb + FormatDuration(now.Sub(t)) + " ago"
 }
 
-// formatDuration uses the largest unit of which there are at least two. It cuts off and does not round: what was kept
+// FormatDuration uses the largest unit of which there are at least two. It cuts off and does not round: what was kept
 // for less than 7 days must not read as if it had been kept for 7.
-func formatDuration(d time.Duration) string {
+func FormatDuration(d time.Duration) string {
 	for _, unit := range []struct {
 		name   string
 		length time.Duration
@@ -180,8 +180,8 @@ func formatDay(t, now time.Time) string {
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// words returns the word of each value.
-func words[T any](values []T) []string {
+// Words returns the word of each value.
+func Words[T any](values []T) []string {
 	all := make([]string, 0, len(values))
 	for _, v := range values {
 		all = append(all, fmt.Sprint(v))

@@ -83,7 +83,7 @@ func TestAnObjectIsDescribedInOneSentence(t *testing.T) {
 		{"protected until", protected, "protected: stays until 1 Dec"},
 		{"kept past its time", unconfirmed, "looks orphaned, the next sweeps must confirm it: stays"},
 	} {
-		if got := describe(tt.o, judged); got != tt.want {
+		if got := Describe(tt.o, judged); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -94,7 +94,7 @@ func TestEveryReasonHasPhrases(t *testing.T) {
 	for _, verdict := range policy.Verdicts() {
 		for _, reason := range policy.Reasons(verdict) {
 			o := gc.Object{Verdict: verdict, Reason: reason}
-			if sentence := describe(o, judged); strings.HasPrefix(sentence, fmt.Sprint(reason)) {
+			if sentence := Describe(o, judged); strings.HasPrefix(sentence, fmt.Sprint(reason)) {
 				t.Errorf("%s: %q", reason, sentence)
 			}
 			if reason.PageWord() == "" {
@@ -112,7 +112,7 @@ func TestDurationsAreCutOff(t *testing.T) {
 		time.Hour: "1 hour", 25 * time.Hour: "25 hours",
 		day: "1 day", 7*day - time.Second: "6 days", 7 * day: "7 days",
 	} {
-		if got := formatDuration(d); got != want {
+		if got := FormatDuration(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"bosgc/internal/collect"
 	"bosgc/internal/journal"
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
 	"bosgc/internal/progress"
@@ -59,7 +60,7 @@ func build(t *testing.T, csm string) *plant {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	if p.config, err = kube.LoadConfig(p.Kubeconfig(), ""); err != nil {
+	if p.config, err = kubeconfig.Load(p.Kubeconfig(), ""); err != nil {
 		t.Fatal(err)
 	}
 	client, err := kube.New(p.config, kube.Options{Namespace: lab.Namespace, Concurrency: 4, RequestTimeout: 10 * time.Second, ListTimeout: 10 * time.Second})

@@ -10,6 +10,7 @@ import (
 	"bosgc/internal/collect"
 	"bosgc/internal/config"
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/progress"
 	"bosgc/internal/transport"
 )
@@ -17,7 +18,7 @@ import (
 // connect makes the clients of a run.
 func (r *Run) connect() error {
 	c := r.Settings
-	restConfig, err := kube.LoadConfig(r.options.Kubeconfig, r.options.Context)
+	restConfig, err := kubeconfig.Load(r.options.Kubeconfig, r.options.Context)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (r *Run) connect() error {
 	}
 	// Outside a Pod the swept namespace, and not the one that a kubeconfig happens to be set to: a lease in another
 	// namespace keeps nobody out.
-	home := cmp.Or(kube.PodNamespace(restConfig), c.Namespace)
+	home := cmp.Or(kubeconfig.PodNamespace(restConfig), c.Namespace)
 	r.cluster = restConfig.Host
 	r.own = kubeClient.Store(cmp.Or(c.StateNamespace, home))
 	r.release = kubeClient.Store(home)

@@ -15,7 +15,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/inventory"
 	"bosgc/internal/lab"
-	"bosgc/internal/report"
+	"bosgc/internal/page"
 	"bosgc/policy"
 )
 
@@ -254,12 +254,12 @@ func TestHostileNamesDoNothing(t *testing.T) {
 		}
 		d.Sources = append(d.Sources, inventory.Source{Name: name, Error: name})
 	}
-	page := filepath.Join(t.TempDir(), "page.html")
-	if err := report.WritePage(page, d); err != nil {
+	path := filepath.Join(t.TempDir(), "page.html")
+	if err := page.WriteFile(path, d); err != nil {
 		t.Fatal(err)
 	}
 	for _, hash := range []string{"", "#q=%3Cscript%3E&sort=why", "#kind=%22%3E%3Cimg&page=99999999&rows=7"} {
-		text := renderDOM(t, page, hash)
+		text := renderDOM(t, path, hash)
 		if pageCount(text, "objects") != len(d.Objects) {
 			t.Errorf("%s: the page did not open", hash)
 		}

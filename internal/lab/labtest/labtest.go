@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bosgc/internal/kube"
+	"bosgc/internal/kubeconfig"
 	"bosgc/internal/lab"
 )
 
@@ -22,7 +23,7 @@ func Start(t testing.TB, o lab.ServerOptions, timeout time.Duration) (*lab.Serve
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	config, err := kube.LoadConfig(server.Kubeconfig(), "")
+	config, err := kubeconfig.Load(server.Kubeconfig(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/inventory"
+	"bosgc/internal/report"
 	"bosgc/policy"
 )
 
@@ -23,7 +24,7 @@ type pageData struct {
 
 func newPageData(d gc.Document) *pageData {
 	data := &pageData{
-		Now: d.CreatedAt.Unix(), Texts: []string{""}, Kinds: words(policy.Kinds()), Fates: fates(), Objects: [][]any{},
+		Now: d.CreatedAt.Unix(), Texts: []string{""}, Kinds: report.Words(policy.Kinds()), Fates: fates(), Objects: [][]any{},
 		indexes: map[string]int{"": 0},
 	}
 	for _, o := range d.Objects {
@@ -38,7 +39,7 @@ func (data *pageData) row(o gc.Object, now time.Time) []any {
 		fmt.Sprint(o.Kind), data.index(o.Name), data.index(o.Session), data.index(o.Template),
 		fateOf(o), data.index(fmt.Sprint(o.Reason)),
 		unixSeconds(o.StartedAt), unixSeconds(o.EndedAt), unixSeconds(o.EligibleAt),
-		data.index(describe(o, now)), data.index(pageDetail(o)),
+		data.index(report.Describe(o, now)), data.index(pageDetail(o)),
 	}
 	if o.Link != nil {
 		row = append(row, data.linkedSessions(o.Link))
@@ -58,7 +59,7 @@ func (data *pageData) linkedSessions(l *inventory.Link) []int {
 }
 
 func (data *pageData) index(text string) int {
-	text = Clean(text)
+	text = report.Clean(text)
 	i, known := data.indexes[text]
 	if !known {
 		i = len(data.Texts)
@@ -74,7 +75,7 @@ func pageDetail(o gc.Object) string {
 		detail = o.Error
 	}
 	switch {
-	case followsSession(o): // its row names the session
+	case report.FollowsSession(o): // its row names the session
 		return ""
 	case o.Link != nil && o.Link.Veto != "":
 		return detail + "; not linked to a session: " + o.Link.Veto
@@ -91,7 +92,7 @@ func unixSeconds(t time.Time) int64 {
 
 // fates returns what fateOf can return, in the order in which the page sorts by it.
 func fates() []string {
-	outcomes := words([]gc.Outcome{gc.Deleted, gc.Gone, gc.Terminating, gc.Waiting, gc.Failed, gc.Skipped})
+	outcomes := report.Words([]gc.Outcome{gc.Deleted, gc.Gone, gc.Terminating, gc.Waiting, gc.Failed, gc.Skipped})
 	return append(append([]string{"goes"}, outcomes...), "unknown", "stays")
 }
 

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"fmt"
@@ -11,11 +11,12 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/collect"
 	"bosgc/internal/inventory"
+	"bosgc/internal/report"
 )
 
 // text returns a text node. It is the only way of data into the page apart from the script's JSON: gomponents escapes
 // markup, and Clean replaces what does not print.
-func text(s string) g.Node { return g.Text(Clean(s)) }
+func text(s string) g.Node { return g.Text(report.Clean(s)) }
 
 func numberCell(n int) g.Node { return h.Td(h.Class("n"), text(thousands(n))) }
 

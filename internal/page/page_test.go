@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"bytes"
@@ -16,18 +16,53 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	parser "golang.org/x/net/html"
 
 	"bosgc/gc"
 	"bosgc/internal/inventory"
+	"bosgc/internal/report"
 	"bosgc/policy"
 )
+
+const id = "5a0df9d1-2c3b-4f5e-8a9b-0123456789ab"
+
+var judged = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func before(age time.Duration) time.Time { return judged.Add(-age) }
+
+func document() gc.Document {
+	return gc.Document{
+		Kind: "Plan", Run: "20260301t120000z-00000000",
+		Summary: gc.Summary{Delete: 1, Keep: 2, Unknown: 1},
+		Sources: []inventory.Source{
+			{Name: "bos-sessions", Complete: true, Count: 3},
+			{
+				Name: "cfs-sessions",
+				Error: "GET /v3/options: the service did not answer within 30s " +
+					"and this goes on for more than one line of a terminal",
+			},
+		},
+		Objects: []gc.Object{
+			{Kind: policy.Session, Name: id, Verdict: policy.Keep, Reason: policy.KeptLast, Detail: "newest"},
+			{
+				Kind: policy.CFSSession, Name: "batcher-" + id, Verdict: policy.Unknown, Reason: policy.EvidenceIncomplete,
+				Detail: "BOS v2 could not be asked for its session, and one long sentence has to be broken",
+			},
+			{Kind: policy.ConfigMap, Name: id, Verdict: policy.Delete, Reason: policy.OwnerCollected, Detail: "goes"},
+			{
+				Kind: policy.Job, Name: strings.Repeat("boa-x", 12), Verdict: policy.Keep, Reason: policy.AwaitingConfirmation,
+				Detail: "orphan",
+			},
+		},
+	}
+}
 
 func pageOf(t *testing.T, d gc.Document) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Page(&b, d); err != nil {
+	if err := Write(&b, d); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -102,11 +137,11 @@ func TestHostileNamesStayDataOnThePage(t *testing.T) {
 		if got, want := strings.Join(gotElements, "\n"), strings.Join(elements, "\n"); got != want {
 			t.Errorf("%q changes the elements of the page:\n%s\nwant\n%s", text, got, want)
 		}
-		if got := strings.Count(strings.Join(gotTexts, "\n"), Clean(text)); got != times {
+		if got := strings.Count(strings.Join(gotTexts, "\n"), report.Clean(text)); got != times {
 			t.Errorf("%q is in %d texts of the page, want %d:\n%q", text, got, times, gotTexts)
 		}
 		data := scriptData(t, page)
-		if name := data.Texts[int(data.Objects[0][1].(float64))]; name != Clean(text) {
+		if name := data.Texts[int(data.Objects[0][1].(float64))]; name != report.Clean(text) {
 			t.Errorf("%q reads %q in the data", text, name)
 		}
 	}
@@ -205,7 +240,7 @@ func TestAgesAndDatesFallIntoTheRightRow(t *testing.T) {
 		t.Error("what has no age, or is of the future, is given one")
 	}
 	ghost := gc.Object{Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Ghost}
-	if age, known := objectAge(ghost, judged); known || age != 0 {
+	if age, known := report.ObjectAge(ghost, judged); known || age != 0 {
 		t.Errorf("a ghost, of which no time is known, is %s old", age)
 	}
 	for due, want := range map[time.Duration]int{
@@ -305,7 +340,7 @@ func TestThePageIsWrittenForItsOwnerAloneAndAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer old.Close()
-	if err := WritePage(path, document()); err != nil {
+	if err := WriteFile(path, document()); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
@@ -316,14 +351,14 @@ func TestThePageIsWrittenForItsOwnerAloneAndAtOnce(t *testing.T) {
 	if n, _ := old.Read(text); string(text[:n]) != "the old page" {
 		t.Errorf("who was reading the old page now reads %q", text[:n])
 	}
-	if err := WritePage(filepath.Join(dir, "nowhere", "page.html"), document()); !errors.Is(err, fs.ErrNotExist) {
+	if err := WriteFile(filepath.Join(dir, "nowhere", "page.html"), document()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("into a folder that is not there: %v", err)
 	}
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := WritePage(pipe, document()); err == nil || !strings.Contains(err.Error(), "is not replaced") {
+	if err := WriteFile(pipe, document()); err == nil || !strings.Contains(err.Error(), "is not replaced") {
 		t.Errorf("over a pipe: %v", err)
 	}
 	if info, err := os.Lstat(pipe); err != nil || info.Mode().IsRegular() {
@@ -332,5 +367,19 @@ func TestThePageIsWrittenForItsOwnerAloneAndAtOnce(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 2 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestThePageShowsNothingThatATerminalActsOn(t *testing.T) {
+	nasty := "a\x1b[2Jb\u202ec\x07\u009b0md\x00e"
+	d := gc.Document{
+		Kind: "Report", Run: nasty, Stopped: nasty,
+		Objects: []gc.Object{{Kind: policy.Job, Name: nasty, Session: nasty, Template: nasty, Detail: nasty, Verdict: policy.Delete}},
+	}
+	page := pageOf(t, d)
+	for at, r := range page {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			t.Fatalf("the page has the character %U: %q", r, page[max(0, at-40):at])
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bosgc/gc"
+	"bosgc/internal/report"
 	"bosgc/policy"
 )
 
@@ -57,7 +58,10 @@ type bucket struct {
 	end  time.Duration
 }
 
-const forever = math.MaxInt64
+const (
+	day     = 24 * time.Hour
+	forever = math.MaxInt64
+)
 
 // ageBuckets hold ages below their ends.
 var ageBuckets = []bucket{
@@ -135,7 +139,7 @@ func countObjects(d gc.Document) *objectCounts {
 }
 
 func (c *objectCounts) add(o gc.Object, now time.Time) {
-	age, known := objectAge(o, now)
+	age, known := report.ObjectAge(o, now)
 	if c.reasons[o.Reason] == nil {
 		c.reasons[o.Reason] = newRow(o.Reason.PageWord())
 		c.reasons[o.Reason].reason = fmt.Sprint(o.Reason)

@@ -1,4 +1,5 @@
-package report
+// Package page writes a plan or report as one HTML page.
+package page
 
 import (
 	"bufio"
@@ -25,9 +26,9 @@ var (
 	liveParts string
 )
 
-// Page writes a plan or report as one HTML page that needs no network, no server and no other file. Its times are
+// Write writes a plan or report as one HTML page that needs no network, no server and no other file. Its times are
 // UTC. Names and errors come from servers and are data: none of them can become markup or script.
-func Page(w io.Writer, d gc.Document) error {
+func Write(w io.Writer, d gc.Document) error {
 	// Marshal escapes <, > and &, so that no text in the data can end the element that holds it.
 	data, err := json.Marshal(newPageData(d))
 	if err != nil {
@@ -41,10 +42,10 @@ func Page(w io.Writer, d gc.Document) error {
 	return buffered.Flush()
 }
 
-// WritePage writes the page to a file that only its owner can read: it names machines and people's templates. Whoever
+// WriteFile writes the page to a file that only its owner can read: it names machines and people's templates. Whoever
 // reads the file meanwhile sees the whole old page or the whole new one.
-func WritePage(path string, d gc.Document) error {
-	return outfile.Replace(path, 0o600, func(w io.Writer) error { return Page(w, d) })
+func WriteFile(path string, d gc.Document) error {
+	return outfile.Replace(path, 0o600, func(w io.Writer) error { return Write(w, d) })
 }
 
 func pageHead(d gc.Document) g.Node {

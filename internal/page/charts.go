@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"bosgc/gc"
+	"bosgc/internal/report"
 	"bosgc/policy"
 )
 
@@ -30,7 +31,7 @@ func (c *objectCounts) tiles(d gc.Document) []tile {
 	unjudged := tile{c.all.counts[policy.Unknown], "not judged", "nothing is done about them", "unknown"}
 	if d.Kind == "Plan" {
 		note := fmt.Sprintf("of %s sessions; the oldest is %s old",
-			thousands(len(c.sessionsToDelete)), formatDuration(c.oldestToDelete))
+			thousands(len(c.sessionsToDelete)), report.FormatDuration(c.oldestToDelete))
 		if toDelete == 0 {
 			note = "nothing is due"
 		}
