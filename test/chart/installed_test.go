@@ -444,9 +444,8 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	// In another namespace, so that one Role does not hide what the other lacks.
 	const state = "state"
 	s.CreateNamespace(t, state, true)
-	// There are many sweeps below, and none of them may confirm an orphan. Permissions to continue a
-	// "clean" are of no use to a sweep without one.
-	const set = "config.orphanSightings=99,cancel.enabled=false,config.stateNamespace=" + state
+	// There are many sweeps below, and none of them may confirm an orphan.
+	const set = "config.orphanSightings=99,config.stateNamespace=" + state
 
 	s.helm(t, "install", "bosgc", Dir(), "--set", set+",config.dryRun=true")
 	config := s.ConfigFor(t, lab.Namespace, "bosgc")
@@ -558,9 +557,12 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	})
 	t.Run("cancelling is one Deployment's matter", func(t *testing.T) {
 		batcher := authorizationv1.ResourceAttributes{Group: "apps", Resource: "deployments", Verb: "patch", Name: "cray-cfs-batcher"}
+		jobs := authorizationv1.ResourceAttributes{Group: "batch", Resource: "jobs", Verb: "patch"}
 		s.until(t, false, account, batcher)
+		s.until(t, false, account, jobs)
 		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "config.dryRun=false,cancel.enabled=true")
 		s.until(t, true, account, batcher)
+		s.until(t, true, account, jobs)
 		for _, other := range []string{"cray-bos", ""} {
 			any := batcher
 			any.Name = other

@@ -162,7 +162,7 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 		want func(kube.Permission) bool
 	}{
 		{"config.dryRun=false", func(kube.Permission) bool { return true }},
-		{"config.dryRun=false,cancel.enabled=false", func(kube.Permission) bool { return true }},
+		{"config.dryRun=false,cancel.enabled=true", func(kube.Permission) bool { return true }},
 		{"mode=cronjob", func(p kube.Permission) bool { return !p.ForDeleting() }},
 		{"config.dryRun=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
 		{"config.dryRun=true,cancel.enabled=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
@@ -175,7 +175,7 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 				}
 			}
 			deletes := strings.Contains(tt.set, "dryRun=false")
-			if deletes && !strings.Contains(tt.set, "cancel.enabled=false") {
+			if deletes && strings.Contains(tt.set, "cancel.enabled=true") {
 				for _, p := range kube.CleanPermissions("cray-cfs-batcher") {
 					if p.Name == "" {
 						sweep = append(sweep, asked(p))
