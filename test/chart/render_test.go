@@ -336,6 +336,8 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"cronjob.schedule=hourly":                       "/cronjob/schedule",
 		"cronjob.apiVersion=batch/v2":                   "/cronjob/apiVersion",
 		"cronjob.ttlSecondsAfterFinished=1d":             "/cronjob/ttlSecondsAfterFinished",
+		"podSecurityContext=null":                       "podSecurityContext",
+		"securityContext=null":                          "securityContext",
 		"extraEnv[0].name=BOSGC_DRY_RUN":                "config.dryRun",
 		"cronjob.activeDeadlineSeconds=20m":             "/cronjob/activeDeadlineSeconds",
 		"cronjob.suspended=true":                        "'suspended'",

@@ -179,16 +179,15 @@ annotations:
 {{- define "bosgc.podSpec" -}}
 automountServiceAccountToken: true
 enableServiceLinks: false
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65534
-  runAsGroup: 65534
-  fsGroup: 65534
+{{- $context := deepCopy .Values.podSecurityContext }}
 {{- /* CSM's Pod Security Policies allow no seccomp profile, and refuse a Pod that names one (docs/csm.md, "Pod Security Policies"). */}}
-{{- if not (.Capabilities.APIVersions.Has "policy/v1beta1/PodSecurityPolicy") }}
-  seccompProfile:
-    type: RuntimeDefault
+{{- if not (or (hasKey $context "seccompProfile") (.Capabilities.APIVersions.Has "policy/v1beta1/PodSecurityPolicy")) }}
+{{- $_ := set $context "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- else if not (get $context "seccompProfile") }}
+{{- $_ := unset $context "seccompProfile" }}
 {{- end }}
+securityContext:
+  {{- toYaml $context | nindent 2 }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -218,10 +217,7 @@ ports:
   - name: metrics
     containerPort: {{ include "bosgc.metricsPort" . }}
 securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities:
-    drop: [ALL]
+  {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end -}}
 
 {{/* The Pod that sweeps: that of the CronJob, and that of mode serve. */}}
