@@ -312,13 +312,18 @@ func (s *site) followNotes(t *testing.T, notes string) {
 // everythingSet makes the server itself validate the chart with all values set, and admit its Pods.
 func (s *site) everythingSet(t *testing.T) {
 	for _, mode := range []string{"cronjob", "serve"} {
-		out := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "--validate")
+		out := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "--validate", "--no-hooks")
 		file := filepath.Join(t.TempDir(), mode+".yaml")
 		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s.kubectl(t, "apply", "--validate=strict", "--dry-run=server", "-f", file)
 		s.helm(t, "upgrade", "--install", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode)
+		hook := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "-s", "templates/tests.yaml")
+		if err := os.WriteFile(file, []byte(hook), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.kubectl(t, "apply", "--validate=strict", "--dry-run=server", "-f", file) // it needs the account
 		if mode == "cronjob" {
 			s.kubectl(t, "create", "job", "--from=cronjob/full-bosgc", "full-by-hand")
 		}
@@ -413,7 +418,10 @@ func watched(t *testing.T, config *rest.Config) (seen func() map[string]bool, th
 		if _, object, ok := strings.Cut(r.URL.Path, "/namespaces/"+lab.Namespace+"/"); ok {
 			resource, name, _ := strings.Cut(object, "/")
 			verb := strings.ToLower(r.Method)
-			if verb == "get" && name == "" {
+			switch {
+			case r.URL.Query().Get("watch") == "true":
+				verb = "watch"
+			case verb == "get" && name == "":
 				verb = "list"
 			}
 			lock.Lock()

@@ -90,11 +90,11 @@ const everythingOfMonitoring = "config.metricsLinger=45s,monitoring.serviceMonit
 
 func TestEveryKubernetesOfCSM(t *testing.T) {
 	cronjob := map[string]int{
-		"ServiceAccount": 2, "Role": 4, "RoleBinding": 4, "NetworkPolicy": 2, "CronJob": 1, "Deployment": 1, "Service": 1, "Pod": 1,
+		"ServiceAccount": 2, "Role": 4, "RoleBinding": 4, "NetworkPolicy": 3, "CronJob": 1, "Deployment": 1, "Service": 1, "Pod": 1,
 		"ServiceMonitor": 1, "VMServiceScrape": 1, "PodMonitor": 1, "PrometheusRule": 1, "VMRule": 1, "ConfigMap": 1,
 	}
 	serve := maps.Clone(cronjob)
-	maps.Copy(serve, map[string]int{"ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "NetworkPolicy": 1})
+	maps.Copy(serve, map[string]int{"ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "NetworkPolicy": 2})
 	delete(serve, "CronJob")
 	for version, want := range map[string]string{
 		"1.19": "batch/v1beta1", "1.20": "batch/v1beta1", "1.21": "batch/v1", "1.22": "batch/v1",
