@@ -335,7 +335,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"image.pullPolicy=never":                        "/image/pullPolicy",
 		"cronjob.schedule=hourly":                       "/cronjob/schedule",
 		"cronjob.apiVersion=batch/v2":                   "/cronjob/apiVersion",
-		"cronjob.ttlSecondsAfterFinished=1d":             "/cronjob/ttlSecondsAfterFinished",
+		"cronjob.ttlSecondsAfterFinished=1d":            "/cronjob/ttlSecondsAfterFinished",
 		"podSecurityContext=null":                       "podSecurityContext",
 		"securityContext=null":                          "securityContext",
 		"extraEnv[0].name=BOSGC_DRY_RUN":                "config.dryRun",
