@@ -202,6 +202,13 @@ func TestInstall(t *testing.T) {
 					return fmt.Errorf("no Job of the CronJob's own: %s", out)
 				})
 			})
+			t.Run("stopped by hand, an upgrade lets it stay so", func(t *testing.T) {
+				s.kubectl(t, "patch", "cronjob", "bosgc", "-p", `{"spec":{"suspend":true}}`)
+				s.helm(t, append([]string{"upgrade", "bosgc", Dir(), "--set", "config.keepLast=2"}, set...)...)
+				if got := s.kubectl(t, "get", "cronjob", "bosgc", "-o", "jsonpath={.spec.suspend}"); got != "true" {
+					t.Errorf("suspend is %q", got)
+				}
+			})
 			t.Run("upgrade, rollback, uninstall", func(t *testing.T) {
 				s.helm(t, "upgrade", "bosgc", Dir(), "--set", "mode=serve", "--set", everythingOfMonitoring)
 				want := "configmap deployment podmonitor prometheusrule role role rolebinding rolebinding service serviceaccount servicemonitor vmrule vmservicescrape"
@@ -267,7 +274,7 @@ func (s *site) followNotes(t *testing.T, notes string) {
 		t.Fatal(err)
 	}
 	commands := 0
-	for line := range strings.Lines(notes) {
+	for line := range strings.Lines(notes + notes) { // people type them again
 		command := strings.TrimSpace(line)
 		if !strings.HasPrefix(command, "kubectl ") {
 			continue
@@ -282,7 +289,7 @@ func (s *site) followNotes(t *testing.T, notes string) {
 		}
 		run(t, "KUBECONFIG="+s.kubeconfig+" PATH="+bin+":$PATH; export KUBECONFIG PATH; "+command)
 	}
-	if commands != 4 {
+	if commands != 2*6 {
 		t.Errorf("%d commands in the notes:\n%s", commands, notes)
 	}
 	if out := s.kubectl(t, "get", "jobs", "-l", "app.kubernetes.io/instance=bosgc,cronjob-name=bosgc", "-o", "name"); strings.Count(out, "job.batch/") < 2 {
@@ -305,13 +312,18 @@ func (s *site) followNotes(t *testing.T, notes string) {
 // everythingSet makes the server itself validate the chart with all values set, and admit its Pods.
 func (s *site) everythingSet(t *testing.T) {
 	for _, mode := range []string{"cronjob", "serve"} {
-		out := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "--validate")
+		out := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "--validate", "--no-hooks")
 		file := filepath.Join(t.TempDir(), mode+".yaml")
 		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s.kubectl(t, "apply", "--validate=strict", "--dry-run=server", "-f", file)
 		s.helm(t, "upgrade", "--install", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode)
+		hook := s.helm(t, "template", "full", Dir(), "-f", "testdata/full.yaml", "--set", "mode="+mode, "-s", "templates/tests.yaml")
+		if err := os.WriteFile(file, []byte(hook), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.kubectl(t, "apply", "--validate=strict", "--dry-run=server", "-f", file) // it needs the account
 		if mode == "cronjob" {
 			s.kubectl(t, "create", "job", "--from=cronjob/full-bosgc", "full-by-hand")
 		}
@@ -406,7 +418,10 @@ func watched(t *testing.T, config *rest.Config) (seen func() map[string]bool, th
 		if _, object, ok := strings.Cut(r.URL.Path, "/namespaces/"+lab.Namespace+"/"); ok {
 			resource, name, _ := strings.Cut(object, "/")
 			verb := strings.ToLower(r.Method)
-			if verb == "get" && name == "" {
+			switch {
+			case r.URL.Query().Get("watch") == "true":
+				verb = "watch"
+			case verb == "get" && name == "":
 				verb = "list"
 			}
 			lock.Lock()
@@ -437,9 +452,8 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	// In another namespace, so that one Role does not hide what the other lacks.
 	const state = "state"
 	s.CreateNamespace(t, state, true)
-	// There are many sweeps below, and none of them may confirm an orphan. Permissions to continue a
-	// "clean" are of no use to a sweep without one.
-	const set = "config.orphanSightings=99,cancel.enabled=false,config.stateNamespace=" + state
+	// There are many sweeps below, and none of them may confirm an orphan.
+	const set = "config.orphanSightings=99,config.stateNamespace=" + state
 
 	s.helm(t, "install", "bosgc", Dir(), "--set", set+",config.dryRun=true")
 	config := s.ConfigFor(t, lab.Namespace, "bosgc")
@@ -544,16 +558,19 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		left, err := login.CoreV1().ConfigMaps(where["BOSGC_STATE_NAMESPACE"]).Get(t.Context(), where["BOSGC_STATE_NAME"]+"-state", metav1.GetOptions{})
+		left, err := login.CoreV1().ConfigMaps(where["BOSGC_STATE_NAMESPACE"]).Get(t.Context(), cmp.Or(where["BOSGC_STATE_NAME"], "bosgc")+"-state", metav1.GetOptions{})
 		if err != nil || len(left.Data)+len(left.BinaryData) == 0 {
 			t.Errorf("it finds %v, error %v", left.Data, err)
 		}
 	})
 	t.Run("cancelling is one Deployment's matter", func(t *testing.T) {
 		batcher := authorizationv1.ResourceAttributes{Group: "apps", Resource: "deployments", Verb: "patch", Name: "cray-cfs-batcher"}
+		jobs := authorizationv1.ResourceAttributes{Group: "batch", Resource: "jobs", Verb: "patch"}
 		s.until(t, false, account, batcher)
-		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "cancel.enabled=true")
+		s.until(t, false, account, jobs)
+		s.helm(t, "upgrade", "bosgc", Dir(), "--set", "config.dryRun=false,cancel.enabled=true")
 		s.until(t, true, account, batcher)
+		s.until(t, true, account, jobs)
 		for _, other := range []string{"cray-bos", ""} {
 			any := batcher
 			any.Name = other
@@ -561,7 +578,7 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 		}
 	})
 	t.Run("from a namespace of its own", func(t *testing.T) {
-		if _, err := Helm(t, s.kubeconfig, "install", "bosgc-2", Dir(), "-n", "tools", "--create-namespace"); err != nil {
+		if _, err := Helm(t, s.kubeconfig, "install", "bosgc-2", Dir(), "-n", "tools", "--create-namespace", "--set", "config.dryRun=false"); err != nil {
 			t.Fatal(err)
 		}
 		ask := authorizationv1.ResourceAttributes{Verb: "delete", Group: "batch", Resource: "jobs"}

@@ -90,11 +90,11 @@ const everythingOfMonitoring = "config.metricsLinger=45s,monitoring.serviceMonit
 
 func TestEveryKubernetesOfCSM(t *testing.T) {
 	cronjob := map[string]int{
-		"ServiceAccount": 2, "Role": 4, "RoleBinding": 4, "NetworkPolicy": 2, "CronJob": 1, "Deployment": 1, "Service": 1,
+		"ServiceAccount": 2, "Role": 4, "RoleBinding": 4, "NetworkPolicy": 3, "CronJob": 1, "Deployment": 1, "Service": 1, "Pod": 1,
 		"ServiceMonitor": 1, "VMServiceScrape": 1, "PodMonitor": 1, "PrometheusRule": 1, "VMRule": 1, "ConfigMap": 1,
 	}
 	serve := maps.Clone(cronjob)
-	maps.Copy(serve, map[string]int{"ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "NetworkPolicy": 1})
+	maps.Copy(serve, map[string]int{"ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "NetworkPolicy": 2})
 	delete(serve, "CronJob")
 	for version, want := range map[string]string{
 		"1.19": "batch/v1beta1", "1.20": "batch/v1beta1", "1.21": "batch/v1", "1.22": "batch/v1",
@@ -162,7 +162,8 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 		want func(kube.Permission) bool
 	}{
 		{"config.dryRun=false", func(kube.Permission) bool { return true }},
-		{"cancel.enabled=false", func(kube.Permission) bool { return true }},
+		{"config.dryRun=false,cancel.enabled=true", func(kube.Permission) bool { return true }},
+		{"mode=cronjob", func(p kube.Permission) bool { return !p.ForDeleting() }},
 		{"config.dryRun=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
 		{"config.dryRun=true,cancel.enabled=true", func(p kube.Permission) bool { return !p.ForDeleting() }},
 	} {
@@ -173,7 +174,8 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 					sweep = append(sweep, asked(p))
 				}
 			}
-			if !strings.Contains(tt.set, "=true") && !strings.Contains(tt.set, "cancel") {
+			deletes := strings.Contains(tt.set, "dryRun=false")
+			if deletes && strings.Contains(tt.set, "cancel.enabled=true") {
 				for _, p := range kube.CleanPermissions("cray-cfs-batcher") {
 					if p.Name == "" {
 						sweep = append(sweep, asked(p))
@@ -182,7 +184,7 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 					}
 				}
 			}
-			for _, p := range kube.StatePermissions(!strings.Contains(tt.set, "dryRun=true")) {
+			for _, p := range kube.StatePermissions(deletes) {
 				state = append(state, asked(p))
 			}
 			objects := template(t, "--kube-version", newest, "--set", tt.set)
@@ -263,7 +265,11 @@ func TestDocumentedDefaults(t *testing.T) {
 		if want := "`" + s.Default + "`"; !ok || s.Default != "" && said != want {
 			t.Errorf("%s: its default is said to be %q, and is %s", v.key, said, want)
 		}
-		if got := cmp.Or(v.set, s.Default); got != s.Default {
+		if v.key == "config.dryRun" { // who installs a chart has not read a plan yet
+			if v.set != "true" {
+				t.Errorf("%s is %q", v.key, v.set)
+			}
+		} else if got := cmp.Or(v.set, s.Default); got != s.Default {
 			t.Errorf("%s: the chart sets %q, the program's default is %q", v.key, got, s.Default)
 		}
 	}
@@ -329,6 +335,10 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"image.pullPolicy=never":                        "/image/pullPolicy",
 		"cronjob.schedule=hourly":                       "/cronjob/schedule",
 		"cronjob.apiVersion=batch/v2":                   "/cronjob/apiVersion",
+		"cronjob.ttlSecondsAfterFinished=1d":            "/cronjob/ttlSecondsAfterFinished",
+		"podSecurityContext=null":                       "podSecurityContext",
+		"securityContext=null":                          "securityContext",
+		"extraEnv[0].name=BOSGC_DRY_RUN":                "config.dryRun",
 		"cronjob.activeDeadlineSeconds=20m":             "/cronjob/activeDeadlineSeconds",
 		"cronjob.suspended=true":                        "'suspended'",
 		"istio.inject=enabled":                          "/istio/inject",

@@ -72,6 +72,7 @@ func sweepOnANode(t *testing.T) {
 	n.Run(t, helm, "install", "bosgc", filepath.Join(root, "deploy", "helm", "bosgc"), "--namespace", lab.Namespace,
 		"--set", "image.repository=localhost/bosgc,image.tag=test,image.pullPolicy=Never",
 		"--set", "cronjob.schedule=* * * * *",
+		"--set", "config.dryRun=false",
 		"--set", "config.bosURL="+s.URL("bos")+",config.cfsURL="+s.URL("cfs"))
 	job := n.firstJob(t, "bosgc-")
 	pod := n.podOf(t, job)

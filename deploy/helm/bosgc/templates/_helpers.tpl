@@ -116,17 +116,42 @@ batch/v1beta1
 {{- if and .Values.istio.inject (eq .Values.mode "cronjob") -}}
 {{- $_ := set $settings "meshQuitURL" "http://127.0.0.1:15020/quitquitquit" -}}
 {{- end -}}
+{{- /* Of what has a value in values.yaml, the program's own defaults: written, they would overrule envFrom. */ -}}
+{{- $program := dict "namespace" "services" "batcher" "cray-cfs-batcher" "dryRun" "false" "deadline" "15m" "metricsAddr" ":9090" "metricsLinger" "0s" "stateName" "bosgc" -}}
 {{- range $key, $value := .Values.config -}}
 {{- if kindIs "slice" $value -}}
 {{- $value = join "," $value -}}
 {{- else if kindIs "float64" $value -}}
 {{- $value = int64 $value -}}{{/* or a million would be 1e+06 */}}
 {{- end -}}
-{{- if not (has (toString $value) (list "" "<nil>")) -}}
+{{- if not (has (toString $value) (list "" "<nil>" (get $program $key))) -}}
 {{- $_ := set $settings $key (toString $value) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $settings -}}
+{{- end -}}
+
+{{/*
+extraEnv, if it repeats no variable. Kubernetes takes two of the same name, and the merge of the next
+upgrade then drops both: a retention of 60 days would become the default of 7.
+*/}}
+{{- define "bosgc.extraEnv" -}}
+{{- $written := dict -}}
+{{- range $key, $value := include "bosgc.settings" . | fromJson -}}
+{{- $_ := set $written (printf "BOSGC_%s" (snakecase $key | upper)) $key -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if not (hasKey $written .name) -}}
+{{- $_ := set $written .name "" -}}
+{{- else if get $written .name -}}
+{{- fail (printf "extraEnv sets %s, which the chart sets, too; expected it once: set config.%s instead" .name (get $written .name)) -}}
+{{- else -}}
+{{- fail (printf "extraEnv sets %s twice; expected it once" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.extraEnv -}}
+{{- toYaml . -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "bosgc.env" -}}
@@ -154,16 +179,15 @@ annotations:
 {{- define "bosgc.podSpec" -}}
 automountServiceAccountToken: true
 enableServiceLinks: false
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65534
-  runAsGroup: 65534
-  fsGroup: 65534
+{{- $context := deepCopy .Values.podSecurityContext }}
 {{- /* CSM's Pod Security Policies allow no seccomp profile, and refuse a Pod that names one (docs/csm.md, "Pod Security Policies"). */}}
-{{- if not (.Capabilities.APIVersions.Has "policy/v1beta1/PodSecurityPolicy") }}
-  seccompProfile:
-    type: RuntimeDefault
+{{- if not (or (hasKey $context "seccompProfile") (.Capabilities.APIVersions.Has "policy/v1beta1/PodSecurityPolicy")) }}
+{{- $_ := set $context "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- else if not (get $context "seccompProfile") }}
+{{- $_ := unset $context "seccompProfile" }}
 {{- end }}
+securityContext:
+  {{- toYaml $context | nindent 2 }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -193,10 +217,7 @@ ports:
   - name: metrics
     containerPort: {{ include "bosgc.metricsPort" . }}
 securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities:
-    drop: [ALL]
+  {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end -}}
 
 {{/* The Pod that sweeps: that of the CronJob, and that of mode serve. */}}
@@ -219,8 +240,8 @@ spec:
       args: [{{ ternary "sweep" "serve" $cronjob }}]
       env:
         {{- include "bosgc.env" (include "bosgc.settings" . | fromJson) | trim | nindent 8 }}
-        {{- with .Values.extraEnv }}
-        {{- toYaml . | nindent 8 }}
+        {{- with include "bosgc.extraEnv" . }}
+        {{- . | nindent 8 }}
         {{- end }}
       {{- with .Values.envFrom }}
       envFrom:
