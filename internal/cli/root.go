@@ -9,9 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,6 +42,7 @@ Exit codes:
 // app is what commands share: where they read from and write to.
 type app struct {
 	environ []string
+	stdin   io.Reader // nil: that of the process
 	stdout  io.Writer
 	stderr  io.Writer
 	now     func() time.Time
@@ -75,12 +74,12 @@ func runAt(ctx context.Context, now func() time.Time, args, environ []string, st
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
+	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	// The first signal ends the run cleanly; with the handler gone, a second one ends it at once.
-	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer restore()
-	context.AfterFunc(ctx, restore)
+	ctx, end := untilSignal(ctx, a.sayInterrupted)
+	defer end()
 
 	err := root.ExecuteContext(ctx)
 	var exit *sweep.Error

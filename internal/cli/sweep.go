@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +12,19 @@ import (
 )
 
 func (a *app) sweep() *cobra.Command {
-	var maxDeletes maxDeletesFlag
+	var flags runFlags
 	cmd := &cobra.Command{
 		Use:   "sweep",
 		Short: "Delete what is finished or orphaned: what the CronJob runs",
-		Args:  cobra.NoArgs,
+		Long: `Plan and carry out in one go: what the CronJob runs. On a terminal the counts are
+shown and a question is asked before anything is deleted; elsewhere it goes on.
+--yes does not ask, --dry-run (or BOSGC_DRY_RUN=true) only shows the plan.`,
+		Example: `  bosgc sweep --dry-run
+  bosgc sweep --max-deletes 100
+  bosgc sweep --yes`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := maxDeletes.take(a, cmd); err != nil {
+			if err := flags.take(a, cmd); err != nil {
 				return err
 			}
 			defer a.quitMesh() // also after a mistake in the settings: otherwise the Pod would never end
@@ -28,10 +32,11 @@ func (a *app) sweep() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			flags.askFirst(a, cmd.InOrStdin(), run)
 			return a.sweepAndShow(cmd.Context(), run)
 		},
 	}
-	maxDeletes.add(cmd)
+	flags.add(cmd)
 	a.addViewFlags(cmd, func() bool { return true })
 	return cmd
 }
@@ -43,6 +48,9 @@ func (a *app) sweepAndShow(ctx context.Context, run *sweep.Run) error {
 		return &sweep.Error{Code: gc.ExitFailed, Err: err}
 	}
 	d, err := run.Sweep(ctx, ledger)
+	if err == sweep.ErrDeclined { //nolint:errorlint // wrapped, it is the error of a run that was stopped
+		return a.showDeclined(d)
+	}
 	var exit *sweep.Error
 	if errors.As(err, &exit) && exit.Code == gc.ExitUsage {
 		return err
@@ -52,23 +60,4 @@ func (a *app) sweepAndShow(ctx context.Context, run *sweep.Run) error {
 	}
 	run.Linger(ctx, ledger)
 	return err
-}
-
-// maxDeletesFlag is the flag --max-deletes, which takes the place of BOSGC_MAX_DELETES.
-type maxDeletesFlag struct{ n int }
-
-func (f *maxDeletesFlag) add(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.n, "max-deletes", 0, "objects to delete at most in this run (default: BOSGC_MAX_DELETES)")
-}
-
-// take puts the flag into the environment, where it comes before what scheduled sweeps have recorded.
-func (f *maxDeletesFlag) take(a *app, cmd *cobra.Command) error {
-	if !cmd.Flags().Changed("max-deletes") {
-		return nil
-	}
-	if f.n < 1 {
-		return fmt.Errorf("--max-deletes is %d; expected at least 1", f.n)
-	}
-	a.environ = append(slices.Clone(a.environ), fmt.Sprintf("BOSGC_MAX_DELETES=%d", f.n))
-	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,11 +52,13 @@ func TestMistakesInTheViewAreFoundBeforeAnythingIsContacted(t *testing.T) {
 		"a form that is not there":   {[]string{"-o", "yaml"}, "expected table, wide or json"},
 		"a page that is no ordinary": {[]string{"--html", fifo(t)}, "a named pipe is there"},
 	} {
-		for _, command := range []string{"plan", "sweep"} {
-			if command == "sweep" && tt.args[0] == "--filter" {
-				tt.want = "not what is deleted"
+		for _, command := range [][]string{{"plan"}, {"sweep"}, {"apply", "plan.json"}, {"plan", "--save", filepath.Join(t.TempDir(), "plan.json")}} {
+			if len(command) > 1 || command[0] == "sweep" {
+				if tt.args[0] == "--filter" {
+					tt.want = "not what is deleted"
+				}
 			}
-			code, _, stderr := s.run(append([]string{command}, tt.args...))
+			code, _, stderr := s.run(append(slices.Clone(command), tt.args...))
 			if code != gc.ExitUsage || !strings.Contains(stderr, tt.want) {
 				t.Errorf("%s, %s: exit code %d, %s", command, name, code, stderr)
 			}

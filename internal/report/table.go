@@ -60,6 +60,14 @@ func Table(w io.Writer, d gc.Document, v View) error {
 	return err
 }
 
+// Counts returns what a plan would do, in numbers, and what could not be read.
+func Counts(d gc.Document) string {
+	p := &printer{now: d.CreatedAt}
+	p.printIncomplete(d.Sources)
+	p.printCounts(d.Objects, nil)
+	return p.out.String()
+}
+
 func (p *printer) printHead(d gc.Document) {
 	p.printLine("%s %s", d.Kind, d.Run)
 	toDelete := p.styled(bold, fmt.Sprint(d.Summary.Delete))

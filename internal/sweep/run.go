@@ -61,6 +61,8 @@ type Run struct {
 	ID       string
 	Settings config.Config
 	Log      *slog.Logger
+	// Confirm asks a person whether a plan is to be carried out, before anything of it is deleted; nil: nobody is asked.
+	Confirm func(context.Context, gc.Document) bool
 
 	options Options
 	begun   time.Time

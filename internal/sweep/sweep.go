@@ -15,11 +15,17 @@ import (
 	"bosgc/policy"
 )
 
+// ErrDeclined is returned where a person was asked first, and has not said yes.
+var ErrDeclined = errors.New("nothing was deleted")
+
 // Sweep does one sweep and reports it wherever it is to be reported, whatever became of it.
 func (r *Run) Sweep(ctx context.Context, ledger *metrics.Ledger) (gc.Document, error) {
 	defer r.releaseLease(ctx)
 	r.usesState = true
 	d, err := r.planAndExecute(ctx, nil)
+	if errors.Is(err, ErrDeclined) {
+		return d, err // it was no sweep: told as one, it would hide that those have stopped
+	}
 	r.tell(ctx, ledger, r.options.Now().UTC(), d, err)
 	return d, err
 }
@@ -85,6 +91,12 @@ func (r *Run) planAndExecute(ctx context.Context, saved *planfile.Plan) (gc.Docu
 	if r.Settings.DryRun {
 		return plan.Document, nil
 	}
+	if missing == nil && !r.confirmed(ctx, plan.Document) {
+		if ctx.Err() != nil {
+			return gc.Document{}, failed("stopped before an answer; %w: %w", ErrDeclined, context.Cause(ctx))
+		}
+		return plan.Document, ErrDeclined
+	}
 	report, err := r.execute(ctx, run, plan, missing)
 	if err != nil {
 		return gc.Document{}, &Error{gc.ExitFailed, err}
@@ -95,6 +107,10 @@ func (r *Run) planAndExecute(ctx context.Context, saved *planfile.Plan) (gc.Docu
 	}
 	r.logEnd(what, report)
 	return report.Document, nil
+}
+
+func (r *Run) confirmed(ctx context.Context, plan gc.Document) bool {
+	return r.Confirm == nil || plan.Summary.Delete == 0 || r.Confirm(ctx, plan)
 }
 
 // prepare waits for the mesh proxy and checks the permissions.

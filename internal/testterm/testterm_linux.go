@@ -16,8 +16,8 @@ import (
 // EraseLine returns to the beginning of a line and erases it.
 const EraseLine = "\r\x1b[K"
 
-// Open returns a terminal, and what has been written to it once it is closed.
-func Open(t *testing.T) (tty *os.File, shown func() string) {
+// Open returns a terminal at which something has been typed, and what was written to it once it is closed.
+func Open(t *testing.T, typed ...string) (tty *os.File, shown func() string) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
@@ -32,6 +32,11 @@ func Open(t *testing.T) (tty *os.File, shown func() string) {
 	}
 	if tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
 		t.Fatal(err)
+	}
+	for _, line := range typed {
+		if _, err := master.WriteString(line + "\n"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var text bytes.Buffer
 	read := make(chan struct{})
