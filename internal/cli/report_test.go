@@ -206,7 +206,7 @@ func TestAnExporterWithoutTheState(t *testing.T) {
 		t.Error("the exporter does not report that it cannot read the state")
 	}
 	// A sweep that cannot write the state still sweeps, but counts no object as seen.
-	d, code := s.document([]string{"sweep"}, "BOSGC_ORPHAN_SIGHTINGS=2")
+	d, code := s.document([]string{"sweep", "--own-settings"}, "BOSGC_ORPHAN_SIGHTINGS=2")
 	if code != gc.ExitDone || count(d, outcome(gc.Deleted)) == 0 {
 		t.Errorf("exit code %d, outcomes %v", code, d.Outcomes)
 	}

@@ -184,7 +184,7 @@ func TestSourceThatFails(t *testing.T) {
 					t.Errorf("source %+v", source)
 				}
 			}
-			d, code := s.document([]string{"sweep"}, patience...)
+			d, code := s.document([]string{"sweep", "--own-settings"}, patience...)
 			if code != gc.ExitIncomplete || d.ExitCode != code {
 				t.Errorf("sweep: exit code %d, want %d", code, gc.ExitIncomplete)
 			}
