@@ -125,6 +125,9 @@ func (j *Judge) configMapGrace(f *facts) time.Duration {
 // content keeps a ConfigMap that does not hold what BOS writes. Its name is not enough: nothing stops others from
 // naming ConfigMaps by a UUID.
 func (j *Judge) content(f *facts) *ruling {
+	if j.assumeContent {
+		return nil
+	}
 	switch f.configMap.Body {
 	case inventory.BodyExact:
 		return nil
@@ -138,7 +141,7 @@ func (j *Judge) content(f *facts) *ruling {
 // templateNamed keeps a ConfigMap whose session is gone, and that names a template whose sessions are kept: nothing
 // else of the session tells of it any more.
 func (j *Judge) templateNamed(f *facts) *ruling {
-	if j.ownerListed(f) {
+	if j.ownerListed(f) || j.assumeContent {
 		return nil
 	}
 	return j.keptTemplateName(f.configMap.Template, false)
@@ -150,14 +153,12 @@ func (j *Judge) NeedsBody(g *inventory.Group) []string {
 	if len(cms) == 0 {
 		return nil
 	}
-	// Judged as if every content were right: what is kept even then need not be read.
-	assumed := make([]inventory.ConfigMap, len(cms))
-	for i, cm := range cms {
-		cm.Body = inventory.BodyExact
-		assumed[i] = cm
-	}
+	// Judged as if every content were right, and named a template that is not kept: what is kept even then need not be
+	// read. Of what has not been read no template is known, and taken for one that may be kept it would never be read.
+	assuming := *j
+	assuming.assumeContent = true
 	var names []string
-	for _, d := range j.Group(g.WithConfigMaps(assumed)) {
+	for _, d := range assuming.Group(g) {
 		if d.Kind == ConfigMap && (d.Verdict == Delete || d.Reason == AwaitingConfirmation) {
 			names = append(names, d.Name)
 		}

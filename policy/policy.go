@@ -115,6 +115,8 @@ type Judge struct {
 	doubted   map[Kind]string         // why nothing of a kind is known to be of the same system as BOS; see tie.go
 	untraced  bool                    // see inventory.Ties
 	links     map[string]*strongLink
+
+	assumeContent bool // of ConfigMaps, which are not read yet; see NeedsBody
 }
 
 // NewJudge returns a judge of the groups of one snapshot. It ranks the sessions of each

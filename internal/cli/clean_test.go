@@ -450,6 +450,22 @@ func TestCleanOfASessionWhoseRecordBOSCannotRead(t *testing.T) {
 	}
 }
 
+// A session of which somebody has deleted everything but the record has nothing that shows whose it is, so a sweep keeps
+// it while it is young. A person who names it takes it apart, and nothing else goes with it.
+func TestCleanOfASessionOfWhichOnlyTheRecordIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, csm := range []string{"1.0", "1.4"} {
+		s := start(t, lab.Options{CSM: csm, Sessions: 6, Only: []string{"nothing-but-the-record"}}, lab.ServerOptions{})
+		ids := s.BOS.IDs()
+		for i, id := range ids {
+			code, out, errs := s.run([]string{"clean", id, "--yes"})
+			if left := s.BOS.IDs(); code != gc.ExitDone || slices.Contains(left, id) || len(left) != len(ids)-i-1 {
+				t.Fatalf("CSM %s: exit code %d, %d of %d left\n%s%s", csm, code, len(left), len(ids), out, errs)
+			}
+		}
+	}
+}
+
 // What explain says of "bosgc clean" is what that does: it offers it where it works, and says why where it would refuse.
 func TestExplainSaysWhatCleanWouldDo(t *testing.T) {
 	t.Parallel()

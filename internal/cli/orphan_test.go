@@ -139,6 +139,25 @@ func TestAnOwnerThatAppearsClearsTheMark(t *testing.T) {
 	l.is(d, policy.Orphaned)
 }
 
+// A ConfigMap whose session is gone still says which template it was made from. While that template is kept, so is the
+// ConfigMap, however many sweeps have seen it; once it is not, the ConfigMap goes.
+func TestAnOrphanOfAKeptTemplateStays(t *testing.T) {
+	t.Parallel()
+	l := startTimeline(t, lab.Options{CSM: "1.2", Sessions: 5})
+	l.abandonedConfigMap(orphan)
+	l.advanceBoth(25 * time.Hour)
+	for range 3 {
+		d, _ := l.sweepAt("BOSGC_KEEP_TEMPLATES=golden,comp*")
+		l.is(d, policy.KeptByRule)
+		l.advanceBoth(time.Hour)
+	}
+	for _, want := range []policy.Reason{policy.AwaitingConfirmation, policy.Orphaned} {
+		d, _ := l.sweepAt("BOSGC_KEEP_TEMPLATES=golden")
+		l.is(d, want)
+		l.advanceBoth(time.Hour)
+	}
+}
+
 // Another object of the same name has not been seen before.
 func TestASightingIsOfOneObject(t *testing.T) {
 	t.Parallel()
