@@ -104,13 +104,13 @@ func (a *app) settings() (config.Config, error) {
 }
 
 // markScheduled shows the settings that hold because the last scheduled sweep has recorded them. That they cannot be
-// read is said, and the others are shown.
+// read is said, and the others are shown. Where no Kubernetes is configured, there is none to read them from.
 func (a *app) markScheduled(ctx context.Context, settings config.Config, all []config.Setting) {
 	run, err := sweep.New(a.runOptions(), settings, a.logger(settings))
-	var adopted []string
-	if err == nil {
-		adopted, err = run.ScheduledSettings(ctx)
+	if err != nil {
+		return
 	}
+	adopted, err := run.ScheduledSettings(ctx)
 	if err != nil {
 		a.say("What scheduled sweeps have recorded of their settings cannot be read: " + err.Error())
 		return
