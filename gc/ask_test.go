@@ -69,12 +69,22 @@ func TestWhereNothingGoesBOSIsAskedForItsListAlone(t *testing.T) {
 
 // That all the old sessions that were asked for are broken says nothing of BOS, if it reads those that were spared.
 func TestSessionsThatAreBrokenForLong(t *testing.T) {
-	for stories, want := range map[string]bool{"record-broken finished-recently": true, "record-broken": false} {
+	failing := []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "bos", Method: "GET", Path: "/v1/session/."}}
+	for _, tt := range []struct {
+		stories string
+		faults  []lab.Fault
+		want    bool
+	}{
+		{"record-broken finished-recently", nil, true},
+		{"record-broken", nil, true}, // BOS says of a session that nobody has made that there is none
+		{"record-broken", failing, false},
+	} {
+		stories, want := tt.stories, tt.want
 		world, err := lab.NewWorld(lab.Options{CSM: "1.4", Seed: 3, Sessions: 30, Only: strings.Fields(stories)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		server, err := lab.Start(world, lab.ServerOptions{})
+		server, err := lab.Start(world, lab.ServerOptions{Faults: tt.faults})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +93,7 @@ func TestSessionsThatAreBrokenForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		if complete := plan.Sources[0].Complete; plan.Sources[0].Name != inventory.SourceSessions || complete != want {
-			t.Errorf("%s: %+v, complete should be %v", stories, plan.Sources[0], want)
+			t.Errorf("%s, %v: %+v, complete should be %v", stories, tt.faults, plan.Sources[0], want)
 		}
 		_ = server.Close()
 	}
