@@ -131,6 +131,9 @@ func templates(dir, text string) [][]string {
 		}
 		args := []string{"template", words[2], chart.Dir()}
 		for _, word := range words[4:] {
+			if word == "--reset-then-reuse-values" { // of an upgrade: there is no release to render
+				continue
+			}
 			file := filepath.Join(dir, word)
 			if strings.HasSuffix(word, ".yaml") {
 				if _, err := os.Stat(file); err != nil {
