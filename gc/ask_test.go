@@ -76,7 +76,7 @@ func TestSessionsThatAreBrokenForLong(t *testing.T) {
 		want    bool
 	}{
 		{"record-broken finished-recently", nil, true},
-		{"record-broken", nil, true}, // BOS says of a session that nobody has made that there is none
+		{"record-broken", nil, true}, // BOS answers 404 for an ID that does not exist
 		{"record-broken", failing, false},
 	} {
 		stories, want := tt.stories, tt.want

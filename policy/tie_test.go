@@ -139,7 +139,7 @@ func TestAReleasedDoubt(t *testing.T) {
 		{"released", refused.Release(), 5, inventory.Ties{}, false, false},
 		{"released, and some have gone", refused.Release(), 2, inventory.Ties{}, false, false},
 		{"released, and one has come", refused.Release(), 6, inventory.Ties{}, true, true},
-		{"a share was released, which is no doubt", memory.Guard{Orphans: 5, Looked: 5}, 5, inventory.Ties{}, true, true},
+		{"a share was released, not a doubt", memory.Guard{Orphans: 5, Looked: 5}, 5, inventory.Ties{}, true, true},
 		{"a session shows whose they are", refused, 5, all, false, false},
 	} {
 		g, held := guardOf(remember(worldOf(tt.configMaps), tt.guard), tt.ties)

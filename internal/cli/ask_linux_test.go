@@ -58,7 +58,7 @@ func TestAPersonIsAskedBeforeAnythingIsDeleted(t *testing.T) {
 		s.same(command[0]+" without a yes", s.exist(), before)
 	}
 	if now := s.lastSweep(); now != last {
-		t.Errorf("a sweep that nobody wanted is told as the last one: %s", now)
+		t.Errorf("a declined sweep is recorded as the last one: %s", now)
 	}
 	if code, stdout, _ := s.atTerminal("n", "sweep", "-o", "json"); code != gc.ExitDone || s.decode(stdout, "").Kind != "Plan" {
 		t.Errorf("exit code %d, %s", code, stdout)
@@ -117,5 +117,5 @@ func TestASignalIsToldBeforeAnythingEnds(t *testing.T) {
 		os.Stderr.WriteString("told first\n")
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
-	time.Sleep(10 * time.Second)
+	time.Sleep(10 * time.Second) // the second signal has to end this process before
 }

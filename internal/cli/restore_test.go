@@ -319,7 +319,7 @@ func TestRestoreThatFailsInPart(t *testing.T) {
 }
 
 // "bosgc journal" shows what a run has deleted and why, the whole of it in JSON, and the runs if none is named. Of a damaged
-// journal it shows what can be read, and says what is missing.
+// journal it shows what can be read, and names what is missing.
 func TestJournalShowsWhatARunDeleted(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Sessions: 20, Seed: 7}, lab.ServerOptions{})
 	swept, code := s.document([]string{"sweep"})

@@ -100,6 +100,6 @@ func TestWithoutTheSettingsOfTheScheduledSweepsNothingGoesByHand(t *testing.T) {
 		t.Errorf("--own-settings: exit code %d:\n%s", code, stderr)
 	}
 	if len(s.exist()) >= len(before) {
-		t.Error("--own-settings is no way out: nothing was deleted")
+		t.Error("nothing was deleted with --own-settings")
 	}
 }

@@ -33,7 +33,7 @@ const (
 // arrive, and how fast they are served. BOSGC_SOAK_TIMES repeats a case that depends on them.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes 20 seconds")
+		t.Skip("NOT RUN: -short leaves out the soak; make test runs it")
 	}
 	t.Parallel()
 	s := soak{t: t, from: 1, n: number(t, "BOSGC_SOAK_N", soakUsual), times: 1, counts: newSoakCounts()}

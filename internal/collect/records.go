@@ -46,15 +46,15 @@ func (r *recordReader) readNeeded(ctx context.Context, s *inventory.Snapshot) {
 		others := slices.DeleteFunc(slices.Clone(s.Groups), func(g *inventory.Group) bool {
 			return g.Listed != inventory.Present || !inventory.IsSessionID(g.ID) || g.Record.Presence != inventory.Unknown || g.Record.Err != ""
 		})
-		if _, read = r.ask(ctx, s, others[:min(4, len(others))]); read == 0 && !r.knowsWhatIsNotThere(ctx) {
+		if _, read = r.ask(ctx, s, others[:min(4, len(others))]); read == 0 && !r.answersUnknownID(ctx) {
 			r.markIncomplete(inventory.SourceSessions, "BOS could not read the record of a single session")
 		}
 	}
 }
 
-// knowsWhatIsNotThere reports whether BOS says of a session that nobody has made that there is none. Where all records
-// that are left are broken, this tells them from a BOS that cannot read its database.
-func (r *recordReader) knowsWhatIsNotThere(ctx context.Context) bool {
+// answersUnknownID reports whether BOS answers 404 for an ID that does not exist. Where all records that are left are
+// broken, this tells them from a BOS that cannot read its database.
+func (r *recordReader) answersUnknownID(ctx context.Context) bool {
 	record, err := r.read(ctx, uuid.NewString())
 	return err == nil && record.Presence == inventory.Absent
 }

@@ -43,7 +43,7 @@ func (c *Config) Adopt(recorded map[string]string, environ []string) (adopted []
 	// Of what a later version has recorded and this one does not know, nothing can be said.
 	for _, name := range slices.Sorted(maps.Keys(recorded)) {
 		if _, is := known[name]; !is {
-			problems = append(problems, Problem{name, recorded[name], "is no setting of this version"})
+			problems = append(problems, Problem{name, recorded[name], "is unknown to this version"})
 		}
 	}
 	if len(problems) > 0 {

@@ -68,7 +68,7 @@ func checkList(list state.SessionList) Check {
 func (d Doctor) checkJournal(ctx context.Context) Check {
 	if dir := d.Settings.JournalDir; dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return failure("journal", "mount a volume there, or unset BOSGC_JOURNAL_DIR", "%s is no directory", dir)
+			return failure("journal", "mount a volume there, or unset BOSGC_JOURNAL_DIR", "%s is not a directory", dir)
 		}
 	}
 	if d.Settings.DryRun {

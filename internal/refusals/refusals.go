@@ -111,7 +111,7 @@ func (r *Run) Holds(kind policy.Kind, session string) bool {
 	return r.kinds[kind].holds(session)
 }
 
-// Retry allows one more session for each kind that is held back, once. It returns false if there is no such kind.
+// Retry allows one more session for each kind that is held back, once. It returns false if no kind is held back.
 func (r *Run) Retry() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

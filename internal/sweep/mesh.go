@@ -54,7 +54,7 @@ func waitForMesh(ctx context.Context, quitURL string, patience time.Duration, lo
 	}
 }
 
-// meshReadyURL returns where the proxy says whether it is ready.
+// meshReadyURL returns the URL of the proxy's readiness check.
 func meshReadyURL(quitURL string) string {
 	return strings.TrimSuffix(quitURL, "/quitquitquit") + "/healthz/ready"
 }

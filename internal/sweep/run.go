@@ -34,7 +34,7 @@ type Options struct {
 	Environ     []string     // from which the settings were read
 	Serving     bool         // sweeps on an interval, which is a schedule too
 	OwnSettings bool         // what scheduled sweeps have recorded of theirs is left out
-	Say         func(string) // tells a person which settings hold; nil tells nobody
+	Say         func(string) // tells a person which settings are used; may be nil
 }
 
 // Error is the end of a run that came to no result. Err is nil where everything has been said already.
@@ -61,7 +61,7 @@ type Run struct {
 	ID       string
 	Settings config.Config
 	Log      *slog.Logger
-	// Confirm asks a person whether a plan is to be carried out, before anything of it is deleted; nil: nobody is asked.
+	// Confirm asks a person whether a plan is to be carried out, before anything of it is deleted; may be nil.
 	Confirm func(context.Context, gc.Document) bool
 
 	options Options

@@ -57,7 +57,7 @@ func (r *Run) ScheduledSettings(ctx context.Context) ([]string, error) {
 // lookPatience is how long a command waits for the state that shows settings and would show them without it, too.
 const lookPatience = 3 * time.Second
 
-// withoutSettings ends a run that deletes by rules. One that only shows goes on: what it shows is no order.
+// withoutSettings ends a run that deletes by rules. One that deletes nothing goes on.
 func (r *Run) withoutSettings(why error) error {
 	if r.Settings.DryRun || r.deletesByName {
 		r.Log.Warn("the settings of the scheduled sweeps cannot be read; those of this environment are used", "error", why.Error())

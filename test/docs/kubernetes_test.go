@@ -131,7 +131,7 @@ func templates(dir, text string) [][]string {
 		}
 		args := []string{"template", words[2], chart.Dir()}
 		for _, word := range words[4:] {
-			if word == "--reset-then-reuse-values" { // of an upgrade: there is no release to render
+			if word == "--reset-then-reuse-values" { // helm template does not know it
 				continue
 			}
 			file := filepath.Join(dir, word)
