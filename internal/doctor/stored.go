@@ -78,7 +78,7 @@ func (d Doctor) checkJournal(ctx context.Context) Check {
 	if err != nil {
 		return failure("journal", "without it nothing is deleted: see what the error says", "%s", err.Error())
 	}
-	return passed("journal", "readable: %d runs", len(runs))
+	return passed("journal", "readable; runs in it: %d", len(runs))
 }
 
 func (d Doctor) checkMetrics(ctx context.Context) []Check {
