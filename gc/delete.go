@@ -120,7 +120,9 @@ func (x *executor) deleteIfStillDue(
 		x.postponeStopped([]*Object{o})
 		return
 	}
-	if x.refusals.Holds(o.Kind, s.key()) && !s.finishing {
+	// A session that has lost something already is tried to its end: what others were refused may be deleted for it, and
+	// left alone the rest would be orphans. If it is refused, too, nothing more of the session goes.
+	if x.refusals.Holds(o.Kind, s.key()) && !s.begun && !s.finishing {
 		return // it stays due, and deleteSession sets it aside
 	}
 	x.sendDelete(ctx, s, o)
@@ -169,6 +171,7 @@ func (x *executor) sendDelete(ctx context.Context, s *sessionRun, o *Object) {
 func (x *executor) noteAnswer(s *sessionRun, o *Object, err error) {
 	switch o.Outcome {
 	case Deleted, Terminating:
+		s.begun = true
 		x.refusals.Note(o.Kind, s.key(), nil)
 	case Failed:
 		x.refusals.Note(o.Kind, s.key(), err)

@@ -34,6 +34,7 @@ type sessionRun struct {
 	recordRead time.Time
 	ended      bool // the record is of a session that has ended, and does not change any more
 	finishing  bool // see mustFinish
+	begun      bool // something of it was deleted in this run
 
 	evidence         map[*Object]*evidence
 	jobs, configMaps map[string]cachedRead // the last read of each

@@ -77,7 +77,7 @@ func (a *app) listRuns(ctx context.Context, run *sweep.Run) error {
 		return written(report.JSON(a.stdout, runs{gc.APIVersion, "Runs", append([]journal.Info{}, all...), gc.ExitDone}))
 	}
 	if len(all) == 0 {
-		fmt.Fprintf(a.stderr, "No journal found in namespace %q (BOSGC_STATE_NAMESPACE).\n", run.Store().Namespace())
+		fmt.Fprintf(a.stderr, "Namespace %q (BOSGC_STATE_NAMESPACE) has no journal.\n", run.Store().Namespace())
 		return nil
 	}
 	_, err = io.WriteString(a.stdout, report.Journals(all))

@@ -332,6 +332,7 @@ func TestAGuardThatHasRefusedIsReleasedByAPerson(t *testing.T) {
 	}
 	renewing, stop := context.WithCancel(t.Context())
 	var renewed sync.WaitGroup
+	l.holdLease("another") // before the release asks for it
 	renewed.Go(func() {
 		for renewing.Err() == nil {
 			l.holdLease("another")
