@@ -30,6 +30,7 @@ var mutants = []mutant{
 		"v1-at-work", "internal/inventory/ties.go", `	case v.removed && v.alive != "":`,
 		"\tcase v.removed:\n\t\treturn Tie{Shown: true}\n\tcase v.alive != \"\":",
 	},
+	{"removed-elsewhere", "internal/inventory/ties.go", "case v.removed && e.SameCluster,", "case v.removed,"},
 	{
 		"cfs-orphan", "policy/cfs.go", "\treturn j.orphaned(\n\t\tCFSSession,",
 		"\tif f != nil {\n\t\treturn remove(OwnerCollected, since, \"its session is gone\")\n\t}\n\treturn j.orphaned(\n\t\tCFSSession,",

@@ -11,6 +11,7 @@ import (
 func (c *collector) tie(ctx context.Context, w *World) {
 	evidence := inventory.TieEvidence{
 		Now: c.now, Grace: c.settings.OrphanGrace, CA: c.caSeen, JobTemplate: c.jobTemplateSeen,
+		SameCluster: c.clients.SameCluster,
 	}
 	// doubted looks for ties, and reports whether more evidence could change a verdict.
 	doubted := func() bool {

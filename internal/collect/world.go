@@ -25,6 +25,8 @@ type Clients struct {
 	CFS  *cfs.Client
 	Kube *kube.Client
 	Etcd *bosetcd.Reader // nil: BOS's etcd is not to be read
+	// SameCluster reports whether bosgc runs in a Pod of that Kubernetes and asks BOS by the name of a Service in it.
+	SameCluster bool
 	// Limits on what is asked at once, for the loops that ask for one object after the other.
 	BOSConcurrency  int
 	CFSConcurrency  int

@@ -32,6 +32,8 @@ type TieEvidence struct {
 	CA bool
 	// JobTemplate reports whether the ConfigMap was seen that only the chart of a BOS with v1 installs.
 	JobTemplate bool
+	// SameCluster reports whether bosgc runs in a Pod of this Kubernetes and asks BOS by the name of a Service here.
+	SameCluster bool
 	// Components tells for each session that the tag of a component names whether BOS v2 has it; nil: they were not read.
 	Components map[string]Presence
 }
@@ -123,8 +125,11 @@ func (v *survey) kubernetes(e TieEvidence) Tie {
 		return Tie{Doubt: removed + v.alive + checkPlace}
 	case v.removed && e.JobTemplate:
 		return Tie{Doubt: removed + "the ConfigMap boa-job-template, which comes with v1, is here" + checkPlace}
-	case v.removed, v.bosKube, v.bosCFS && v.cfsKube:
+	case v.removed && e.SameCluster, v.bosKube, v.bosCFS && v.cfsKube:
 		return Tie{Shown: true}
+	// The BOS of any system that has no v1 says the same. Another one's Kubernetes does not show what is protected.
+	case v.removed:
+		return Tie{Doubt: removed + "no session that CFS names is known to it and to this Kubernetes" + checkPlace}
 	case v.listed == 0:
 		return Tie{Doubt: fmt.Sprintf("Kubernetes names %d sessions, and BOS lists no session at all: was its database "+
 			"wiped or restored, or is it another system's"+checkPlace, v.named)}

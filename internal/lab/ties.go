@@ -36,7 +36,9 @@ func (b *builder) findDoubts() doubts {
 	tagged := b.namedByCFS()
 	bosCFS, cfsKube := anyOf(inBOS, tagged), anyOf(tagged, named)
 	if !b.Profile.BOSv1 {
-		return doubts{kube: atWork, cfs: atWork || len(tagged) > 0 && !bosCFS}
+		// bosgc is not in a Pod of this cluster.
+		unshown := atWork || !bosCFS || !cfsKube
+		return doubts{kube: unshown, cfs: unshown}
 	}
 	d := doubts{kube: !bosKube && (!bosCFS || !cfsKube), untraced: len(exact) == 0 && !recent}
 	d.cfs = d.kube && !d.untraced || len(tagged) > 0 && !bosCFS && (!bosKube || !cfsKube)

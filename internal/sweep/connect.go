@@ -3,6 +3,8 @@ package sweep
 import (
 	"cmp"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"bosgc/internal/bos"
 	"bosgc/internal/bosetcd"
@@ -58,6 +60,7 @@ func (r *Run) connect() error {
 		CFS:             cfs.New(toCFS, c.ListTimeout.D()),
 		Kube:            kubeClient,
 		Etcd:            etcdReader(c),
+		SameCluster:     kubeconfig.PodNamespace(restConfig) != "" && namesService(c.BOSURL, c.Namespace),
 		BOSConcurrency:  c.BOSConcurrency,
 		CFSConcurrency:  c.CFSConcurrency,
 		KubeConcurrency: c.KubeConcurrency,
@@ -69,6 +72,18 @@ func (r *Run) connect() error {
 	r.own = kubeClient.Store(cmp.Or(c.StateNamespace, home))
 	r.release = kubeClient.Store(home)
 	return nil
+}
+
+// namesService reports whether a URL's host can only be a Service of the cluster that the Pod runs in: cray-bos,
+// cray-bos.NAMESPACE, or the same with svc or svc.cluster.local.
+func namesService(address, namespace string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.Hostname() == "localhost" || strings.Contains(u.Hostname(), ":") {
+		return false
+	}
+	_, domain, qualified := strings.Cut(u.Hostname(), ".")
+	return !qualified || domain == namespace || strings.HasSuffix(domain, ".svc") ||
+		strings.HasSuffix(domain, ".svc.cluster.local")
 }
 
 // etcdReader returns the reader of BOS's own database; nil if it is not to be read.
