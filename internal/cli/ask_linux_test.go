@@ -80,7 +80,7 @@ func TestYesAndDryRunDoNotAsk(t *testing.T) {
 	before := s.exist()
 	for _, command := range [][]string{{"sweep", "--dry-run"}, {"apply", file, "--dry-run"}} {
 		code, stdout, screen := s.atTerminal("y", command...)
-		if code != gc.ExitDone || !strings.HasPrefix(stdout, "Plan ") || strings.Contains(screen, "[y/N]") {
+		if code != gc.ExitDone || !strings.Contains(stdout, "\nPlan ") || strings.Contains(screen, "[y/N]") {
 			t.Errorf("%s: exit code %d, %.200s, %s", command, code, stdout, screen)
 		}
 		s.same(strings.Join(command, " "), s.exist(), before)

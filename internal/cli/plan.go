@@ -8,7 +8,6 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/outfile"
 	"bosgc/internal/planfile"
-	"bosgc/internal/report"
 	"bosgc/internal/sweep"
 )
 
@@ -49,7 +48,6 @@ func (a *app) savePlan(file string, d gc.Document, settings map[string]string) e
 	if err := planfile.Write(file, d, settings); err != nil {
 		return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("the plan was not saved to %s: %w", file, err)}
 	}
-	name := report.Clean(file)
-	fmt.Fprintf(a.stderr, "Saved to %s; until %s: bosgc apply %s\n", name, d.ExpiresAt.Format("2006-01-02 15:04 UTC"), name)
+	a.say(fmt.Sprintf("Saved to %s; until %s: bosgc apply %s", file, d.ExpiresAt.Format("2006-01-02 15:04 UTC"), file))
 	return nil
 }

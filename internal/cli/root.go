@@ -48,6 +48,7 @@ type app struct {
 	now     func() time.Time
 
 	output      string
+	quiet       bool // --quiet
 	view        view
 	kubeconfig  string
 	context     string
@@ -142,6 +143,7 @@ func (a *app) root() *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table, wide (a table with more columns) or json")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress and no hints, and of a plan or report only the counts and what went wrong")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
 	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace of BOA's Jobs and ConfigMaps, instead of BOSGC_NAMESPACE")
@@ -182,8 +184,12 @@ func (a *app) runOptions() sweep.Options {
 	}
 }
 
-// say tells a person one line on stderr.
-func (a *app) say(text string) { fmt.Fprintln(a.stderr, report.Clean(text)) }
+// say tells a person one line on stderr that nothing depends on.
+func (a *app) say(text string) {
+	if !a.quiet {
+		fmt.Fprintln(a.stderr, report.Clean(text))
+	}
+}
 
 // quitMesh asks the Pod's mesh proxy to end. It looks into the environment by itself, because it is also wanted when
 // the settings could not be read.
@@ -195,7 +201,7 @@ func (a *app) quitMesh() {
 // showProgress has a line of progress shown, unless stderr is no terminal that can rewrite a line, or a program reads
 // the result.
 func (a *app) showProgress() {
-	if f, ok := a.stderr.(*os.File); ok && a.output != "json" && isTerminal(f) && a.variable("TERM") != "dumb" {
+	if f, ok := a.stderr.(*os.File); ok && a.output != "json" && !a.quiet && isTerminal(f) && a.variable("TERM") != "dumb" {
 		a.stderr = progress.NewTerminal(f)
 	}
 }
@@ -211,6 +217,9 @@ func (a *app) watch() func(progress.Update) {
 func (a *app) logger(settings config.Config) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(settings.LogLevel)) // config has checked it
+	if isTerminal(a.stderr) && a.variable("BOSGC_LOG_LEVEL") == "" {
+		level = slog.LevelWarn
+	}
 	options := &slog.HandlerOptions{Level: level}
 	if settings.LogFormat == "text" || settings.LogFormat == "" && isTerminal(a.stderr) {
 		return slog.New(slog.NewTextHandler(a.stderr, options))
@@ -257,7 +266,9 @@ func (a *app) show(d gc.Document) error {
 	if a.output == "json" {
 		err = report.JSON(a.stdout, d)
 	} else {
-		err = report.Table(a.stdout, d, report.View{Colour: a.colour(), Wide: a.output == "wide", Filter: a.view.filter})
+		err = report.Table(a.stdout, d, report.View{
+			Colour: a.colour(), Wide: a.output == "wide", All: a.view.all, Quiet: a.quiet, Filter: a.view.filter,
+		})
 	}
 	if err := cmp.Or(written(err), page); err != nil {
 		return err

@@ -21,6 +21,7 @@ type view struct {
 	filter     report.Filter
 	html       string // file to write a page to; empty: none
 	timed      bool
+	all        bool              // what is kept is listed too
 	deletes    bool              // the command acts on the whole, and a filter could be taken for a limit of it
 	timings    *progress.Timings // nil: none are wanted
 }
@@ -31,6 +32,7 @@ func (a *app) addViewFlags(cmd *cobra.Command, deletes func() bool) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&a.view.conditions, "filter", nil, "show only some objects (of bosgc plan alone): kind=Job, verdict=delete, reason=too-young, template=golden-*, age>14d, age<2d; repeatable")
 	flags.StringVar(&a.view.html, "html", "", "also write a page to look at to this file")
+	flags.BoolVar(&a.view.all, "all", false, "also list what is kept, object by object")
 	flags.BoolVar(&a.view.timed, "timings", false, "also show where the time went, phase by phase")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		a.view.deletes = deletes()

@@ -20,7 +20,7 @@ func TestFilterChangesNothingButTheTable(t *testing.T) {
 	want := s.exist()
 	whole, _ := s.document([]string{"plan"})
 	code, table, _ := s.run([]string{"plan", "--filter", "kind=Job", "--filter", "verdict=delete", "--filter", "age>14d", "-o", "wide"})
-	if code != gc.ExitDone || !strings.Contains(table, "Shown are ") || !strings.Contains(table, "SHOWN") || !strings.Contains(table, "ELIGIBLE") {
+	if code != gc.ExitDone || !strings.Contains(table, " objects are shown, by --filter") || !strings.Contains(table, "SHOWN") || !strings.Contains(table, "ELIGIBLE") {
 		t.Errorf("exit code %d:\n%s", code, table)
 	}
 	for line := range strings.Lines(table) {
@@ -32,6 +32,29 @@ func TestFilterChangesNothingButTheTable(t *testing.T) {
 		t.Error("nothing is to be deleted: this test proves nothing")
 	}
 	s.same("after a plan with a filter", s.exist(), want)
+}
+
+func TestWhatIsListedFollowsTheFlags(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 20}, lab.ServerOptions{})
+	for _, command := range []string{"plan", "sweep"} {
+		for flag, want := range map[string][2]bool{"--dry-run": {true, false}, "--all": {true, true}, "-q": {false, false}} {
+			args := []string{command, flag}
+			if command == "sweep" {
+				args = append(args, "--dry-run")
+			} else if flag == "--dry-run" {
+				args = args[:1]
+			}
+			code, text, _ := s.run(args)
+			if got := [2]bool{strings.Contains(text, "To delete ("), strings.Contains(text, "Kept (")}; code != gc.ExitDone || got != want {
+				t.Errorf("%v: exit code %d, lists what is deleted and kept: %v, want %v\n%s", args, code, got, want, text)
+			}
+			lines := strings.Split(strings.TrimSpace(text), "\n")
+			if last := lines[len(lines)-1]; !strings.HasPrefix(last, "Plan ") || !strings.Contains(last, " to delete, ") {
+				t.Errorf("%v: the last line is %q", args, last)
+			}
+		}
+	}
 }
 
 // A mistake in how the result is to be shown is found before anything is done.

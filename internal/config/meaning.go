@@ -351,7 +351,7 @@ var meanings = []group{
 		},
 		{
 			name:    "BOSGC_LOG_LEVEL",
-			text:    "How much is logged.",
+			text:    "How much is logged. On a terminal it is warn unless it is set.",
 			example: "debug",
 			where:   allCommands,
 		},

@@ -43,38 +43,27 @@ run() { env $(cat "$work/env") "$bosgc" "$@"; }
 
 say "2. bosgc plan: what would go and why (nothing is deleted)"
 run plan >"$work/plan" 2>"$work/plan.err" || { cat "$work/plan.err" >&2; exit 1; }
-head -n 24 "$work/plan"
-lines=$(wc -l <"$work/plan")
-if [ "$lines" -gt 24 ]; then
-	echo "... and $((lines - 24)) more lines"
-fi
+head -n 10 "$work/plan"
+echo "..."
+tail -n 12 "$work/plan"
 
 say "3. bosgc sweep: the same, carried out"
 run sweep >"$work/sweep" 2>"$work/sweep.err" || { cat "$work/sweep.err" >&2; exit 1; }
-head -n 10 "$work/sweep"
+tail -n 12 "$work/sweep"
 
 say "4. bosgc sweep again: what only seems to belong to nobody goes once two sweeps have seen it so"
 run sweep >"$work/sweep" 2>"$work/sweep.err" || { cat "$work/sweep.err" >&2; exit 1; }
-head -n 14 "$work/sweep"
+tail -n 12 "$work/sweep"
 
 say "5. bosgc restore: everything that went is in the journal"
 run restore
 
 say "6. bosgc plan once more: nothing is left to delete"
-run plan -o json >"$work/again" 2>"$work/again.err" || { cat "$work/again.err" >&2; exit 1; }
-tr -d ' \t\n' <"$work/again" >"$work/compact"
-left=$(grep -o '"summary":{[^}]*}' "$work/compact")
-echo "$left"
-case $left in
-*'"delete":0'[,}]*) ;;
-*)
+run plan -q >"$work/again" 2>"$work/again.err" || { cat "$work/again.err" >&2; exit 1; }
+cat "$work/again"
+if ! grep -q '^Plan .*: 0 to delete,' "$work/again"; then
 	echo "the last plan still deletes something" >&2
 	exit 1
-	;;
-esac
+fi
 
-echo "What stayed, and why:"
-grep -o '"verdict":"[^"]*","reason":"[^"]*"' "$work/compact" | sort | uniq -c | sort -rn |
-	sed 's/"verdict":"\([^"]*\)","reason":"\([^"]*\)"/ \1: \2/'
-
-say "Done. Every object that stayed has its reason: see docs/policy.md."
+say "Done. Every object that is kept has its reason: see docs/policy.md."

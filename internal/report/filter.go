@@ -125,4 +125,7 @@ func (f Filter) matches(o gc.Object, now time.Time) bool {
 	return !slices.ContainsFunc(f.older, tooYoung) && !slices.ContainsFunc(f.younger, tooOld)
 }
 
+// given reports whether there is a condition.
+func (f Filter) given() bool { return len(f.conditions) > 0 }
+
 func (f Filter) String() string { return strings.Join(f.conditions, ", ") }

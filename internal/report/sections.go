@@ -20,7 +20,7 @@ type section struct {
 	objects []*gc.Object
 }
 
-// sectionsOf returns the sections that have objects, in the order in which a person needs them.
+// sectionsOf returns the sections that have objects, the most urgent last.
 func sectionsOf(objects []*gc.Object) []section {
 	outcome := func(want gc.Outcome) func(*gc.Object) bool {
 		return func(o *gc.Object) bool { return o.Outcome == want }
@@ -30,15 +30,15 @@ func sectionsOf(objects []*gc.Object) []section {
 	}
 	toDelete := func(o *gc.Object) bool { return o.Verdict == policy.Delete && o.Outcome == "" }
 	all := []section{
-		{title: "Failed", style: red, details: true, contains: outcome(gc.Failed)},
-		{title: "Skipped, because they changed", style: yellow, details: true, contains: outcome(gc.Skipped)},
+		{title: "Kept", style: bold, contains: verdict(policy.Keep)},
+		{title: "Gone already", style: bold, contains: outcome(gc.Gone)},
+		{title: "Deleted", style: bold, contains: outcome(gc.Deleted)},
+		{title: "To delete", style: red, contains: toDelete},
 		{title: "Waiting for the next sweep", style: yellow, contains: outcome(gc.Waiting)},
 		{title: "Being deleted, held by finalizers", style: yellow, details: true, contains: outcome(gc.Terminating)},
-		{title: "Deleted", style: bold, contains: outcome(gc.Deleted)},
-		{title: "Gone already", style: bold, contains: outcome(gc.Gone)},
-		{title: "To delete", style: red, contains: toDelete},
-		{title: "Unknown, so nothing is done", style: yellow, details: true, contains: verdict(policy.Unknown)},
-		{title: "Stays", style: bold, contains: verdict(policy.Keep)},
+		{title: "Unknown, left alone", style: yellow, details: true, contains: verdict(policy.Unknown)},
+		{title: "Skipped, because they changed", style: yellow, details: true, contains: outcome(gc.Skipped)},
+		{title: "Failed", style: red, details: true, contains: outcome(gc.Failed)},
 	}
 	for i := range all {
 		for _, o := range objects {
@@ -53,7 +53,8 @@ func sectionsOf(objects []*gc.Object) []section {
 // printSection hands each session to w at once: as one text, a table of everything would weigh as much as everything.
 func (p *printer) printSection(w io.Writer, s section) error {
 	title := fmt.Sprintf("%s (%d)", s.title, len(s.objects))
-	p.out.WriteString("\n" + p.styled(s.style, title) + "\n")
+	p.startParagraph()
+	p.out.WriteString(p.styled(s.style, title) + "\n")
 	nameColumn := nameWidth
 	if p.Wide {
 		for _, o := range s.objects {
@@ -67,6 +68,7 @@ func (p *printer) printSection(w io.Writer, s section) error {
 			return err
 		}
 	}
+	p.written = true
 	return nil
 }
 
@@ -119,7 +121,7 @@ func (p *printer) printSession(objects []*gc.Object, nameColumn int, details boo
 	for _, o := range objects {
 		template = cmp.Or(template, o.Template)
 	}
-	title, share := cmp.Or(truncateName(Clean(id)), "Of no session"), ""
+	title, share := cmp.Or(truncateName(Clean(id)), "Without a session"), ""
 	if n := p.sessionTotals[id]; id != "" && n > len(objects) {
 		share = fmt.Sprintf("  (%d of its %d objects)", len(objects), n)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"bosgc/gc"
 	"bosgc/internal/inventory"
+	"bosgc/internal/memory"
 	"bosgc/policy"
 )
 
@@ -68,36 +70,105 @@ func TestTableCountsPodsWithoutJob(t *testing.T) {
 	}
 }
 
-func TestTableShowsWhatMattersFirst(t *testing.T) {
-	text := table(t, document(), false)
+// inOrder fails unless the text has all of these, in that order.
+func inOrder(t *testing.T, text string, all ...string) {
+	t.Helper()
 	last := -1
-	for _, want := range []string{
-		"1 to delete, 1 unknown, 2 stay", "Not read completely: cfs-sessions", "To delete (1)",
-		"Unknown, so nothing is done (1)", "BOS v2 could not be asked", "Stays (2)", "awaiting-confirmation", "kept-last",
-	} {
+	for _, want := range all {
 		at := strings.Index(text, want)
-		if at < last {
+		if at < last || at < 0 {
 			t.Errorf("%q comes at %d, before what should precede it (or not at all):\n%s", want, at, text)
 		}
 		last = max(last, at)
 	}
 }
 
-func TestReportShowsFailuresFirst(t *testing.T) {
+func TestTableShowsWhatMattersLast(t *testing.T) {
 	d := document()
-	d.Kind, d.Stopped = "Report", "interrupted"
+	d.ExitCode = gc.ExitIncomplete
+	d.Notes = []string{"something to know"}
+	inOrder(t, table(t, d, false),
+		"To delete (1)", "Unknown, left alone (1)", "BOS v2 could not be asked", "something to know",
+		"Kept: 1 kept-last, 1 awaiting-confirmation (--all lists them)", "KIND          DELETE    KEEP  UNKNOWN",
+		"Plan 20260301t120000z-00000000: 1 to delete, 2 kept, 1 unknown", "Not read completely: cfs-sessions",
+		"Exit code 6: what is named above could not be read completely", `"bosgc doctor"`,
+	)
+}
+
+// What is kept is the most there is, and says the least.
+func TestWhatIsKeptIsListedOnlyOnDemand(t *testing.T) {
+	d := document()
+	for _, tt := range []struct {
+		name                 string
+		v                    View
+		kept, deleted, hints bool
+	}{
+		{"by default", View{}, false, true, true},
+		{"--all", View{All: true}, true, true, false},
+		{"-q", View{Quiet: true}, false, false, true},
+	} {
+		var b bytes.Buffer
+		if err := Table(&b, d, tt.v); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		if strings.Contains(text, "Kept (2)") != tt.kept || strings.Contains(text, "To delete (1)") != tt.deleted ||
+			strings.Contains(text, "--all lists") != tt.hints || !strings.Contains(text, "1 kept-last, 1 awaiting-confirmation") {
+			t.Errorf("%s:\n%s", tt.name, text)
+		}
+		if strings.HasPrefix(text, "\n") {
+			t.Errorf("%s: it begins with an empty line", tt.name)
+		}
+	}
+}
+
+func TestReportShowsFailuresLast(t *testing.T) {
+	d := document()
+	d.Kind, d.ExitCode = "Report", gc.ExitPartial
+	d.Sources[1].Complete = true
 	d.Objects[2].Outcome, d.Objects[2].Error = gc.Failed, "the server is on fire"
 	d.Outcomes = map[gc.Outcome]int{gc.Failed: 1}
 	text := table(t, d, false)
-	for _, want := range []string{
-		"1 failed", "Stopped before its end: interrupted", "Failed (1)", "the server is on fire",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is missing in:\n%s", want, text)
-		}
-	}
+	inOrder(t, text, "Unknown, left alone (1)", "Failed (1)", "the server is on fire", "KIND          DELETE",
+		"0 deleted, 1 failed, 2 kept, 1 unknown", "Failed: 1 ConfigMap", "Exit code 3: finished, but")
 	if strings.Contains(text, "To delete") {
 		t.Errorf("what failed is listed as still to come:\n%s", text)
+	}
+	var b bytes.Buffer
+	if err := Table(&b, d, View{Quiet: true}); err != nil || strings.Count(b.String(), "the server is on fire") != 1 {
+		t.Errorf("with -q: %v\n%s", err, b.String())
+	}
+}
+
+// Each exit code of a document is explained, and says what a person can do.
+func TestTheExitCodeIsExplained(t *testing.T) {
+	guarded := []gc.Object{
+		{Kind: policy.Job, Name: "boa-1", Verdict: policy.Keep, Reason: policy.OrphanGuard},
+		{Kind: policy.CFSSession, Name: "batcher-1", Verdict: policy.Delete, Reason: policy.Orphaned, CurrentReason: policy.OrphanGuard},
+	}
+	guards := []gc.Guard{{Kind: policy.Job, Guard: memory.Guard{Since: judged, Why: "30 of 40 looked orphaned"}}}
+	deleted := map[gc.Outcome]int{gc.Deleted: 3}
+	for name, tt := range map[string]struct {
+		d    gc.Document
+		want []string
+	}{
+		"stopped":             {gc.Document{ExitCode: gc.ExitFailed, Stopped: "interrupted", Outcomes: deleted}, []string{"stopped before its end: interrupted", `"bosgc journal the-run"`}},
+		"stopped before":      {gc.Document{ExitCode: gc.ExitFailed, Stopped: "the lock could not be taken"}, []string{"Nothing was deleted", `"bosgc doctor"`}},
+		"objects failed":      {gc.Document{ExitCode: gc.ExitPartial}, []string{"The next sweep tries it again", "bosgc explain"}},
+		"guarded":             {gc.Document{ExitCode: gc.ExitRefused, Objects: guarded, Guards: guards}, []string{"Job (30 of 40 looked orphaned), CFSSession", "\n    bosgc guard release job\n    bosgc guard release cfs\n"}},
+		"not read completely": {gc.Document{ExitCode: gc.ExitIncomplete}, []string{"left alone", `"bosgc doctor"`}},
+	} {
+		tt.d.Kind, tt.d.Run = "Report", "the-run"
+		text := table(t, tt.d, false)
+		one := strings.Join(strings.Fields(text), " ")
+		for _, want := range append(tt.want, fmt.Sprintf("Exit code %d: ", tt.d.ExitCode)) {
+			if !strings.Contains(one, want) && !strings.Contains(text, want) {
+				t.Errorf("%s: %q is missing in:\n%s", name, want, text)
+			}
+		}
+	}
+	if text := table(t, gc.Document{Kind: "Report"}, false); strings.Contains(text, "Exit code") {
+		t.Errorf("a run that is done:\n%s", text)
 	}
 }
 
@@ -164,7 +235,7 @@ func TestWideTableHasMoreColumnsAndWholeNames(t *testing.T) {
 	d.CreatedAt = judged
 	d.Objects = append(d.Objects, endedSession(id, 12*day)...)
 	var b bytes.Buffer
-	if err := Table(&b, d, View{Wide: true}); err != nil {
+	if err := Table(&b, d, View{Wide: true, All: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -187,13 +258,13 @@ func TestFilterChangesWhatIsShownAndTheCountsSaySo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"1 to delete, 1 unknown, 2 stay", "Shown are 1 of 4 objects, by --filter kind=ConfigMap.", "SHOWN", "To delete (1)",
+		"1 to delete, 2 kept, 1 unknown", "1 of 4 objects are shown, by --filter kind=ConfigMap.", "SHOWN", "To delete (1)",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, b.String())
 		}
 	}
-	for _, hidden := range []string{"Stays (", "Unknown, so", "kept-last"} {
+	for _, hidden := range []string{"Kept (", "Unknown, left", "--all"} {
 		if strings.Contains(b.String(), hidden) {
 			t.Errorf("%q is shown:\n%s", hidden, b.String())
 		}

@@ -15,6 +15,7 @@ type printer struct {
 	out           bytes.Buffer
 	now           time.Time      // when the objects were judged
 	sessionTotals map[string]int // how many objects a session has, shown or not
+	written       bool           // something has been handed on, so that what follows is separated from it
 }
 
 const (
@@ -39,9 +40,12 @@ func (p *printer) printLine(format string, args ...any) {
 }
 
 // wrap writes a text in lines that fit the width. A word that is longer than a line gets one of its own.
-func (p *printer) wrap(text, indent string) {
+func (p *printer) wrap(text, indent string) { p.wrapWords(strings.Fields(Clean(text)), indent) }
+
+// wrapWords breaks lines only between the words that it is handed.
+func (p *printer) wrapWords(words []string, indent string) {
 	line, length := indent, len(indent)
-	for _, word := range strings.Fields(Clean(text)) {
+	for _, word := range words {
 		n := utf8.RuneCountInString(word)
 		if length > len(indent) && length+1+n > width {
 			p.out.WriteString(line + "\n")

@@ -17,7 +17,8 @@ func (p *printer) printTimings(phases []progress.Timing) {
 	for _, f := range phases {
 		nameColumn, end = max(nameColumn, len(f.Name)), max(end, f.Begun+f.Seconds)
 	}
-	fmt.Fprintf(&p.out, "\n%s\n", p.styled(bold, fmt.Sprintf("Where the time went (%.2f s)", end)))
+	p.startParagraph()
+	fmt.Fprintf(&p.out, "%s\n", p.styled(bold, fmt.Sprintf("Where the time went (%.2f s)", end)))
 	fmt.Fprintf(&p.out, "  %-*s %8s %8s %8s %6s\n", nameColumn, "PHASE", "FROM", "TOOK", "AT ONCE", "THINGS")
 	for _, f := range phases {
 		parallel := "-"
