@@ -91,13 +91,13 @@ func (a *app) cleanSessions(ctx context.Context, in io.Reader, run *sweep.Run, c
 		return err
 	}
 	if err := sweep.Refused(preview); err != nil {
-		if a.output != "json" {
+		if !a.structured() {
 			fmt.Fprint(a.stderr, report.Procedures(preview.Document))
 		}
 		return err
 	}
 	if c.dryRun {
-		if a.output != "json" {
+		if !a.structured() {
 			fmt.Fprintln(a.stderr, "This is what would be done; nothing has been.")
 		}
 		return a.showClean(preview.Document)
@@ -106,7 +106,7 @@ func (a *app) cleanSessions(ctx context.Context, in io.Reader, run *sweep.Run, c
 		fmt.Fprint(a.stderr, report.Procedures(preview.Document))
 		if !a.confirmed(ctx, in, "\nDo this?") {
 			fmt.Fprintln(a.stderr, "Nothing was done.")
-			if a.output == "json" {
+			if a.wantsDocument() {
 				return a.showClean(preview.Document)
 			}
 			return nil
@@ -124,11 +124,8 @@ func (a *app) cleanSessions(ctx context.Context, in io.Reader, run *sweep.Run, c
 }
 
 func (a *app) showClean(d gc.Document) error {
-	if a.output == "json" {
-		return a.show(d)
-	}
-	if _, err := io.WriteString(a.stdout, report.Procedures(d)); err != nil {
-		return written(err)
+	if err := a.writeResult(d, func() string { return report.Procedures(d) }); err != nil {
+		return err
 	}
 	return exitWith(d.ExitCode)
 }

@@ -63,7 +63,7 @@ func TestBadSettingsAreNamedAllAtOnce(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{"swep"}, {"plan", "now"}, {"plan", "-o", "yaml"}, {"sweep", "--max-deletes", "0"}, {"sweep", "--max-deletes", "some"}, {"--nope"}} {
+	for _, args := range [][]string{{"swep"}, {"plan", "now"}, {"plan", "-o", "xml"}, {"sweep", "--max-deletes", "0"}, {"sweep", "--max-deletes", "some"}, {"--nope"}} {
 		code, stdout, stderr := run(nil, args...)
 		if code != gc.ExitUsage || stdout != "" || !strings.Contains(stderr, "--help") {
 			t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)

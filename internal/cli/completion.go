@@ -42,7 +42,7 @@ func (a *app) completes(root *cobra.Command) {
 		return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 	}
 	for flag, complete := range map[string]cobra.CompletionFunc{
-		"output": values("table", "wide", "json"),
+		"output": values(outputs...),
 		"context": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return kubeconfig.ContextNames(a.kubeconfig), cobra.ShellCompDirectiveNoFileComp
 		},

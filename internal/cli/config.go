@@ -45,8 +45,8 @@ is contacted.
 				a.markFlag(&all[i])
 			}
 			a.markScheduled(cmd.Context(), settings, all)
-			if a.output == "json" {
-				return written(report.JSON(a.stdout, map[string]any{"settings": all}))
+			if a.structured() {
+				return a.writeDocument(map[string]any{"settings": all})
 			}
 			for _, s := range all {
 				value := cmp.Or(report.Clean(s.Value), `""`)
@@ -73,11 +73,7 @@ func (a *app) explainSetting(name string) error {
 		return &sweep.Error{Code: gc.ExitUsage, Err: fmt.Errorf("%.80q is no setting; %s", name, near)}
 	}
 	a.markFlag(&e.Setting)
-	if a.output == "json" {
-		return written(report.JSON(a.stdout, e))
-	}
-	_, err := fmt.Fprint(a.stdout, report.Setting(e))
-	return written(err)
+	return a.writeResult(e, func() string { return report.Setting(e) })
 }
 
 const namespaceSetting = "BOSGC_NAMESPACE"

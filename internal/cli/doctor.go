@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -11,7 +10,6 @@ import (
 	"bosgc/internal/config"
 	"bosgc/internal/doctor"
 	"bosgc/internal/report"
-	"bosgc/internal/sweep"
 )
 
 func (a *app) doctor() *cobra.Command {
@@ -68,17 +66,9 @@ func (a *app) showChecks(all []doctor.Check) error {
 	if doctor.Failed(all) {
 		code = gc.ExitFailed
 	}
-	var err error
-	if a.output == "json" {
-		err = report.JSON(a.stdout, checks{gc.APIVersion, "Checks", all, code})
-	} else {
-		_, err = io.WriteString(a.stdout, report.Doctor(all))
-	}
-	if err := written(err); err != nil {
+	d := checks{gc.APIVersion, "Checks", all, code}
+	if err := a.writeResult(d, func() string { return report.Doctor(all) }); err != nil {
 		return err
 	}
-	if code != gc.ExitDone {
-		return &sweep.Error{Code: code}
-	}
-	return nil
+	return exitWith(code)
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
 
@@ -39,12 +38,7 @@ session. Kinds are also written as in JSON documents: CFSSession/NAME.`,
 			if err != nil {
 				return err
 			}
-			if a.output == "json" {
-				err = report.JSON(a.stdout, e)
-			} else {
-				_, err = io.WriteString(a.stdout, report.Explanation(e))
-			}
-			if err := written(err); err != nil {
+			if err := a.writeResult(e, func() string { return report.Explanation(e) }); err != nil {
 				return err
 			}
 			return exitWith(e.ExitCode)

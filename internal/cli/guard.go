@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -86,11 +85,7 @@ type guards struct {
 }
 
 func (a *app) showGuards(d guards, text string) error {
-	if a.output == "json" {
-		return written(report.JSON(a.stdout, d))
-	}
-	_, err := io.WriteString(a.stdout, text)
-	return written(err)
+	return a.writeResult(d, func() string { return text })
 }
 
 // withRun begins a run that only needs the state.

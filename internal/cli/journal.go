@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -49,12 +48,7 @@ func (a *app) showJournal(ctx context.Context, run *sweep.Run, name string) erro
 	if err != nil {
 		return err
 	}
-	if a.output == "json" {
-		err = report.JSON(a.stdout, d)
-	} else {
-		_, err = io.WriteString(a.stdout, report.Journal(*d, a.output == "wide"))
-	}
-	if err := written(err); err != nil {
+	if err := a.writeResult(d, func() string { return report.Journal(*d, a.output == "wide") }); err != nil {
 		return err
 	}
 	return exitWith(d.ExitCode)
@@ -73,13 +67,16 @@ func (a *app) listRuns(ctx context.Context, run *sweep.Run) error {
 	if err != nil {
 		return err
 	}
-	if a.output == "json" {
-		return written(report.JSON(a.stdout, runs{gc.APIVersion, "Runs", append([]journal.Info{}, all...), gc.ExitDone}))
+	if a.output == "name" {
+		for _, run := range all {
+			fmt.Fprintln(a.stdout, report.Clean(run.Run))
+		}
+		return nil
 	}
-	if len(all) == 0 {
+	if len(all) == 0 && !a.structured() {
 		fmt.Fprintf(a.stderr, "Namespace %q (BOSGC_STATE_NAMESPACE) has no journal.\n", run.Store().Namespace())
 		return nil
 	}
-	_, err = io.WriteString(a.stdout, report.Journals(all))
-	return written(err)
+	d := runs{gc.APIVersion, "Runs", append([]journal.Info{}, all...), gc.ExitDone}
+	return a.writeResult(d, func() string { return report.Journals(all) })
 }

@@ -79,7 +79,7 @@ func (a *app) restoreRun(ctx context.Context, in io.Reader, run *sweep.Run, r re
 				return &sweep.Error{Code: gc.ExitFailed, Err: err}
 			}
 			fmt.Fprintln(a.stderr, "Nothing was put back.")
-			if a.output != "json" {
+			if !a.wantsDocument() {
 				return nil // it has just been shown
 			}
 			return a.showRestore(plan.Document)
@@ -115,13 +115,7 @@ func (a *app) confirmed(ctx context.Context, in io.Reader, question string) bool
 }
 
 func (a *app) showRestore(d restore.Document) error {
-	var err error
-	if a.output == "json" {
-		err = report.JSON(a.stdout, d)
-	} else {
-		_, err = io.WriteString(a.stdout, report.Restore(d))
-	}
-	if err := written(err); err != nil {
+	if err := a.writeResult(d, func() string { return report.Restore(d) }); err != nil {
 		return err
 	}
 	return exitWith(d.ExitCode)

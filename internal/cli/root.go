@@ -114,12 +114,12 @@ func (a *app) complain(exit *sweep.Error) {
 	for line := range strings.Lines("bosgc: " + exit.Error()) {
 		fmt.Fprintln(a.stderr, report.Clean(strings.TrimSuffix(line, "\n")))
 	}
-	if a.output != "json" {
+	if !a.wantsDocument() {
 		return
 	}
 	f := failure{APIVersion: gc.APIVersion, Kind: "Error", ExitCode: exit.Code, Error: exit.Err.Error()}
 	_ = errors.As(exit.Err, &f.Problems)
-	_ = report.JSON(a.stdout, f) // there is nowhere left to complain about it
+	_ = a.writeDocument(f) // there is nowhere left to complain about it
 }
 
 func (a *app) root() *cobra.Command {
@@ -134,15 +134,15 @@ func (a *app) root() *cobra.Command {
 				return errors.New("--namespace is empty; expected the namespace of BOA's Jobs, or no --namespace")
 			}
 			a.environ = a.environment()
-			if a.output != "table" && a.output != "wide" && a.output != "json" {
-				return fmt.Errorf("--output is %q; expected table, wide or json", a.output)
+			if err := a.checkOutput(cmd); err != nil {
+				return err
 			}
 			a.showProgress()
 			return nil
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table, wide (a table with more columns) or json")
+	flags.StringVarP(&a.output, "output", "o", "table", "what results are written as: table, wide (a table with more columns), json, yaml or name (one kind/name a line)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress and no hints, and of a plan or report only the counts and what went wrong")
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "file that says how to reach Kubernetes (default: $KUBECONFIG, or the Pod's service account)")
 	flags.StringVar(&a.context, "context", "", "context of the kubeconfig to use")
@@ -201,7 +201,7 @@ func (a *app) quitMesh() {
 // showProgress has a line of progress shown, unless stderr is no terminal that can rewrite a line, or a program reads
 // the result.
 func (a *app) showProgress() {
-	if f, ok := a.stderr.(*os.File); ok && a.output != "json" && !a.quiet && isTerminal(f) && a.variable("TERM") != "dumb" {
+	if f, ok := a.stderr.(*os.File); ok && !a.structured() && !a.quiet && isTerminal(f) && a.variable("TERM") != "dumb" {
 		a.stderr = progress.NewTerminal(f)
 	}
 }
@@ -257,20 +257,12 @@ func written(err error) error {
 	return &sweep.Error{Code: gc.ExitFailed, Err: fmt.Errorf("write the result: %w", err)}
 }
 
-// show writes a result to stdout: exactly one JSON document, or a table; and the page, if one is wanted. That
+// show writes a plan or report to stdout: exactly one document, or a table; and the page, if one is wanted. That
 // it cannot be written keeps nobody from seeing the result.
 func (a *app) show(d gc.Document) error {
 	d.Timings = a.view.timings.Phases()
 	page := a.view.page(d)
-	var err error
-	if a.output == "json" {
-		err = report.JSON(a.stdout, d)
-	} else {
-		err = report.Table(a.stdout, d, report.View{
-			Colour: a.colour(), Wide: a.output == "wide", All: a.view.all, Quiet: a.quiet, Filter: a.view.filter,
-		})
-	}
-	if err := cmp.Or(written(err), page); err != nil {
+	if err := cmp.Or(a.writeObjects(d), page); err != nil {
 		return err
 	}
 	return exitWith(d.ExitCode)

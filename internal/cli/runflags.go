@@ -59,7 +59,7 @@ func (f *runFlags) askFirst(a *app, in io.Reader, run *sweep.Run) {
 // showDeclined ends a command whose question was answered with no. A program that listens gets the plan.
 func (a *app) showDeclined(plan gc.Document) error {
 	fmt.Fprintln(a.stderr, "Nothing was deleted.")
-	if a.output == "table" || a.output == "wide" {
+	if !a.wantsDocument() {
 		return nil
 	}
 	return a.show(plan)

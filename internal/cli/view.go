@@ -39,17 +39,14 @@ func (a *app) addViewFlags(cmd *cobra.Command, deletes func() bool) {
 		if a.view.timed {
 			a.view.timings = new(progress.Timings)
 		}
-		return a.view.check(a.output)
+		return a.view.check()
 	}
 }
 
-func (v *view) check(output string) (err error) {
+func (v *view) check() (err error) {
 	if len(v.conditions) > 0 && v.deletes {
 		return fmt.Errorf("--filter chooses only what is shown, not what is deleted, and is refused here; " +
 			"use it with bosgc plan, or protect objects with bosgc/keep or BOSGC_KEEP_TEMPLATES")
-	}
-	if len(v.conditions) > 0 && output == "json" {
-		return fmt.Errorf("--filter changes what a table shows; -o json is always the whole (filter it with jq)")
 	}
 	if v.filter, err = report.ParseFilter(v.conditions); err != nil || v.html == "" {
 		return err

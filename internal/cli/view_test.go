@@ -69,10 +69,9 @@ func TestMistakesInTheViewAreFoundBeforeAnythingIsContacted(t *testing.T) {
 		"an unknown key":             {[]string{"--filter", "name=x"}, `there is no key "name"; expected kind=`},
 		"an unknown value":           {[]string{"--filter", "kind=Pod"}, "expected one of Session, Job, ConfigMap, CFSSession"},
 		"an age without a unit":      {[]string{"--filter", "age>7"}, "has no unit"},
-		"a filter of a document":     {[]string{"--filter", "kind=Job", "-o", "json"}, "-o json is always the whole"},
 		"a page in no folder":        {[]string{"--html", filepath.Join(t.TempDir(), "nowhere", "x.html")}, "there is no folder"},
 		"a page that is a folder":    {[]string{"--html", t.TempDir()}, "a folder is there"},
-		"a form that is not there":   {[]string{"-o", "yaml"}, "expected table, wide or json"},
+		"a form that is not there":   {[]string{"-o", "xml"}, "expected table, wide, json, yaml or name"},
 		"a page that is no ordinary": {[]string{"--html", fifo(t)}, "a named pipe is there"},
 	} {
 		for _, command := range [][]string{{"plan"}, {"sweep"}, {"apply", "plan.json"}, {"plan", "--save", filepath.Join(t.TempDir(), "plan.json")}} {

@@ -128,4 +128,12 @@ func (f Filter) matches(o gc.Object, now time.Time) bool {
 // given reports whether there is a condition.
 func (f Filter) given() bool { return len(f.conditions) > 0 }
 
+// Select returns the objects that match.
+func (f Filter) Select(objects []gc.Object, now time.Time) []gc.Object {
+	if !f.given() {
+		return objects
+	}
+	return slices.DeleteFunc(slices.Clone(objects), func(o gc.Object) bool { return !f.matches(o, now) })
+}
+
 func (f Filter) String() string { return strings.Join(f.conditions, ", ") }
