@@ -140,7 +140,7 @@ func TestRestoreFindsWhatSweepsLeave(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Seed: 4, Sessions: 20}, lab.ServerOptions{})
 	s.journalled("run-1", configMapEntry(sessionID))
 	old := "bosgc-journal-run-2-0000"
-	cm := s.content()["bosgc-journal-run-1-0000"]
+	cm := s.content()["bosgc-journal-run-1-0000-00"]
 	cm.Name, cm.UID, cm.ResourceVersion, cm.CreationTimestamp = old, "", "", metav1.NewTime(time.Now().Add(-400*24*time.Hour))
 	cm.Labels["bosgc/run"] = "run-2"
 	s.Kube.Add("configmaps", &cm)
@@ -156,7 +156,7 @@ func TestRestoreFindsWhatSweepsLeave(t *testing.T) {
 			t.Errorf("%s is judged: %s", o.Name, o.Verdict)
 		}
 	}
-	for _, name := range []string{"bosgc-journal-run-1-0000", old} {
+	for _, name := range []string{"bosgc-journal-run-1-0000-00", old} {
 		if !s.Kube.Has("configmaps", lab.Namespace, name) {
 			t.Errorf("%s is gone", name)
 		}
@@ -280,7 +280,7 @@ func TestRestoreOfADamagedJournal(t *testing.T) {
 	_, _ = rand.NewChaCha8([32]byte{7}).Read(noise)
 	big.Object = fmt.Appendf(nil, `{"metadata":{"name":"big"},"data":{"x":%q}}`, base64.StdEncoding.EncodeToString(noise))
 	s.journalled("run-1", configMapEntry(sessionID), big, configMapEntry(strings.Replace(sessionID, "5a", "6a", 1)))
-	s.Kube.Remove("configmaps", lab.Namespace, "bosgc-journal-run-1-0001")
+	s.Kube.Remove("configmaps", lab.Namespace, "bosgc-journal-run-1-0001-00")
 	before := s.exist()
 	code, _, stderr := s.run([]string{"restore", "run-1", "--dry-run"})
 	if code != gc.ExitFailed || !strings.Contains(stderr, "bosgc-journal-run-1-0001 is missing") || !strings.Contains(stderr, "--damaged") {
@@ -387,7 +387,7 @@ func TestRestoreOfAHostileJournal(t *testing.T) {
 	_ = w.Close()
 	s.Kube.Add("configmaps", &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: "bosgc-journal-run-1-0000", Namespace: lab.Namespace,
+			Name: "bosgc-journal-run-1-0000-00", Namespace: lab.Namespace,
 			Labels: map[string]string{"app.kubernetes.io/managed-by": "bosgc", "bosgc/journal": "bosgc", "bosgc/run": "run-1"},
 		},
 		BinaryData: map[string][]byte{"entries.jsonl.gz": bomb.Bytes()},

@@ -44,7 +44,7 @@ type limits struct {
 	chunkBytes  int // bytes of one chunk, compressed
 	rawBytes    int // bytes of lines in one chunk, before compression
 	chunkWrites int // writes of one chunk
-	totalBytes  int // compressed bytes of all chunks of all runs
+	totalBytes  int // compressed bytes of all chunks of all runs, with versions that are replaced and not deleted yet
 }
 
 // readLimit bounds the lines of one chunk when it is read, in bytes: what is ever written, and small enough that no
@@ -58,7 +58,7 @@ var defaultLimits = limits{
 	rawBytes:   readLimit,
 	// A chunk is written as a whole each time something is added to it. Without a limit, a run that
 	// adds a little a thousand times would send half a chunk a thousand times, and etcd would keep
-	// each version until its next compaction. With it, each byte is sent at most 16 times, about half
+	// each of them until its next compaction. With it, each byte is sent at most 16 times, about half
 	// as often on average, and a run of a thousand deletes has at most 63 chunks.
 	chunkWrites: 16,
 	// A full etcd refuses all writes of the whole cluster; it is full at 2 GiB by default. This is
@@ -73,7 +73,7 @@ var ErrFull = errors.New("the journal is full")
 // Options configure the journal of a run.
 type Options struct {
 	Store *kube.Store
-	Name  string // its ConfigMaps are <Name>-journal-<Run>-<number>
+	Name  string // its ConfigMaps are <Name>-journal-<Run>-<number>-<version>
 	Run   string
 	Dir   string // folder for a copy as JSON lines; empty for none
 	Runs  int    // runs that the store holds, including this one; at least 1
@@ -90,8 +90,9 @@ type Journal struct {
 
 	file       *file // nil without a folder
 	quota      *quota
-	current    *chunk // the chunk that is written; nil before the first
-	nextNumber int    // of the next chunk
+	current    *chunk                 // the chunk that is written; nil before the first
+	outdated   []kube.StoredConfigMap // versions that newer ones have replaced
+	nextNumber int                    // of the next chunk
 	queue      [][]byte
 	lastWrite  time.Time // when the last write began; zero before the first
 	encoder    *zstd.Encoder
@@ -243,7 +244,7 @@ func (j *Journal) drain(ctx context.Context) {
 
 func (j *Journal) writeLines(ctx context.Context, lines [][]byte) error {
 	// What an earlier write has left goes first, unchanged: nobody knows whether it is in the cluster.
-	// So a chunk in the cluster is always the beginning of what it is to become, and nothing has to be
+	// So a chunk in the cluster is always the beginning of its next version, and nothing has to be
 	// taken back.
 	if err := j.flush(ctx); err != nil {
 		return err
@@ -274,8 +275,7 @@ func (j *Journal) flush(ctx context.Context) error {
 			if j.nextNumber > lastChunk {
 				return fmt.Errorf("%w: it has %d chunks", ErrFull, j.nextNumber)
 			}
-			name := chunkName(j.options.Name, j.options.Run, j.nextNumber)
-			j.current = &chunk{configMap: kube.StoredConfigMap{Name: name}, lines: newFrame(j.encoder)}
+			j.current = &chunk{number: j.nextNumber, lines: newFrame(j.encoder)}
 			j.nextNumber++
 		}
 		for len(j.queue) > 0 && j.current.fits(j.queue[0], j.limits) {

@@ -24,7 +24,8 @@ type cluster struct {
 	t *testing.T
 
 	mu     sync.Mutex
-	writes []string // method and ConfigMap of each write, in order; a POST names none
+	writes []string            // method and ConfigMap of each write, in order; a POST names none
+	before func(*http.Request) // is called directly before a request is carried out; may be nil
 }
 
 func start(t *testing.T) *cluster {
@@ -37,7 +38,10 @@ func start(t *testing.T) *cluster {
 }
 
 func (c *cluster) note(_ int, r *http.Request) {
-	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+	if c.before != nil {
+		c.before(r)
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
 		return
 	}
 	c.mu.Lock()
@@ -116,6 +120,18 @@ func (c *cluster) chunks() []string {
 		}
 	}
 	return all
+}
+
+// onlyCreated requires that no ConfigMap was changed.
+func (c *cluster) onlyCreated() {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.writes {
+		if !strings.HasPrefix(w, http.MethodPost) {
+			c.t.Errorf("written over: %s", w)
+		}
+	}
 }
 
 func (c *cluster) same(got, want []string) {

@@ -30,7 +30,9 @@ func newQuota(ctx context.Context, o Options, l limits) (*quota, error) {
 		if other.Run == o.Run {
 			return nil, fmt.Errorf("there is a journal of run %s already", o.Run)
 		}
-		q.used += other.Bytes + other.Chunks*overhead
+		for _, c := range other.chunks {
+			q.used += storedSize(compressedSize(c.configMap))
+		}
 	}
 	for _, k := range q.strays {
 		q.used += storedSize(compressedSize(k))
@@ -73,8 +75,8 @@ func (q *quota) exceeded(bytes int) bool {
 	return len(q.others) > q.maxOthers || q.used+bytes > q.maxBytes
 }
 
-// drop deletes a run from its beginning. If it is interrupted, the rest does not pass for a whole run,
-// because its beginning is missing.
+// drop deletes a run from its beginning, and versions that were replaced before what has replaced them. If it is
+// interrupted, the rest does not pass for a whole run, because its beginning is missing.
 func (q *quota) drop(ctx context.Context, run *Info) error {
 	for len(run.chunks) > 0 {
 		k := run.chunks[0].configMap

@@ -47,25 +47,41 @@ func (e *DamageError) Error() string {
 // the run has no journal. A damaged journal returns what could be read and a *DamageError; missing
 // chunks at the end cannot be noticed.
 func Read(ctx context.Context, store *kube.Store, name, run string) ([]Entry, error) {
-	runs, _, err := listRuns(ctx, store, name)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(runs, func(r Info) bool { return r.Run == run })
-	if i < 0 {
-		return nil, ErrNoRun
-	}
 	var contents []content
-	for _, c := range runs[i].chunks {
-		found, presence, err := store.Get(ctx, c.configMap.Name)
+	for try := 1; ; try++ {
+		runs, _, err := listRuns(ctx, store, name)
 		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(runs, func(r Info) bool { return r.Run == run })
+		if i < 0 {
+			return nil, ErrNoRun
+		}
+		var whole bool
+		if contents, whole, err = readChunks(ctx, store, newest(runs[i].chunks)); err != nil {
 			return nil, fmt.Errorf("the journal of run %s: %w", run, err)
 		}
-		if presence == inventory.Present { // otherwise it has just been dropped
-			contents = append(contents, newContent(c.number, found))
+		if whole || try == maxReads {
+			return decode(name, run, contents)
 		}
 	}
-	return decode(name, run, contents)
+}
+
+// maxReads bounds how often a journal is read from its beginning, because a chunk that was listed is not there any
+// more: the run goes on and has replaced it, or the whole run is being dropped.
+const maxReads = 5
+
+func readChunks(ctx context.Context, store *kube.Store, chunks []storedChunk) (read []content, whole bool, err error) {
+	for _, c := range chunks {
+		found, presence, err := store.Get(ctx, c.configMap.Name)
+		if err != nil {
+			return nil, false, err
+		}
+		if presence == inventory.Present {
+			read = append(read, newContent(c.number, found))
+		}
+	}
+	return read, len(read) == len(chunks), nil
 }
 
 // content is the content of a chunk.

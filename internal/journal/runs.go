@@ -19,13 +19,25 @@ type Info struct {
 	Entries int       `json:"entries"`
 	Bytes   int       `json:"bytes"` // compressed
 
-	chunks []storedChunk // sorted by number
+	chunks []storedChunk // sorted by number and version
 }
 
 // storedChunk is a chunk as a list returns it, without its content.
 type storedChunk struct {
 	number    int
+	version   int // 0 also where an earlier version of bosgc has written it
 	configMap kube.StoredConfigMap
+}
+
+// newest returns the newest version of each chunk, which has all that the others have.
+func newest(sorted []storedChunk) []storedChunk {
+	var all []storedChunk
+	for i, c := range sorted {
+		if i == len(sorted)-1 || sorted[i+1].number != c.number {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // Runs lists the runs that have a journal, the newest first. It reads only the labels of their chunks.
@@ -44,7 +56,7 @@ func listRuns(ctx context.Context, store *kube.Store, name string) (runs []Info,
 	}
 	indexes := map[string]int{}
 	for _, k := range all {
-		run, number, ok := parseChunk(name, k)
+		chunk, run, ok := parseChunk(name, k)
 		if !ok {
 			strays = append(strays, k)
 			continue
@@ -59,13 +71,18 @@ func listRuns(ctx context.Context, store *kube.Store, name string) (runs []Info,
 		if k.Created.Before(r.Created) {
 			r.Created = k.Created
 		}
-		r.Chunks++
-		r.Bytes += compressedSize(k)
-		r.Entries += numberLabel(k, entriesLabel, 0)
-		r.chunks = append(r.chunks, storedChunk{number, k})
+		r.chunks = append(r.chunks, chunk)
 	}
-	for _, r := range runs {
-		slices.SortFunc(r.chunks, func(a, b storedChunk) int { return cmp.Compare(a.number, b.number) })
+	for i := range runs {
+		r := &runs[i]
+		slices.SortFunc(r.chunks, func(a, b storedChunk) int {
+			return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.version, b.version))
+		})
+		for _, c := range newest(r.chunks) {
+			r.Chunks++
+			r.Bytes += compressedSize(c.configMap)
+			r.Entries += numberLabel(c.configMap, entriesLabel, 0)
+		}
 	}
 	// By the clock of one API server. The time in a run's name is that of some machine; it only
 	// decides within one second.
