@@ -4,7 +4,6 @@ package batcher
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,12 +12,8 @@ import (
 	"bosgc/internal/inventory"
 	"bosgc/internal/kube"
 	"bosgc/internal/margin"
+	"bosgc/internal/state"
 )
-
-// annotation holds the number of replicas that the batcher is to have. It is written before the
-// batcher is scaled down and removed when it is up again, so that the next run can finish what a run
-// that died has left undone.
-const annotation = "bosgc/batcher"
 
 const (
 	// pollInterval is the time between two looks at the Deployment or its Pods.
@@ -26,11 +21,9 @@ const (
 	// maxConflicts is how often a change is tried again after something else has changed the
 	// Deployment, such as its status.
 	maxConflicts = 10
+	// maxReplicas bounds what the state can ask for, because others may write it too. The batcher of CSM has one replica.
+	maxReplicas = 10
 )
-
-// maxReplicas bounds what an annotation can ask for, because anybody may have written it. The
-// batcher of CSM has one replica.
-const maxReplicas = 10
 
 // ErrDown is returned if the batcher could not be brought up again.
 var ErrDown = errors.New("the batcher may be down, and no node is configured without it")
@@ -38,26 +31,19 @@ var ErrDown = errors.New("the batcher may be down, and no node is configured wit
 // errScaledToZero ends a restart: a batcher that somebody else has stopped needs none.
 var errScaledToZero = errors.New("somebody has scaled the batcher to 0 meanwhile")
 
-var errNoReplicas = errors.New("nothing says how many replicas it had")
+var errNoDeployment = errors.New("there is no Deployment")
 
-// Batcher is the Deployment of the batcher.
+var errNoReplicas = errors.New("the state does not say how many replicas it had")
+
+// Batcher is the Deployment of the batcher. How many replicas it is to have is written to the state before it is scaled
+// down: bosgc may scale it, and change nothing else of it.
 type Batcher struct {
-	Kube *kube.Client
-	Name string
-	Log  *slog.Logger
+	Kube  *kube.Client
+	State *state.Store
+	Name  string
+	Log   *slog.Logger
 	// Say tells a person what Restart waits for; it may be nil.
 	Say func(string)
-}
-
-// intent is the content of the annotation.
-type intent struct {
-	Replicas int32 `json:"replicas"`
-	// Down is written in the same step that scales to 0. A batcher at 0 without it was scaled there
-	// by somebody else. One with it was scaled by a run of bosgc, even if the answer to that step was
-	// lost and the step seemed to fail.
-	Down bool      `json:"down,omitempty"`
-	Run  string    `json:"run"`
-	At   time.Time `json:"at"`
 }
 
 // Restart stops the batcher and starts it again, so that it forgets what it has gathered. The old
@@ -65,171 +51,156 @@ type intent struct {
 // twice. A batcher that is scaled to 0 stays so. Otherwise it comes back to the number of replicas
 // that it had, also if ctx ends in between.
 func (b Batcher) Restart(ctx context.Context, run string) error {
-	d, err := b.deployment(ctx)
+	s, err := b.scale(ctx)
 	if err != nil {
 		return err
 	}
-	if d, err = b.repair(ctx, d); err != nil {
-		return err
-	}
-	if d.Replicas == 0 {
+	if s.Replicas == 0 {
 		b.say("%s is scaled to 0, so it holds nothing, and stays so", b.Name)
 		return nil
 	}
-	replicas := d.Replicas
-	if d, err = b.scaleDown(ctx, d, run); errors.Is(err, errScaledToZero) {
+	replicas, err := b.scaleDown(ctx, s, run)
+	switch {
+	case errors.Is(err, errScaledToZero), replicas == 0: // nothing was scaled
 		return err
-	}
-	if err != nil {
-		return errors.Join(err, b.scaleUp(ctx))
+	case err != nil:
+		return errors.Join(err, b.scaleUp(ctx, replicas, false))
 	}
 	b.say("%s is scaled from %d to 0; waiting for the end of its Pods", b.Name, replicas)
 	waitErr := b.waitFor(ctx, "the Pods of "+b.Name+" to end", func(ctx context.Context) (bool, error) {
-		pods, err := b.Kube.ListDeploymentPods(ctx, d)
-		return len(pods) == 0, err
+		all, _, err := b.Kube.PodsOf(ctx, s)
+		return all == 0, err
 	})
 	// Whatever has happened: it must not stay down.
-	if err := errors.Join(waitErr, b.scaleUp(ctx)); err != nil {
+	if err := errors.Join(waitErr, b.scaleUp(ctx, replicas, true)); err != nil {
 		return err
 	}
 	b.say("%s is scaled back to %d; waiting until it is ready", b.Name, replicas)
-	return b.waitFor(ctx, b.Name+" to be ready", func(ctx context.Context) (bool, error) {
-		d, err := b.deployment(ctx)
-		return d.Ready, err
-	})
+	return b.waitFor(ctx, b.Name+" to be ready", b.isReady)
 }
 
-// Repair scales up a batcher that a run which died has left down. It reports whether there was one.
-func (b Batcher) Repair(ctx context.Context) (repaired bool, err error) {
-	d, presence, err := b.Kube.GetDeployment(ctx, b.Name)
-	if err != nil || presence == inventory.Absent || d.Annotations[annotation] == "" {
+func (b Batcher) isReady(ctx context.Context) (bool, error) {
+	s, err := b.scale(ctx)
+	if err != nil {
 		return false, err
 	}
-	_, err = b.repair(ctx, d)
+	_, ready, err := b.Kube.PodsOf(ctx, s)
+	return s.Current == s.Replicas && ready == int(s.Replicas), err
+}
+
+// Repair scales up a batcher that a run which died has left down, by what that run wrote to the state. It reports
+// whether there was one.
+func (b Batcher) Repair(ctx context.Context, left state.Batcher) (repaired bool, err error) {
+	if left == (state.Batcher{}) {
+		return false, nil
+	}
+	b.Name = left.Deployment
+	b.Log.Warn("a run has died while it restarted the batcher; bringing it up", "deployment", b.Name, "left", left)
+	replicas := left.Replicas
+	if replicas > maxReplicas {
+		replicas = 0 // refused below, if it is needed at all
+	}
+	if err = b.scaleUp(ctx, replicas, true); errors.Is(err, errNoDeployment) {
+		b.Log.Warn("the batcher that a run has left down is not there any more", "deployment", b.Name)
+		return false, b.forget(ctx)
+	}
 	return err == nil, err
 }
 
-func (b Batcher) repair(ctx context.Context, d kube.Deployment) (kube.Deployment, error) {
-	if d.Annotations[annotation] == "" {
-		return d, nil
-	}
-	b.Log.Warn("a run has died while it restarted the batcher; bringing it up",
-		"deployment", b.Name, "found", d.Annotations[annotation], "replicas", d.Replicas)
-	if err := b.scaleUp(ctx); err != nil {
-		return d, err
-	}
-	return b.deployment(ctx)
-}
-
-func (b Batcher) deployment(ctx context.Context) (kube.Deployment, error) {
-	d, presence, err := b.Kube.GetDeployment(ctx, b.Name)
+func (b Batcher) scale(ctx context.Context) (kube.Scale, error) {
+	s, presence, err := b.Kube.GetScale(ctx, b.Name)
 	if err == nil && presence == inventory.Absent {
-		err = fmt.Errorf("there is no Deployment %q in the namespace of BOS: check BOSGC_BATCHER", b.Name)
+		err = fmt.Errorf("%w %q in the namespace of BOS: check BOSGC_BATCHER", errNoDeployment, b.Name)
 	}
-	return d, err
+	return s, err
 }
 
-// scaleDown writes the number of replicas to the annotation, and only then scales to 0.
-func (b Batcher) scaleDown(ctx context.Context, d kube.Deployment, run string) (kube.Deployment, error) {
+// scaleDown writes the number of replicas to the state, and only then scales to 0. It returns that number; 0 means that
+// nothing was scaled. With an error it may have been.
+func (b Batcher) scaleDown(ctx context.Context, s kube.Scale, run string) (replicas int32, err error) {
 	for n := 0; ; n++ {
-		i := intent{Replicas: d.Replicas, Run: run, At: time.Now().UTC().Truncate(time.Second)}
-		annotated, err := b.Kube.ChangeDeployment(ctx, d, kube.DeploymentChange{Annotations: i.annotations()})
+		if s.Replicas > maxReplicas {
+			return replicas, fmt.Errorf("%s has %d replicas, and no batcher of CSM has more than %d", b.Name, s.Replicas, maxReplicas)
+		}
+		left := state.Batcher{Deployment: b.Name, Replicas: s.Replicas, Run: run, At: time.Now().UTC().Truncate(time.Second)}
+		if err := b.note(ctx, left); err != nil {
+			return replicas, fmt.Errorf("%s was not restarted: how many replicas it has could not be written to the state: %w", b.Name, err)
+		}
+		// Only that very version is changed: if somebody has scaled it since, the number in the state is wrong.
+		_, err := b.Kube.SetScale(ctx, s, 0)
 		if err == nil {
-			zero := int32(0)
-			i.Down = true
-			// Only that very version is changed: if somebody has scaled it since, the number in the
-			// annotation is wrong.
-			d, err = b.Kube.ChangeDeployment(ctx, annotated,
-				kube.DeploymentChange{Replicas: &zero, Annotations: i.annotations()})
+			return s.Replicas, nil
 		}
-		if !errors.Is(err, kube.ErrChanged) || n >= maxConflicts {
-			return d, err
+		if errors.Is(err, kube.ErrLost) {
+			replicas = s.Replicas
+		} else if !errors.Is(err, kube.ErrChanged) {
+			return replicas, errors.Join(err, b.forget(ctx))
 		}
-		if d, err = b.deployment(ctx); err != nil {
-			return d, err
+		if n >= maxConflicts || !pause(ctx, pollInterval) {
+			return replicas, err
 		}
-		found, _ := parseIntent(d)
+		if s, err = b.scale(ctx); err != nil {
+			return replicas, err
+		}
 		switch {
-		case d.Replicas == 0 && found.Down && found.Run == run:
-			return d, nil // it was carried out, and only its answer was lost
-		case d.Replicas == 0:
-			return d, b.abandon(ctx, d)
+		case s.Replicas == 0 && replicas > 0:
+			return replicas, nil // it was carried out, and only its answer was lost
+		case s.Replicas == 0: // on purpose, so no later run may scale it up
+			return 0, errors.Join(errScaledToZero, b.forget(ctx))
 		}
 	}
 }
 
-func (i intent) annotations() map[string]*string {
-	data, err := json.Marshal(i)
-	if err != nil {
-		panic(err) // plain data always marshals
-	}
-	text := string(data)
-	return map[string]*string{annotation: &text}
+// note writes to the state what the batcher is to have again.
+func (b Batcher) note(ctx context.Context, left state.Batcher) error {
+	ctx, cancel := context.WithTimeout(ctx, margin.StateTimeout)
+	defer cancel()
+	return b.State.UpdateOutsideRun(ctx, func(s *state.State) { s.Batcher = left })
 }
 
-func parseIntent(d kube.Deployment) (i intent, err error) {
-	text := d.Annotations[annotation]
-	if err := json.Unmarshal([]byte(text), &i); err != nil || i.Replicas < 1 || i.Replicas > maxReplicas {
-		return intent{}, fmt.Errorf("%w: its annotation %s is %.80q", errNoReplicas, annotation, text)
-	}
-	return i, nil
+func (b Batcher) forget(ctx context.Context) error {
+	return b.note(context.WithoutCancel(ctx), state.Batcher{})
 }
 
-// abandon removes the annotation and returns errScaledToZero. Somebody has scaled the batcher to 0
-// on purpose, so no later run may scale it up.
-func (b Batcher) abandon(ctx context.Context, d kube.Deployment) error {
-	for n := 0; ; n++ {
-		change := kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}}
-		_, err := b.Kube.ChangeDeployment(ctx, d, change)
-		if errors.Is(err, kube.ErrChanged) && n < maxConflicts {
-			if d, err = b.deployment(ctx); err == nil {
-				continue
-			}
-		}
-		return errors.Join(errScaledToZero, err)
-	}
-}
-
-// scaleUp scales the batcher to what the annotation says, and removes the annotation in the same
-// step. It does so also after the run was told to stop.
-func (b Batcher) scaleUp(ctx context.Context) error {
+// scaleUp scales the batcher from 0 to what it had, and then forgets that it was down. It does so also after the run was
+// told to stop. What cannot be forgotten does no harm: the next run finds the batcher up, and forgets it. Unless it is
+// settled whether the step to 0 was carried out, one that is found up may still go down, and is not forgotten.
+func (b Batcher) scaleUp(ctx context.Context, replicas int32, settled bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin.BatcherScaleUp)
 	defer cancel()
 	var last error
 	for ctx.Err() == nil {
-		if last = b.tryScaleUp(ctx); last == nil {
+		var wasDown bool
+		if wasDown, last = b.tryScaleUp(ctx, replicas); last == nil {
+			if !wasDown && !settled {
+				return nil
+			}
+			if err := b.forget(ctx); err != nil {
+				b.Log.Warn("that the batcher is up again was not written to the state", "error", err.Error())
+			}
 			return nil
 		}
-		if errors.Is(last, errNoReplicas) || kube.IsForbidden(last) {
+		if errors.Is(last, errNoReplicas) || errors.Is(last, errNoDeployment) || kube.IsForbidden(last) {
 			break // trying again changes nothing
 		}
 		pause(ctx, pollInterval)
 	}
-	return fmt.Errorf("%w: %w; the next run of bosgc tries again; by hand: "+
-		"kubectl scale deployment %s --replicas=1, and kubectl annotate deployment %s %s-",
-		ErrDown, last, b.Name, b.Name, annotation)
+	return fmt.Errorf("%w: %w; the next run of bosgc that may scale it tries again; by hand: "+
+		"kubectl scale deployment %s --replicas=1", ErrDown, last, b.Name)
 }
 
-func (b Batcher) tryScaleUp(ctx context.Context) error {
-	d, err := b.deployment(ctx)
-	if err != nil {
-		return err
+func (b Batcher) tryScaleUp(ctx context.Context, replicas int32) (wasDown bool, err error) {
+	s, err := b.scale(ctx)
+	switch {
+	case err != nil:
+		return false, err
+	case s.Replicas > 0: // somebody has scaled it up already, to the number they want
+		return false, nil
+	case replicas < 1:
+		return true, errNoReplicas
 	}
-	if d.Annotations[annotation] == "" {
-		return nil
-	}
-	change := kube.DeploymentChange{Annotations: map[string]*string{annotation: nil}}
-	if d.Replicas == 0 { // otherwise somebody has scaled it up already, to the number they want
-		i, err := parseIntent(d)
-		if err != nil {
-			return err
-		}
-		if i.Down { // otherwise somebody else has scaled it to 0, on purpose
-			change.Replicas = &i.Replicas
-		}
-	}
-	_, err = b.Kube.ChangeDeployment(ctx, d, change)
-	return err
+	_, err = b.Kube.SetScale(ctx, s, replicas)
+	return true, err
 }
 
 // waitFor polls until done returns true. An error of done does not end the wait: an API server that

@@ -75,7 +75,9 @@ func (r *runner) restartBatcher(ctx context.Context) error {
 	if err := r.ensureBatcherSurvives(ctx); err != nil {
 		return err
 	}
-	b := batcher.Batcher{Kube: r.clients.Kube, Name: r.request.Batcher, Log: r.clients.Log, Say: r.request.Say}
+	b := batcher.Batcher{
+		Kube: r.clients.Kube, State: r.clients.State, Name: r.request.Batcher, Log: r.clients.Log, Say: r.request.Say,
+	}
 	if err := b.Restart(ctx, r.Run); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/state"
 	"bosgc/policy"
 )
 
@@ -50,7 +51,8 @@ func (s *living) scale(replicas int) {
 	s.until("the batcher is scaled", func() bool { return len(s.life.Batcher().Pods) == replicas })
 }
 
-// batcherIs fails unless the batcher has that many replicas and bosgc has left nothing on its Deployment.
+// batcherIs fails unless the batcher has that many replicas, and neither its Deployment nor the state has anything of a
+// restart.
 func (s *living) batcherIs(replicas int32) {
 	s.t.Helper()
 	d, err := s.deployments().Get(s.t.Context(), lab.Batcher, metav1.GetOptions{})
@@ -60,6 +62,22 @@ func (s *living) batcherIs(replicas int32) {
 	if *d.Spec.Replicas != replicas || len(d.Annotations) > 0 {
 		s.t.Errorf("the batcher has %d replicas and the annotations %v, want %d and none", *d.Spec.Replicas, d.Annotations, replicas)
 	}
+	left, err := state.NewStore(s.ownStore(), "bosgc").ReadBatcher(s.t.Context())
+	if err != nil || left != (state.Batcher{}) {
+		s.t.Errorf("%v, the state still has %+v", err, left)
+	}
+}
+
+// leaveDown writes to the state what a run writes before it scales the batcher down, and scales it.
+func (s *living) leaveDown() {
+	s.t.Helper()
+	err := state.NewStore(s.ownStore(), "bosgc").UpdateOutsideRun(s.t.Context(), func(now *state.State) {
+		now.Batcher = state.Batcher{Deployment: lab.Batcher, Replicas: 1, Run: "r", At: time.Now()}
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.scale(0)
 }
 
 func TestLiveCancelOfALargeReboot(t *testing.T) {
@@ -117,12 +135,12 @@ func TestLiveSeveralSessionsCancelledTogetherRestartTheBatcherOnce(t *testing.T)
 	s.cancelled(other, time.Now())
 	restarts := 0
 	for _, r := range s.Requests() {
-		if r.Method == http.MethodPatch && strings.HasSuffix(r.Path, "/deployments/"+lab.Batcher) {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.Path, "/deployments/"+lab.Batcher+"/scale") {
 			restarts++
 		}
 	}
-	if restarts != 3 { // the note, down, up
-		t.Errorf("the batcher's Deployment was changed %d times, want 3", restarts)
+	if restarts != 2 { // down, up
+		t.Errorf("the batcher was scaled %d times, want 2", restarts)
 	}
 }
 
@@ -213,11 +231,11 @@ func TestLiveASweepGoesOnWithACancel(t *testing.T) {
 // else's.
 func TestLiveLostAnswersDoNotLeaveTheBatcherDown(t *testing.T) {
 	t.Parallel()
-	for skip, what := range []string{"the note", "down", "up"} {
+	for skip, what := range []string{"down", "up"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			s, id := working(t, "1.4", 6, lab.ServerOptions{})
-			if err := s.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: http.MethodPatch, Path: "/deployments/", Skip: skip, Count: 1}); err != nil {
+			if err := s.AddFault(lab.Fault{Kind: lab.FaultLoseAnswer, System: "kube", Method: http.MethodPut, Path: "/deployments/", Skip: skip, Count: 1}); err != nil {
 				t.Fatal(err)
 			}
 			s.clean(id, "--cancel")
@@ -231,10 +249,7 @@ func TestLiveLostAnswersDoNotLeaveTheBatcherDown(t *testing.T) {
 func TestLiveTheNextRunBringsTheBatcherUp(t *testing.T) {
 	t.Parallel()
 	s, _ := working(t, "1.4", 2, lab.ServerOptions{})
-	note := []byte(`{"metadata":{"annotations":{"bosgc/batcher":"{\"replicas\":1,\"down\":true,\"run\":\"r\"}"}},"spec":{"replicas":0}}`)
-	if _, err := s.deployments().Patch(t.Context(), lab.Batcher, types.MergePatchType, note, metav1.PatchOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	s.leaveDown()
 	s.until("it is down", func() bool { return len(s.life.Batcher().Pods) == 0 })
 	if code, _, stderr := s.run([]string{"plan"}); code != gc.ExitDone {
 		t.Errorf("plan: exit code %d, %s", code, stderr)
@@ -249,16 +264,21 @@ func TestLiveTheNextRunBringsTheBatcherUp(t *testing.T) {
 	s.until("it is up", func() bool { return s.life.Batcher().Works() })
 }
 
-// A run that died between its note and the scaling has not scaled anything. A 0 found then was set by somebody else.
-func TestLiveANoteAloneDoesNotBringTheBatcherUp(t *testing.T) {
+// A state that cannot be understood is set aside, and a batcher that is down comes up all the same.
+func TestLiveABrokenStateDoesNotLeaveTheBatcherDown(t *testing.T) {
 	t.Parallel()
 	s, _ := working(t, "1.4", 2, lab.ServerOptions{})
-	note := []byte(`{"metadata":{"annotations":{"bosgc/batcher":"{\"replicas\":1,\"run\":\"r\"}"}},"spec":{"replicas":0}}`)
-	if _, err := s.deployments().Patch(t.Context(), lab.Batcher, types.MergePatchType, note, metav1.PatchOptions{}); err != nil {
+	s.leaveDown()
+	broken, _, err := s.ownStore().Get(t.Context(), "bosgc-state")
+	if err == nil {
+		broken.Data["format"] = "0"
+		_, err = s.ownStore().Put(t.Context(), broken)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := s.run([]string{"sweep"}); code != gc.ExitDone {
+	if code, _, stderr := s.run([]string{"sweep", "--own-settings"}); code != gc.ExitDone {
 		t.Errorf("sweep: exit code %d, %s", code, stderr)
 	}
-	s.batcherIs(0)
+	s.batcherIs(1)
 }

@@ -249,10 +249,10 @@ func TestLiveWhatItHasConfiguredMustBeKnown(t *testing.T) {
 
 func TestLiveAnAdministratorsZeroIsNotUndone(t *testing.T) {
 	t.Parallel()
-	var patches atomic.Int32
+	var steps atomic.Int32
 	var s *living
 	s, id := working(t, "1.4", 6, lab.ServerOptions{OnRequest: func(_ int, r *http.Request) {
-		if r.Method != http.MethodPatch || !strings.Contains(r.URL.Path, "/deployments/") || r.UserAgent() != "bosgc" || patches.Add(1) != 2 {
+		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/scale") || r.UserAgent() != "bosgc" || steps.Add(1) != 1 {
 			return
 		}
 		// The number of replicas is noted, and the batcher is about to be scaled.

@@ -19,6 +19,7 @@ import (
 	"bosgc/gc"
 	"bosgc/internal/journal"
 	"bosgc/internal/lab"
+	"bosgc/internal/state"
 )
 
 // ofLock reports whether a request is about the lock.
@@ -371,6 +372,11 @@ func TestTheLeaseIsReleasedAfterAFailedRepair(t *testing.T) {
 			s := start(t, lab.Options{CSM: "1.2", Sessions: 6, Only: []string{"finished-pods-gone"}}, lab.ServerOptions{
 				Faults: []lab.Fault{{Kind: lab.FaultStatus, Status: 500, System: "kube", Path: "/deployments/"}},
 			})
+			left := state.Batcher{Deployment: lab.Batcher, Replicas: 1, Run: "dead", At: time.Now()}
+			err := state.NewStore(s.ownStore(), "bosgc").UpdateOutsideRun(t.Context(), func(now *state.State) { now.Batcher = left })
+			if err != nil {
+				t.Fatal(err)
+			}
 			args := []string{"sweep"}
 			if command == "clean" {
 				i := slices.IndexFunc(s.Objects(), func(o lab.Object) bool { return o.Kind == lab.KindSession })

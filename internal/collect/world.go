@@ -21,10 +21,11 @@ import (
 type Clients struct {
 	progress.Reporter
 
-	BOS  *bos.Client
-	CFS  *cfs.Client
-	Kube *kube.Client
-	Etcd *bosetcd.Reader // nil: BOS's etcd is not to be read
+	BOS   *bos.Client
+	CFS   *cfs.Client
+	Kube  *kube.Client
+	State *state.Store    // what earlier runs have left
+	Etcd  *bosetcd.Reader // nil: BOS's etcd is not to be read
 	// SameCluster reports whether bosgc runs in a Pod of that Kubernetes and asks BOS by the name of a Service in it.
 	SameCluster bool
 	// Limits on what is asked at once, for the loops that ask for one object after the other.

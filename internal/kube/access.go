@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -13,7 +14,7 @@ import (
 // Permission is one verb on one resource of a namespace.
 type Permission struct {
 	Group    string // API group; empty is the core one
-	Resource string
+	Resource string // with its subresource, as in a Role
 	Verb     string
 	Name     string // of the only object that is meant; empty for all of them
 }
@@ -59,8 +60,8 @@ func CleanPermissions(batcher string) []Permission {
 	clean := []Permission{{"batch", "jobs", "patch", ""}}
 	if batcher != "" {
 		clean = append(clean,
-			Permission{"apps", "deployments", "get", batcher},
-			Permission{"apps", "deployments", "patch", batcher},
+			Permission{"apps", "deployments/scale", "get", batcher},
+			Permission{"apps", "deployments/scale", "update", batcher},
 		)
 	}
 	return clean
@@ -110,9 +111,10 @@ func (c *Client) MissingPermissions(ctx context.Context, namespace string, wante
 }
 
 func (c *Client) isAllowed(ctx context.Context, namespace string, p Permission) (allowed bool, err error) {
+	resource, subresource, _ := strings.Cut(p.Resource, "/")
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: namespace, Group: p.Group, Resource: p.Resource, Verb: p.Verb, Name: p.Name,
+			Namespace: namespace, Group: p.Group, Resource: resource, Subresource: subresource, Verb: p.Verb, Name: p.Name,
 		},
 	}}
 	err = c.do(ctx, func(ctx context.Context) error {

@@ -33,6 +33,7 @@ const (
 	keySessions  = "sessions.json.gz" // in base64
 	keySetAside  = "set-aside"
 	keyCleaning  = "procedures.json"
+	keyBatcher   = "batcher.json"
 	keySettings  = "settings.json"
 )
 
@@ -65,6 +66,8 @@ type State struct {
 	List SessionList
 	// Procedures are those of "bosgc clean" that have begun and not ended.
 	Procedures Procedures
+	// Batcher is what a restart of CFS's batcher has scaled down, or was about to; zero if none is under way.
+	Batcher Batcher
 	// Settings are those of the last scheduled sweep; zero before the first.
 	Settings Settings
 	// SetAside is when an unreadable state was last set aside; zero if never.
@@ -148,7 +151,7 @@ func (s *State) encode() (map[string]string, error) {
 		}
 		data[key] = string(text)
 	}
-	for key, part := range map[string]any{keyList: s.List, keyGuards: s.Guards, keyCleaning: s.Procedures, keySettings: s.Settings} {
+	for key, part := range map[string]any{keyList: s.List, keyGuards: s.Guards, keyCleaning: s.Procedures, keyBatcher: s.Batcher, keySettings: s.Settings} {
 		if reflect.ValueOf(part).IsZero() {
 			continue
 		}
@@ -192,7 +195,7 @@ func decode(data map[string]string) (State, error) {
 		return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyMetrics, err)
 	}
 	// Earlier versions have no such keys, and whoever restarts BOS may remove that of the list (docs/rescue.md).
-	for key, part := range map[string]any{keyList: &s.List, keyGuards: &s.Guards, keyCleaning: &s.Procedures, keySettings: &s.Settings} {
+	for key, part := range map[string]any{keyList: &s.List, keyGuards: &s.Guards, keyCleaning: &s.Procedures, keyBatcher: &s.Batcher, keySettings: &s.Settings} {
 		if text := data[key]; text != "" {
 			if err = json.Unmarshal([]byte(text), part); err != nil {
 				return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, key, err)

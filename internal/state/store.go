@@ -27,6 +27,15 @@ func (s *Store) Read(ctx context.Context) (State, error) {
 	return current, err
 }
 
+// ReadBatcher returns what the state says of a batcher that is down, also if the rest of it cannot be understood.
+func (s *Store) ReadBatcher(ctx context.Context) (Batcher, error) {
+	configMap, _, err := s.kube.Get(ctx, s.name)
+	if err != nil {
+		return Batcher{}, err
+	}
+	return decodeBatcher(configMap.Data)
+}
+
 func (s *Store) read(ctx context.Context) (kube.StoredConfigMap, State, error) {
 	configMap, presence, err := s.kube.Get(ctx, s.name)
 	switch {
@@ -119,5 +128,9 @@ func (s *Store) setAside(ctx context.Context, unreadable kube.StoredConfigMap) (
 	if _, err := s.kube.Put(ctx, aside); err != nil {
 		return State{}, fmt.Errorf("set the unreadable state aside: %w", err)
 	}
-	return State{SetAside: time.Now().UTC().Truncate(time.Second)}, nil
+	left, err := decodeBatcher(unreadable.Data)
+	if err != nil {
+		left = Batcher{} // a person has to look what there was
+	}
+	return State{SetAside: time.Now().UTC().Truncate(time.Second), Batcher: left}, nil
 }

@@ -71,6 +71,7 @@ func (r *Run) connect() error {
 	r.cluster = restConfig.Host
 	r.own = kubeClient.Store(cmp.Or(c.StateNamespace, home))
 	r.release = kubeClient.Store(home)
+	r.clients.State = r.State()
 	return nil
 }
 

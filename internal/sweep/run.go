@@ -4,7 +4,6 @@ package sweep
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -164,19 +163,21 @@ func (r *Run) warn(what, setting string, err error) {
 // repairBatcher scales up a batcher that a run which died has left down. Where that is not permitted, another run has
 // to.
 func (r *Run) repairBatcher(ctx context.Context) error {
-	b := batcher.Batcher{Kube: r.clients.Kube, Name: r.Settings.Batcher, Log: r.Log}
-	repaired, err := b.Repair(ctx)
+	reading, cancel := context.WithTimeout(ctx, margin.StateTimeout)
+	defer cancel()
+	left, err := r.State().ReadBatcher(reading)
+	if err != nil {
+		r.Log.Warn("whether a run that died has left the batcher down is not known", "error", err.Error())
+		return nil
+	}
+	b := batcher.Batcher{Kube: r.clients.Kube, State: r.State(), Log: r.Log}
+	repaired, err := b.Repair(ctx, left)
 	switch {
 	case kube.IsForbidden(err):
-		// Where it may not even be read, nobody here has ever left it down.
-		level := slog.LevelDebug
-		if errors.Is(err, batcher.ErrDown) {
-			level = slog.LevelError
-		}
-		r.Log.Log(ctx, level, "the batcher is not looked after, because that is not permitted", "error", err.Error())
+		r.Log.Error("the batcher is not looked after, because that is not permitted", "error", err.Error())
 		return nil
 	case repaired:
-		r.Log.Warn("the batcher of CFS was left down by a run that died, and is up again", "deployment", r.Settings.Batcher)
+		r.Log.Warn("the batcher of CFS was left down by a run that died, and is up again", "deployment", left.Deployment)
 	}
 	return err
 }

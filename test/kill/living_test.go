@@ -22,6 +22,7 @@ import (
 	"bosgc/internal/inventory"
 	"bosgc/internal/lab"
 	"bosgc/internal/lab/simcfs"
+	"bosgc/internal/state"
 	"bosgc/test/plane"
 )
 
@@ -214,16 +215,28 @@ func (l *living) batcher() *appsv1.Deployment {
 	return d
 }
 
-const batcherNote = "bosgc/batcher"
+// left returns what the state says of a batcher that is down.
+func (l *living) left() state.Batcher {
+	l.t.Helper()
+	stored, err := l.kube.CoreV1().ConfigMaps(lab.Namespace).Get(l.t.Context(), "bosgc-state", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return state.Batcher{}
+	}
+	var left state.Batcher
+	if text := stored.Data["batcher.json"]; err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &left)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return left
+}
 
 // comesUp fails if the batcher is down and nothing tells the next run to bring it up.
 func (l *living) comesUp() {
 	l.t.Helper()
-	d := l.batcher()
-	note := d.Annotations[batcherNote]
-	var was struct{ Replicas int }
-	if err := json.Unmarshal([]byte(note), &was); *d.Spec.Replicas == 0 && (err != nil || was.Replicas != 1) {
-		l.t.Errorf("the batcher is down, and its annotation %s is %q", batcherNote, note)
+	if left := l.left(); *l.batcher().Spec.Replicas == 0 && (left.Deployment != lab.Batcher || left.Replicas != 1) {
+		l.t.Errorf("the batcher is down, and the state has %+v", left)
 	}
 }
 
@@ -253,8 +266,8 @@ func (l *living) over() {
 		l.t.Errorf("left: %v", left)
 	}
 	for end := ended.Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if d := l.batcher(); *d.Spec.Replicas != 1 || d.Annotations[batcherNote] != "" {
-			l.t.Errorf("the batcher: %d replicas, annotations %v", *d.Spec.Replicas, d.Annotations)
+		if d, left := l.batcher(), l.left(); *d.Spec.Replicas != 1 || left != (state.Batcher{}) {
+			l.t.Errorf("the batcher: %d replicas, and the state has %+v", *d.Spec.Replicas, left)
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package simkube
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
@@ -23,8 +24,9 @@ func (s *Server) serveAccessReview(w http.ResponseWriter, r *http.Request) bool 
 		return true
 	}
 	attributes := review.Spec.ResourceAttributes
+	resource := strings.TrimSuffix(attributes.Resource+"/"+attributes.Subresource, "/")
 	s.mu.Lock()
-	review.Status.Allowed = !s.denied[attributes.Verb+" "+attributes.Resource]
+	review.Status.Allowed = !s.denied[attributes.Verb+" "+resource]
 	s.mu.Unlock()
 	review.APIVersion, review.Kind = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
 	send(w, r, http.StatusCreated, &review)

@@ -24,7 +24,7 @@ func (c *Controllers) syncDeployment(name string, ready bool) {
 	}
 	hash := templateHash(o)
 	var old, current, running []key
-	for _, pod := range c.podsOfDeployment(o) {
+	for _, pod := range c.kube.podsOf(c.options.Namespace, o) {
 		p := c.kube.objects[pod]
 		switch {
 		case p.terminating():
@@ -66,25 +66,6 @@ func (c *Controllers) syncDeployment(name string, ready bool) {
 		"updatedReplicas": orNil(len(current)), "readyReplicas": orNil(available), "availableReplicas": orNil(available),
 		"unavailableReplicas": orNil(max(0, replicas-available)),
 	})
-}
-
-// podsOfDeployment finds Pods by the Deployment's selector.
-func (c *Controllers) podsOfDeployment(deployment object) []key {
-	var pods []key
-	wanted, _ := deployment.lookup("spec", "selector", "matchLabels").(map[string]any)
-	for _, k := range c.kube.keysOf("pods") {
-		if k.namespace != c.options.Namespace {
-			continue
-		}
-		labels, fits := c.kube.objects[k].labels(), len(wanted) > 0
-		for name, value := range wanted {
-			fits = fits && labels[name] == value
-		}
-		if fits {
-			pods = append(pods, k)
-		}
-	}
-	return pods
 }
 
 func templateHash(deployment object) string {

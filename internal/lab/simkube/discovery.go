@@ -120,6 +120,12 @@ func (s *Server) serveResourceList(w http.ResponseWriter, r *http.Request, gv sc
 				ShortNames: served.short, Namespaced: served.namespaced,
 				Verbs: metav1.Verbs{"create", "delete", "deletecollection", "get", "list", "patch", "update"},
 			})
+			if served.plural == "deployments" {
+				list.APIResources = append(list.APIResources, metav1.APIResource{
+					Name: served.plural + "/scale", Group: "autoscaling", Version: "v1", Kind: "Scale", Namespaced: true,
+					Verbs: metav1.Verbs{"get", "patch", "update"},
+				})
+			}
 		}
 	}
 	if len(list.APIResources) == 0 {

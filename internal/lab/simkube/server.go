@@ -162,6 +162,9 @@ func (s *Server) parse(w http.ResponseWriter, r *http.Request) (request, bool) {
 }
 
 func (s *Server) serve(q request) error {
+	if q.subresource == "scale" && q.resource.plural == "deployments" {
+		return s.serveScale(q)
+	}
 	if q.subresource != "" && q.subresource != "status" {
 		return errNoResource()
 	}

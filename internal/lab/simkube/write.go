@@ -129,8 +129,8 @@ func (s *Server) replace(q request, o object) error {
 	return s.reply(q, http.StatusOK, item{object: s.storeUnlessDryRun(q, o)})
 }
 
-// withRollout plays the Deployment controller: the status follows the new spec at once. Where Controllers control the
-// Deployment, they set the status in their time.
+// withRollout plays the Deployment controller: status and Pods follow the new spec at once. Where Controllers control
+// the Deployment, they do that in their time.
 func (s *Server) withRollout(q request, old, o object) object {
 	generation, _ := old.metadata()["generation"].(float64)
 	spec, _ := o["spec"].(map[string]any)
@@ -142,6 +142,9 @@ func (s *Server) withRollout(q request, old, o object) object {
 	o["status"] = map[string]any{
 		"observedGeneration": generation + 1, "replicas": replicas, "updatedReplicas": replicas,
 		"readyReplicas": replicas, "availableReplicas": replicas,
+	}
+	if !q.dryRun() {
+		s.replacePods(q, o)
 	}
 	return o
 }

@@ -22,9 +22,9 @@ the account that sweeps.
       verbs: [list{{ if not $dryRun }}, watch{{ end }}]
     {{- if and .Values.cancel.enabled (not $dryRun) }}
     - apiGroups: [apps]
-      resources: [deployments]
+      resources: [deployments/scale]
       resourceNames: [{{ .Values.config.batcher }}]
-      verbs: [get, patch]
+      verbs: [get, update]
     {{- end }}
 - name: {{ include "bosgc.fullname" . }}-state
   namespace: {{ include "bosgc.stateNamespace" . }}
