@@ -121,7 +121,7 @@ func WriteTextfile(ctx context.Context, path string, from prometheus.Gatherer) e
 	}
 }
 
-// Server serves metrics over HTTP at /metrics, and answers /healthz as long as it runs.
+// Server serves metrics over HTTP at /metrics, and pages if there are any. It answers /healthz as long as it runs.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
@@ -129,15 +129,17 @@ type Server struct {
 	failed   chan error
 }
 
-// Listen serves metrics at an address until Close.
-func Listen(ctx context.Context, address string, from prometheus.Gatherer) (*Server, error) {
+// Listen serves metrics at an address until Close, and pages by their paths.
+func Listen(
+	ctx context.Context, address string, from prometheus.Gatherer, pages map[string]http.Handler,
+) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("serve metrics at BOSGC_METRICS_ADDR=%q: %w", address, err)
 	}
 	s := &Server{listener: listener, scraped: make(chan struct{}), failed: make(chan error, 1)}
 	s.http = &http.Server{
-		Handler: s.handler(from), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		Handler: s.handler(from, pages), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 5 * time.Minute,
 	}
 	go func() {
@@ -148,7 +150,7 @@ func Listen(ctx context.Context, address string, from prometheus.Gatherer) (*Ser
 	return s, nil
 }
 
-func (s *Server) handler(from prometheus.Gatherer) http.Handler {
+func (s *Server) handler(from prometheus.Gatherer, pages map[string]http.Handler) http.Handler {
 	var once sync.Once
 	metrics := promhttp.HandlerFor(from, promhttp.HandlerOpts{MaxRequestsInFlight: 8})
 	mux := http.NewServeMux()
@@ -160,6 +162,9 @@ func (s *Server) handler(from prometheus.Gatherer) http.Handler {
 		}
 	})
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	for path, page := range pages {
+		mux.Handle("GET "+path, page)
+	}
 	return mux
 }
 

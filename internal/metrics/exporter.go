@@ -29,7 +29,7 @@ type Exporter struct {
 	failed []*dto.MetricFamily // the same, with bosgc_state_ok at 0
 
 	mu       sync.Mutex // guards the fields below
-	totals   state.Totals
+	current  state.State
 	lastRead time.Time
 	err      error
 }
@@ -46,22 +46,28 @@ func NewExporter(store *state.Store, version, commit string, log *slog.Logger) (
 	return &Exporter{store: store, log: log, blank: blank, failed: failed}, err
 }
 
-// Gather returns the metrics. It reads the state at most once a second.
+// Gather returns the metrics.
 func (e *Exporter) Gather() ([]*dto.MetricFamily, error) {
+	current, err := e.State()
+	blank := e.blank
+	if err != nil {
+		blank = e.failed
+	}
+	shown, err := current.Totals.Add(blank, func(name string) bool { return name == "bosgc_state_ok" })
+	if err != nil {
+		return nil, err
+	}
+	return shown.Gather()
+}
+
+// State returns the state that was read last, and why it cannot be read now. It reads it at most once a second.
+func (e *Exporter) State() (state.State, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if time.Since(e.lastRead) >= readInterval {
 		e.read()
 	}
-	current := e.blank
-	if e.err != nil {
-		current = e.failed
-	}
-	shown, err := e.totals.Add(current, func(name string) bool { return name == "bosgc_state_ok" })
-	if err != nil {
-		return nil, err
-	}
-	return shown.Gather()
+	return e.current, e.err
 }
 
 func (e *Exporter) read() {
@@ -72,7 +78,7 @@ func (e *Exporter) read() {
 		e.log.Error("the state cannot be read", "error", err.Error())
 	}
 	if err == nil {
-		e.totals = current.Totals
+		e.current = current
 	}
 	e.lastRead, e.err = time.Now(), err
 }

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"bosgc/internal/memory"
@@ -26,6 +27,7 @@ const (
 	keyFormat    = "format"
 	keyRuns      = "runs.json"
 	keyLast      = "last-run.json"
+	keyHistory   = "history.json"
 	keyMetrics   = "metrics.prom"
 	keySightings = "sightings.json"
 	keyList      = "list.json"
@@ -47,6 +49,10 @@ const (
 	// until its process looks again. The lock allows few others in between, but a process that could
 	// not write for two days has 48 of its own (package metrics).
 	maxRuns = 60
+	// maxHistory bounds the runs of which the summary is kept. With 400 bytes each they take 8 KB.
+	maxHistory = 20
+	// maxError bounds the error in such a summary, in bytes.
+	maxError = 300
 )
 
 // ErrUnreadable is returned for a state that cannot be understood.
@@ -58,6 +64,8 @@ type State struct {
 	Runs []string
 	// Last is the last sweep; nil before the first.
 	Last *Run
+	// History has the last sweeps, with Last, the oldest first.
+	History []Run
 	// Totals are the metrics of the last sweep, with the counters of all runs.
 	Totals Totals
 	// Memory is what the rules are to know.
@@ -123,6 +131,18 @@ func (s *State) MarkCounted(run string) {
 	}
 }
 
+// Remember makes a run the last one.
+func (s *State) Remember(r Run) {
+	s.Last = &r
+	if len(r.Error) > maxError {
+		r.Error = strings.ToValidUTF8(r.Error[:maxError], "") + " ..."
+	}
+	s.History = append(s.History, r)
+	if excess := len(s.History) - maxHistory; excess > 0 {
+		s.History = s.History[excess:]
+	}
+}
+
 // limitSightings drops the latest sightings beyond maxSightings. The oldest orphans stay, so that they
 // can be deleted and make room.
 func (s *State) limitSightings() {
@@ -151,7 +171,7 @@ func (s *State) encode() (map[string]string, error) {
 		}
 		data[key] = string(text)
 	}
-	for key, part := range map[string]any{keyList: s.List, keyGuards: s.Guards, keyCleaning: s.Procedures, keyBatcher: s.Batcher, keySettings: s.Settings} {
+	for key, part := range map[string]any{keyHistory: s.History, keyList: s.List, keyGuards: s.Guards, keyCleaning: s.Procedures, keyBatcher: s.Batcher, keySettings: s.Settings} {
 		if reflect.ValueOf(part).IsZero() {
 			continue
 		}
@@ -195,7 +215,7 @@ func decode(data map[string]string) (State, error) {
 		return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, keyMetrics, err)
 	}
 	// Earlier versions have no such keys, and whoever restarts BOS may remove that of the list (docs/rescue.md).
-	for key, part := range map[string]any{keyList: &s.List, keyGuards: &s.Guards, keyCleaning: &s.Procedures, keyBatcher: &s.Batcher, keySettings: &s.Settings} {
+	for key, part := range map[string]any{keyHistory: &s.History, keyList: &s.List, keyGuards: &s.Guards, keyCleaning: &s.Procedures, keyBatcher: &s.Batcher, keySettings: &s.Settings} {
 		if text := data[key]; text != "" {
 			if err = json.Unmarshal([]byte(text), part); err != nil {
 				return State{}, fmt.Errorf("%w: %s: %w", ErrUnreadable, key, err)

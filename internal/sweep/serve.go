@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"bosgc/gc"
@@ -12,14 +13,24 @@ import (
 	"bosgc/internal/metrics"
 )
 
+// Serving is what Serve needs beside its run.
+type Serving struct {
+	// Load reads the settings again before each sweep: a secret in a file is changed from time to time.
+	Load func() (config.Config, error)
+	// Pages are served beside the metrics, by their paths.
+	Pages map[string]http.Handler
+	// Show is given what each sweep returns.
+	Show func(gc.Document)
+}
+
 // Serve sweeps at once and then every BOSGC_INTERVAL, and serves metrics meanwhile, until the context ends. That is its
-// normal end. load reads the settings again before each sweep: a secret in a file is changed from time to time.
-func (r *Run) Serve(ctx context.Context, load func() (config.Config, error)) error {
+// normal end.
+func (r *Run) Serve(ctx context.Context, s Serving) error {
 	ledger, err := metrics.NewLedger(r.options.Version, r.options.Commit)
 	if err != nil {
 		return &Error{gc.ExitFailed, err}
 	}
-	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, metrics.Labelled(ledger, r.Installation()))
+	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, metrics.Labelled(ledger, r.Installation()), s.Pages)
 	if err != nil {
 		return &Error{gc.ExitFailed, err}
 	}
@@ -31,7 +42,7 @@ func (r *Run) Serve(ctx context.Context, load func() (config.Config, error)) err
 	next := time.NewTicker(r.Settings.Interval.D())
 	defer next.Stop()
 	for {
-		sweepOnce(ctx, r.options, load, ledger, r.Log)
+		sweepOnce(ctx, r.options, s, ledger, r.Log)
 		select {
 		case <-next.C:
 		case <-ctx.Done():
@@ -55,12 +66,12 @@ func (r *Run) continueTotals(ctx context.Context, ledger *metrics.Ledger) {
 }
 
 func sweepOnce(
-	ctx context.Context, options Options, load func() (config.Config, error), ledger *metrics.Ledger, log *slog.Logger,
+	ctx context.Context, options Options, s Serving, ledger *metrics.Ledger, log *slog.Logger,
 ) {
 	if ctx.Err() != nil {
 		return
 	}
-	settings, err := load()
+	settings, err := s.Load()
 	if err != nil {
 		err = &Error{gc.ExitUsage, err}
 	}
@@ -69,7 +80,10 @@ func sweepOnce(
 		run, err = New(options, settings, log)
 	}
 	if err == nil {
-		_, err = run.Sweep(ctx, ledger)
+		var d gc.Document
+		if d, err = run.Sweep(ctx, ledger); err == nil {
+			s.Show(d)
+		}
 		run.Kube().CloseIdleConnections()
 	}
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"bosgc/gc"
 	"bosgc/internal/config"
 	"bosgc/internal/lab"
 	"bosgc/internal/metrics"
@@ -28,10 +29,13 @@ func TestNothingGrowsWithSweeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	options := Options{Version: "test", Kubeconfig: server.Kubeconfig(), Now: time.Now}
-	load := func() (config.Config, error) { return config.Load(server.Env()) }
+	serving := Serving{
+		Load: func() (config.Config, error) { return config.Load(server.Env()) },
+		Show: func(gc.Document) {},
+	}
 	sweeps := func(n int) (goroutines int) {
 		for range n {
-			sweepOnce(t.Context(), options, load, ledger, slog.New(slog.DiscardHandler))
+			sweepOnce(t.Context(), options, serving, ledger, slog.New(slog.DiscardHandler))
 			runtime.GC() // ends what only a finalizer ends
 		}
 		goroutines = runtime.NumGoroutine()

@@ -32,7 +32,7 @@ func (r *Run) tell(ctx context.Context, ledger *metrics.Ledger, now time.Time, d
 	}
 	summary := r.summary(d, exitCode, failure, now)
 	r.updateState(ctx, ledger, func(s *state.State) {
-		s.Last = &summary
+		s.Remember(summary)
 		if r.scheduled() {
 			s.Settings = state.Settings{Run: r.ID, At: now, ByName: r.Settings.RecordedByName()}
 		}
@@ -182,7 +182,7 @@ func (r *Run) Linger(ctx context.Context, ledger *metrics.Ledger) {
 	if patience <= 0 || ctx.Err() != nil {
 		return
 	}
-	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, r.outgoing(ledger))
+	server, err := metrics.Listen(ctx, r.Settings.MetricsAddr, r.outgoing(ledger), nil)
 	if err != nil {
 		r.Log.Warn("not lingering", "error", err.Error())
 		return

@@ -39,7 +39,7 @@ func sweepAgain(m *metrics.Metrics, n int) {
 // Prometheus that scrapes what the program serves.
 func TestRulesAndDashboardInPrometheus(t *testing.T) {
 	m := metrics.New("1.2.3", "abcdef")
-	server, err := metrics.Listen(t.Context(), "127.0.0.1:0", metrics.Labelled(m, "services.bosgc"))
+	server, err := metrics.Listen(t.Context(), "127.0.0.1:0", metrics.Labelled(m, "services.bosgc"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func get(ctx context.Context, url string) (string, error) {
 // metric.
 func fresh(t testing.TB) (values map[string]float64, types map[string]string) {
 	t.Helper()
-	server, err := metrics.Listen(t.Context(), "127.0.0.1:0", metrics.New("1.2.3", "abcdef"))
+	server, err := metrics.Listen(t.Context(), "127.0.0.1:0", metrics.New("1.2.3", "abcdef"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
