@@ -169,7 +169,7 @@ func (j *Judge) untaggedOff(f *facts) *ruling {
 
 func (j *Judge) untaggedAge(f *facts) *ruling {
 	r := j.cfsAge(*f.cfs, j.settings.CFSTTL, CFSExpired)
-	if because := j.doubted[CFSSession]; because != "" && r.verdict == Delete {
+	if because := j.doubtOf(CFSSession); because != "" && r.verdict == Delete {
 		return keep(OrphanGuard, because)
 	}
 	return r

@@ -27,7 +27,7 @@ func (j *Judge) orphaned(kind Kind, uid, why string, since time.Time, ttl time.D
 	if uid != "" {
 		times = j.memory.Sightings[uid].Again(j.now, j.settings.OrphanInterval).Times
 	}
-	if because := cmp.Or(j.doubted[kind], j.guarded[kind]); because != "" {
+	if because := cmp.Or(j.doubtOf(kind), j.guarded[kind]); because != "" {
 		r.reason, r.detail = OrphanGuard, seen+"; "+because
 		return r
 	}
@@ -79,9 +79,9 @@ func (j *Judge) Guard(s *inventory.Snapshot) {
 		}
 	}
 	j.doubt(s.Ties)
-	doubted := j.countDoubted(s)
+	trusted := j.trusted(s)
 	for _, kind := range Kinds() {
-		g := j.trust(kind, j.memory.Guards[string(kind)], doubted[kind])
+		g := trusted[kind]
 		if !removed || kind == CFSSession {
 			g = j.guard(g, orphans[kind], all[kind])
 		}

@@ -29,6 +29,28 @@ func (j *Judge) doubt(ties inventory.Ties) {
 	}
 }
 
+// doubtOf says why nothing shows whose a kind is, and what ends that; "" if it is not in doubt.
+func (j *Judge) doubtOf(kind Kind) string {
+	if j.doubted[kind] == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s; if it is the right place: bosgc guard release %s", j.doubted[kind], kind)
+}
+
+// trusted returns what becomes of the guards for what is in doubt. What was kept with an object that has been released is
+// in doubt by itself, so it is counted again after each kind.
+func (j *Judge) trusted(s *inventory.Snapshot) map[Kind]memory.Guard {
+	guards, doubted := map[Kind]memory.Guard{}, j.countDoubted(s)
+	for _, kind := range Kinds() {
+		inDoubt := j.doubted[kind] != ""
+		guards[kind] = j.trust(kind, j.memory.Guards[string(kind)], doubted[kind])
+		if inDoubt && j.doubted[kind] == "" {
+			doubted = j.countDoubted(s)
+		}
+	}
+	return guards
+}
+
 // countDoubted counts what is held back only because nothing shows whose it is.
 func (j *Judge) countDoubted(s *inventory.Snapshot) map[Kind]int {
 	n := map[Kind]int{}
@@ -63,7 +85,6 @@ func (j *Judge) trust(kind Kind, g memory.Guard, doubted int) memory.Guard {
 	case doubted > 0 && !g.Closed():
 		g.Since, g.Why, g.Doubt = j.now.UTC().Truncate(time.Second), because, true
 	}
-	j.doubted[kind] = fmt.Sprintf("%s; if it is the right place: bosgc guard release %s", because, kind)
 	return g
 }
 
@@ -71,7 +92,7 @@ func (j *Judge) trust(kind Kind, g memory.Guard, doubted int) memory.Guard {
 // does not show what runs for the session or protects it. Where Kubernetes names no session at all, a record that is
 // old enough is evidence of its own: CSM's documents, and people, delete Jobs and ConfigMaps and leave the session.
 func (j *Judge) sessionDoubted(f *facts) *ruling {
-	because := j.doubted[Session]
+	because := j.doubtOf(Session)
 	jobs, _ := f.group.Jobs()
 	cms, _ := f.group.ConfigMaps()
 	if because == "" || len(jobs)+len(cms) > 0 {

@@ -101,6 +101,35 @@ func TestSessionsThatKubernetesDoesNotName(t *testing.T) {
 	}
 }
 
+// The CFS session of a Job that was held back is in doubt by itself once the Job has been released: the same run says so,
+// so that it can be released, too.
+func TestWhatAReleaseLeavesInDoubtCanBeReleased(t *testing.T) {
+	w := newWorld().job(s1, ended(80*day, false)).cfs(s1, 80*day, nil)
+	w.v2[s1] = inventory.Absent
+	for _, want := range []Kind{Job, CFSSession, ""} {
+		s := w.snapshot()
+		s.Ties = inventory.Ties{}
+		j := NewJudge(s, defaults, now, w.memory)
+		j.Guard(s)
+		var held Kind
+		for d := range j.All(s) {
+			if d.Reason == OrphanGuard {
+				held = d.Kind
+			}
+		}
+		if held != want {
+			t.Fatalf("held back is %q, want %q", held, want)
+		}
+		w.memory.Guards = j.Guards()
+		if g := w.memory.Guards[string(held)]; held != "" && !g.Closed() {
+			t.Fatalf("%s is held back, and no guard says so: %+v", held, w.memory.Guards)
+		}
+		if held != "" {
+			w.memory.Guards[string(held)] = w.memory.Guards[string(held)].Release()
+		}
+	}
+}
+
 // A doubt that a person has released concerns those that there were. It is not released by what was released for their
 // share, and ends by itself once a session shows whose they are.
 func TestAReleasedDoubt(t *testing.T) {
