@@ -25,7 +25,9 @@ type soakCase struct {
 	serve    lab.ServerOptions
 	settings soakSettings
 	steps    []*soakStep
-	wrong    *soakWrong // nil: all systems are of one CSM
+	wrong    *soakWrong    // nil: all systems are of one CSM
+	accident *soakAccident // nil: BOS loses nothing
+	days     bool          // it takes days, not hours
 }
 
 // soakSettings are the settings that all runs of a case share.
@@ -43,7 +45,8 @@ type soakSettings struct {
 
 // soakStep is one run and its circumstances.
 type soakStep struct {
-	command    string        // sweep, dry-run or plan
+	command    string        // sweep, dry-run or plan; guard in the end
+	args       []string      // of the command
 	wait       time.Duration // since the run before
 	skew       time.Duration // of this machine's clock against the API server's
 	maxDeletes int
@@ -52,6 +55,7 @@ type soakStep struct {
 	changes    []soakChange
 	crash      *soakCrash
 	refused    bool // one system refuses all deletes
+	raised     bool // a person has raised BOSGC_MAX_ORPHAN_PERCENT to raisedPercent
 }
 
 // soakCrash is the death of a process: after some request nothing of it arrives any more.
@@ -63,7 +67,7 @@ type soakCrash struct {
 
 // soakChange is something that somebody else does at the same time.
 type soakChange struct {
-	what   string // keep, until, garbage, touch, note, pod, use, renew, cfs
+	what   string // keep, until, garbage, touch, note, finalizer, pod, use, renew, cfs; expire
 	kind   string
 	name   string
 	when   string // before: the run begins; journal: its first entry is written; request: the n-th
@@ -84,6 +88,8 @@ func drawCase(seed uint64) (*soakCase, error) {
 		r.Shuffle(len(stories), func(a, b int) { stories[a], stories[b] = stories[b], stories[a] })
 		options.Only = stories[:3+r.IntN(8)]
 	}
+	theme := themeOf(seed)
+	theme.shape(&options)
 	c := &soakCase{seed: seed, settings: drawSettings(r)}
 	if options.Sessions >= 20 {
 		// Sightings and share are so low that only the guard holds orphans back.
@@ -99,13 +105,20 @@ func drawCase(seed uint64) (*soakCase, error) {
 	for range 1 + r.IntN(3) {
 		c.steps = append(c.steps, drawStep(r, c))
 	}
+	for _, step := range c.steps[1:] {
+		step.raised = options.Sessions >= 20 && seed%2 == 1
+	}
 	switch wrong := chance(r, 20); {
+	case theme != nil:
+		theme.set(c, r)
 	case wrong:
 		err = c.drawWrong(r)
 	case seed%5 == 0:
 		c.expireJob(r)
 	case seed%11 == 4:
 		c.refuseDeletes(r)
+	case seed%7 == 6:
+		c.drawAccident(r)
 	}
 	return c, err
 }
@@ -147,11 +160,15 @@ func (c *soakCase) expireJob(r *rand.Rand) {
 		soakChange{what: "expire", when: "before", kind: f.Kind, name: f.Name, victim: f.Session})
 }
 
+// standardSettings are the defaults of the settings that are not drawn in every case.
+var standardSettings = soakSettings{
+	sessionTTL: 7 * day, failedTTL: 14 * day, abandonedTTL: 14 * day, grace: day, cfsTTL: 7 * day,
+	keepLast: 1, keepLastFor: 90 * day, sightings: 2, percent: 50, cfs: "old",
+}
+
 func drawSettings(r *rand.Rand) soakSettings {
-	s := soakSettings{
-		sessionTTL: 7 * day, failedTTL: 14 * day, abandonedTTL: 14 * day, grace: day, cfsTTL: 7 * day,
-		keepLast: 1, keepLastFor: 90 * day, sightings: oneOf(r, 1, 1, 2, 2, 3), percent: oneOf(r, 0, 0, 10, 50, 100), cfs: "old",
-	}
+	s := standardSettings
+	s.sightings, s.percent = oneOf(r, 1, 1, 2, 2, 3), oneOf(r, 0, 0, 10, 50, 100)
 	if !chance(r, 25) {
 		return s
 	}
@@ -258,6 +275,9 @@ func drawChange(r *rand.Rand, c *soakCase) (soakChange, bool) {
 		if other && change.kind == lab.KindJob && change.victim != "" && c.seed%2 == 0 {
 			change.what, change.when = "note", "before" // not drawn, so that the other cases stay as they were
 		}
+		if change.what == "touch" && c.seed%4 == 1 {
+			change.what, change.when = "finalizer", "before"
+		}
 		if fits && o.GoesConfirmed() && !c.changed(change) {
 			return change, true
 		}
@@ -292,6 +312,9 @@ func (c *soakCase) String() string {
 	}
 	if c.wrong != nil {
 		fmt.Fprintf(&b, "\n%s is that of another system: CSM %s, %d sessions", c.wrong.system, c.wrong.world.Profile.CSM, c.wrong.world.Options.Sessions)
+	}
+	if a := c.accident; a != nil {
+		fmt.Fprintf(&b, "\nbefore run %d: %s of BOS, as of %s, %d sessions are lost; in doubt: Kubernetes %v, CFS %v", a.step+1, a.what, a.at.Format(time.DateOnly), len(a.lost), a.kube, a.cfs)
 	}
 	fmt.Fprintf(&b, "\nserved: gateway %v, CFS page %d, Kubernetes page %d\nsettings: %s", c.serve.Gateway, c.serve.PageSize, c.serve.KubePage, strings.Join(c.settings.environ(), " "))
 	for i, s := range c.steps {

@@ -23,9 +23,8 @@ type soakCensus struct {
 
 func (s *soakWorld) census() soakCensus {
 	c := soakCensus{made: map[string]int{}}
-	facts := s.world.Facts()
 	for _, o := range s.server.Objects() {
-		f, judged := facts[name(o.Kind, o.Name)]
+		f, judged := s.fact(name(o.Kind, o.Name))
 		if judged && f.Reason != string(policy.NotOurs) && f.Reason != string(policy.Foreign) {
 			c.made[o.Kind]++
 		}
@@ -66,6 +65,16 @@ func (s *soakWorld) check(step *soakStep, run soakRun, before soakCensus) error 
 	return s.checkJournal(context.Background())
 }
 
+// raisedPercent is more than ever looks orphaned: the guard holds back what it has held back all the same.
+const raisedPercent = 99
+
+func (s *soakWorld) percentOf(step *soakStep) int {
+	if step.raised {
+		return max(s.settings.percent, raisedPercent)
+	}
+	return s.settings.percent
+}
+
 // checkGuard counts the deleted orphans. For a kind with enough objects, no more may be deleted than the guard lets
 // look orphaned.
 func (s *soakWorld) checkGuard(step *soakStep, before soakCensus) {
@@ -74,22 +83,24 @@ func (s *soakWorld) checkGuard(step *soakStep, before soakCensus) {
 			return // the run has counted what was there earlier
 		}
 	}
-	if !s.world.Profile.BOSv1 {
-		return // everything is an orphan, and the guard is off
-	}
 	orphans := map[string]int{}
 	for _, d := range s.deletions {
-		if f := s.world.Facts()[name(d.Kind, d.Name)]; f.Confirmed == "orphaned" && (d.Kind == lab.KindConfigMap || !s.settings.tuned) {
+		f, _ := s.fact(name(d.Kind, d.Name))
+		// Where BOS v1 has been removed, everything else of it is an orphan, and the guard is off.
+		off := !s.world.Profile.BOSv1 && d.Kind != lab.KindCFSSession
+		if f.Confirmed == "orphaned" && !off && (d.Kind == lab.KindConfigMap || !s.settings.tuned) {
 			orphans[d.Kind]++
 		}
 	}
 	for kind, n := range orphans {
-		if before.guards[kind].Closed() && s.settings.percent < 100 {
+		percent := s.percentOf(step)
+		if before.guards[kind].Closed() && percent < 100 {
 			s.violate("%d objects of kind %s were deleted as orphans, and the guard holds that kind back", n, kind)
 		}
 		// A few more than the 20 of the guard: whether the content is BOS's is known only of what has been read.
-		if all := before.made[kind]; all >= 24 && n*100 > s.settings.percent*all {
-			s.violate("%d of %d objects of kind %s were deleted as orphans, more than %d %%", n, all, kind, s.settings.percent)
+		looked := min(n, before.guards[kind].Looked)
+		if all := before.made[kind]; all >= 24 && (n-looked)*100 > percent*(all-looked) {
+			s.violate("%d of %d objects of kind %s were deleted as orphans, more than %d %%", n, all, kind, percent)
 		}
 	}
 }

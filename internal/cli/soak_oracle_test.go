@@ -30,7 +30,7 @@ func (s *soakWorld) onDelete(d lab.Deletion) {
 	}
 	s.deletions = append(s.deletions, d)
 	key := name(d.Kind, d.Name)
-	fact, known := s.world.Facts()[key]
+	fact, known := s.fact(key)
 	switch {
 	case s.door == nil || s.step == nil || s.step.command != "sweep":
 		s.violated("%s was deleted although no sweep is under way", key)
@@ -41,7 +41,7 @@ func (s *soakWorld) onDelete(d lab.Deletion) {
 	case s.held[key] != "":
 		s.violated("%s was deleted although it is held: %s", key, s.held[key])
 	default:
-		for _, why := range []string{s.forbidden(fact), s.settings.tooYoung(fact, s.clock()), unfit(d, s.clock()), s.early(fact)} {
+		for _, why := range []string{s.forbidden(fact), s.settings.tooYoung(fact, s.clock()), unfit(d, s.clock()), s.early(fact), s.severed(fact)} {
 			if why != "" {
 				s.violated("%s was deleted: %s (story %s, %s %s)", key, why, fact.Story, fact.Verdict, fact.Reason)
 			}
@@ -92,7 +92,7 @@ func (s soakSettings) forbidden(f lab.Fact) string {
 	switch {
 	case f.Kind == lab.KindCFSSession && s.cfs == "off":
 		return "BOSGC_CFS is off"
-	case f.Kind == lab.KindCFSSession && s.cfs == "linked" && !f.Tagged:
+	case f.Kind == lab.KindCFSSession && s.cfs == "linked" && f.Tag == "":
 		return "it names no session, and BOSGC_CFS is linked"
 	case f.Session != "" && (f.Listed && !f.Ghost || f.HasJob) && s.keeps(f.Template):
 		return "its template is kept"
@@ -116,7 +116,7 @@ func (s soakSettings) keeps(template string) bool {
 func (s soakSettings) tooYoung(f lab.Fact, now time.Time) string {
 	least, since := time.Duration(0), f.At
 	switch {
-	case f.Session == "" && f.Tagged, f.Kind == lab.KindCFSSession && !f.Listed:
+	case f.Session == "" && f.Tag != "", f.Kind == lab.KindCFSSession && !f.Listed:
 		least = max(s.grace, s.cfsTTL)
 		since = f.At
 	case f.Session == "":
@@ -158,6 +158,9 @@ func unfit(d lab.Deletion, now time.Time) string {
 		if err := json.Unmarshal(d.Content, &job); err != nil {
 			return err.Error()
 		}
+		if job.DeletionTimestamp != nil {
+			return "it was being deleted already"
+		}
 		return protected(job.Annotations, now)
 	case lab.KindCFSSession:
 		var c struct {
@@ -188,6 +191,8 @@ func unfitConfigMap(content []byte, now time.Time) string {
 	switch {
 	case err != nil || len(cm.Data) != 1 || len(cm.BinaryData) > 0 || !object:
 		return "its content is not that of a session"
+	case cm.DeletionTimestamp != nil:
+		return "it was being deleted already"
 	case len(cm.Labels) > 0 || len(cm.OwnerReferences) > 0:
 		return "it had labels or an owner"
 	}
@@ -211,7 +216,8 @@ func protected(annotations map[string]string, now time.Time) string {
 func (s *soakWorld) newest() []string {
 	byTemplate := map[string][]lab.Fact{}
 	for _, f := range s.world.Facts() {
-		if f.Kind == lab.KindSession && f.Boots && !f.Ghost && !f.End.IsZero() {
+		lost := s.accident != nil && s.accident.happened && s.accident.lost[f.Session]
+		if f.Kind == lab.KindSession && f.Boots && !f.Ghost && !f.End.IsZero() && !lost {
 			byTemplate[f.Template] = append(byTemplate[f.Template], f)
 		}
 	}

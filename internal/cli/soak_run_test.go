@@ -48,13 +48,14 @@ type soakWorld struct {
 	sweeps     int                // started, including this one, as far as they count as sightings
 	counted    time.Time          // when the last of those was
 	expired    *batchv1.Job       // that Kyverno has removed
+	released   map[string]bool    // what a person has looked at and released
 	deletions  []lab.Deletion     // of this run
 	runs       map[string]bool    // whose journals have been read
 	violations []string
 }
 
 func startSoak(c *soakCase, counts *soakCounts) (*soakWorld, error) {
-	s := &soakWorld{soakCase: c, counts: counts, held: map[string]string{}, runs: map[string]bool{}, begun: map[string]bool{}}
+	s := &soakWorld{soakCase: c, counts: counts, held: map[string]string{}, released: map[string]bool{}, runs: map[string]bool{}, begun: map[string]bool{}}
 	s.now.Store(&soakNow)
 	c.serve.OnRequest, c.serve.OnDelete, c.serve.Clock = s.onRequest, s.onDelete, s.clock
 	var err error
@@ -194,9 +195,12 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	s.deletions = nil
 	now := s.clock().Add(step.skew)
 	s.mu.Unlock()
-	args := []string{step.command}
+	args := append([]string{step.command}, step.args...)
 	kubeconfig, reach := s.wrong.wire(door.Kubeconfig(), door.Env())
 	environ := slices.Concat(reach, s.settings.environ(), []string{"BOSGC_LOG_LEVEL=error"}, step.environ, extra)
+	if step.raised {
+		environ = append(environ, fmt.Sprint("BOSGC_MAX_ORPHAN_PERCENT=", s.percentOf(step)))
+	}
 	if step.command == "dry-run" {
 		args, environ = []string{"sweep"}, append(environ, "BOSGC_DRY_RUN=true")
 	}
@@ -204,7 +208,10 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 	var out, errs bytes.Buffer
 	var run soakRun
 	// The kubeconfig is a flag because client-go reads the variable from this process.
-	run.code = runAt(ctx, func() time.Time { return now }, append(args, "--own-settings", "-o", "json", "--kubeconfig", kubeconfig), environ, &out, &errs)
+	if step.command != "guard" {
+		args = append(args, "--own-settings")
+	}
+	run.code = runAt(ctx, func() time.Time { return now }, append(args, "-o", "json", "--kubeconfig", kubeconfig), environ, &out, &errs)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		s.violate("the run has not ended: %v", cause)
 	}
@@ -230,6 +237,7 @@ func (s *soakWorld) run(step *soakStep, extra ...string) (soakRun, error) {
 func (s *soakWorld) take(step *soakStep) error {
 	later := s.clock().Add(step.wait)
 	s.now.Store(&later)
+	s.expireJobs(later)
 	s.mu.Lock()
 	s.waiting = nil
 	var now []soakChange
@@ -255,6 +263,9 @@ func (s *soakWorld) take(step *soakStep) error {
 		if f.Name != "" {
 			s.counts.add("fault "+f.Name, 1)
 		}
+	}
+	if a := s.accident; a != nil && !a.happened && s.steps[a.step] == step {
+		s.happen()
 	}
 	before := s.census()
 	run, err := s.run(step)
@@ -296,6 +307,8 @@ func (s *soakWorld) change(changes []soakChange) {
 			happened = s.forgeNote(c.name)
 		case "expire":
 			happened = s.expire(c.name)
+		case "finalizer":
+			happened = s.server.SetFinalizers(c.kind, c.name, "site.example/backup")
 		case "touch":
 			happened = s.server.Annotate(c.kind, c.name, "site/touched", "yes")
 		case "pod":
@@ -364,6 +377,8 @@ func (s *soakWorld) undo() {
 			s.server.Annotate(c.kind, c.name, "bosgc/keep-until", "")
 		case "note":
 			s.server.Annotate(c.kind, c.name, "bosgc/clean", "")
+		case "finalizer":
+			s.server.SetFinalizers(c.kind, c.name)
 		case "pod", "use":
 			s.server.EndPod(c.pod())
 		case "expire":

@@ -161,7 +161,17 @@ func playCase(seed uint64, counts *soakCounts, over func() bool) (violations []s
 		counts.add("cases", 1)
 		return nil, told
 	}
-	if err = s.converge(); err != nil || len(s.violations) > 0 {
+	converge := s.converge
+	switch {
+	case c.accident != nil:
+		converge = s.convergeAfterAccident
+	case c.days:
+		converge = s.convergeAfterDays
+	}
+	if err = s.calm(); err == nil {
+		err = converge()
+	}
+	if err != nil || len(s.violations) > 0 {
 		return s.ended(err, "when it should converge"), told
 	}
 	counts.add("cases", 1)

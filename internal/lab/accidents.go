@@ -2,7 +2,10 @@ package lab
 
 import (
 	"net/http"
+	"slices"
 	"time"
+
+	"bosgc/internal/lab/simbos"
 )
 
 // WipeBOS removes every session of BOS v1, as CSM's remedy for a list that hangs does. Jobs and ConfigMaps stay.
@@ -27,6 +30,25 @@ func (s *Server) RestoreBOS(at time.Time) {
 			s.BOS.Add(session)
 		}
 	}
+}
+
+// Severed reports what nothing shows any more to be of BOS's system if BOS has lost these sessions: that of Kubernetes,
+// and those CFS sessions that name one. It stays so whatever else of the world goes.
+func (w *World) Severed(lost map[string]bool) (kube, named bool) {
+	left := *w
+	left.sessions = slices.DeleteFunc(slices.Clone(w.sessions), func(s simbos.Session) bool { return lost[s.ID] })
+	left.v2 = slices.DeleteFunc(slices.Clone(w.v2), func(s simbos.V2Session) bool { return lost[s.Name] })
+	d := (&builder{World: &left, now: w.Options.Now.UTC()}).findDoubts()
+	return d.kube && w.Profile.BOSv1 || d.unnamed && !w.Profile.BOSv1, d.unnamed
+}
+
+// V2Names returns the sessions of BOS v2.
+func (w *World) V2Names() []string {
+	names := make([]string, 0, len(w.v2))
+	for _, s := range w.v2 {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // ForgetV2 removes every session of BOS v2, whose Redis has come up empty.

@@ -18,7 +18,7 @@ type Fact struct {
 	Start         time.Time
 	End           time.Time // zero if nothing tells it
 	Created       time.Time // of the session's ConfigMap; zero if it has none
-	Tagged        bool      // the CFS session names a session
+	Tag           string    // the session that a CFS session names
 	At            time.Time // completion of a CFS session, or else its start; zero if neither is a time
 }
 
@@ -46,7 +46,7 @@ func (b *builder) collectFacts() map[string]Fact {
 	for _, c := range b.cfs {
 		key := KindCFSSession + " " + c.Name
 		fact := facts[key]
-		fact.Tagged, fact.At = c.Tags["bos_session"] != "", cfsTime(c.Start)
+		fact.Tag, fact.At = c.Tags["bos_session"], cfsTime(c.Start)
 		if at := cfsTime(c.Completion); !at.IsZero() {
 			fact.At = at
 		}

@@ -16,6 +16,8 @@ import (
 // what BOS lacks until a person says so.
 type doubts struct {
 	kube, cfs bool
+	// unnamed reports that CFS names no session that shows whose it is, and where BOS v1 has been removed whose Kubernetes.
+	unnamed bool
 	// untraced reports that Kubernetes names no session at all, and that BOS has none of the last week.
 	untraced bool
 }
@@ -37,11 +39,12 @@ func (b *builder) findDoubts() doubts {
 	bosCFS, cfsKube := anyOf(inBOS, tagged), anyOf(tagged, named)
 	if !b.Profile.BOSv1 {
 		// bosgc is not in a Pod of this cluster.
-		unshown := atWork || !bosCFS || !cfsKube
-		return doubts{kube: unshown, cfs: unshown}
+		unnamed := !bosCFS || !cfsKube
+		return doubts{kube: atWork || unnamed, cfs: atWork || unnamed, unnamed: unnamed}
 	}
 	d := doubts{kube: !bosKube && (!bosCFS || !cfsKube), untraced: len(exact) == 0 && !recent}
-	d.cfs = d.kube && !d.untraced || len(tagged) > 0 && !bosCFS && (!bosKube || !cfsKube)
+	d.unnamed = len(tagged) > 0 && !bosCFS && (!bosKube || !cfsKube)
+	d.cfs = d.kube && !d.untraced || d.unnamed
 	return d
 }
 
