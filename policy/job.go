@@ -118,7 +118,7 @@ func (j *Judge) badJobEnd(f *facts) *ruling {
 }
 
 func (j *Judge) jobTooYoung(f *facts) *ruling {
-	return j.youngerThan(j.jobGrace(f), f.activity.Finished, "finished")
+	return j.youngerThan(j.jobGrace(f), f.activity.Finished, f.outcome())
 }
 
 // jobGrace returns how long a Job without a session is kept. Where BOS v1 has been removed nothing has a session any

@@ -90,14 +90,14 @@ var reasonTable = []reasonEntry{
 	{FailedExpired, Delete, "", "failed long enough ago", ""},
 	{Abandoned, Delete, "no end is recorded and nothing runs", "never ended, and nothing runs", ""},
 	{Ghost, Delete, "BOS lists it, but has no record of it", "listed by BOS without a record", ""},
-	{Orphaned, Delete, "", "belongs to nobody, seen twice", ""},
-	{OwnerCollected, Delete, "its session is gone", "goes with its session", ""},
-	{CFSExpired, Delete, "", "CFS session that is old enough", ""},
-	{Requested, Delete, "asked for by its name", "asked for by its name", ""},
+	{Orphaned, Delete, "", "has no owner, seen twice", ""},
+	{OwnerCollected, Delete, "its session is gone", "deleted with its session", ""},
+	{CFSExpired, Delete, "", "CFS session, old enough", ""},
+	{Requested, Delete, "asked for by name", "asked for by name", ""},
 
 	{
 		Running, Keep, "still runs, or may run again", "runs, or may run again",
-		"it may go some time after it has ended",
+		"it can be deleted some time after it has ended",
 	},
 	{TooYoung, Keep, "", "too young", ""},
 	{KeptLast, Keep, "among the newest of its template", "among the newest of its template", ""},
@@ -106,39 +106,39 @@ var reasonTable = []reasonEntry{
 		NotOurs, Keep, "not what BOS makes", "not what BOS makes",
 		"nothing does: what cannot be told to be of BOS v1 is not deleted",
 	},
-	{InUse, Keep, "something else uses it", "something else uses it", "it goes once nothing else refers to it"},
+	{InUse, Keep, "something else uses it", "something else uses it", "it can be deleted once nothing else refers to it"},
 	{
-		AwaitingConfirmation, Keep, "looks orphaned, the next sweeps must confirm it", "looks orphaned, to be confirmed",
+		AwaitingConfirmation, Keep, "looks orphaned, waiting for another sighting", "looks orphaned, waiting for another sighting",
 		"nothing is to be done: each sweep that sees it so counts",
 	},
 	{
-		Terminating, Keep, "is being deleted", "being deleted already",
-		"it goes once its finalizers are removed, by whoever set them; a person may remove one whose owner is gone",
+		Terminating, Keep, "is being deleted", "is being deleted already",
+		"it is gone once its finalizers are removed, by whoever set them; a person may remove one whose owner is gone",
 	},
 	{
-		OwnerKept, Keep, "goes only when its session does", "stays with its session",
-		"it goes with what it belongs to",
+		OwnerKept, Keep, "deleted only with its session", "kept with its session",
+		"it is deleted with what it belongs to",
 	},
 	{
 		Foreign, Keep, "not of BOS v1", "not of BOS v1",
 		"nothing does: what cannot be told to be of BOS v1 is not deleted",
 	},
-	{PolicyOff, Keep, "such are not collected (BOSGC_CFS)", "such are not collected", ""},
+	{PolicyOff, Keep, "not collected (BOSGC_CFS)", "not collected", ""},
 	{
 		OrphanGuard, Keep, "too many look orphaned at once", "too many look orphaned at once",
 		"find out why so many look orphaned: is BOS's database the right one, and whole?",
 	},
 
 	{
-		EvidenceIncomplete, Unknown, "not all could be read", "not all could be read",
+		EvidenceIncomplete, Unknown, "not everything could be read", "not everything could be read",
 		"what could not be read has to answer",
 	},
 	{
 		BadData, Unknown, "something about it cannot be understood", "cannot be understood",
-		"nothing by itself: what cannot be understood stays; look at it, and delete it by hand if that is right",
+		"nothing by itself: what cannot be understood is kept; look at it, and delete it by hand if that is right",
 	},
 	{
-		ClockSkew, Unknown, "some clock is wrong", "some clock is wrong",
+		ClockSkew, Unknown, "clocks disagree", "clocks disagree",
 		"the clocks have to agree: of this machine, of the API server, and of whoever wrote the time",
 	},
 }

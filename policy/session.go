@@ -76,7 +76,7 @@ func (j *Judge) jobsEndedRecently(f *facts) *ruling {
 	case j.inFuture(f.activity.Finished):
 		return unknown(ClockSkew, "its Job finished in the future, at "+formatTime(f.activity.Finished))
 	}
-	return j.youngerThan(f.ttl(j.settings), f.activity.Finished, "finished")
+	return j.youngerThan(f.ttl(j.settings), f.activity.Finished, f.outcome())
 }
 
 // youngerThan keeps what is younger than ttl, and what cannot be said to be older. Every rule that allows deletion by
@@ -172,11 +172,7 @@ func (j *Judge) endedRecently(f *facts) *ruling {
 	if f.end.IsZero() {
 		return nil
 	}
-	what := "finished"
-	if f.recalled {
-		what = f.outcome()
-	}
-	return j.youngerThan(f.ttl(j.settings), f.end, what)
+	return j.youngerThan(f.ttl(j.settings), f.end, f.outcome())
 }
 
 func (j *Judge) expired(f *facts) *ruling {

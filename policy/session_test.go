@@ -429,3 +429,17 @@ func TestMadeLately(t *testing.T) {
 		}
 	}
 }
+
+// Whoever wonders why it is kept for longer than others has to read that it failed.
+func TestAFailedSessionSaysThatItFailed(t *testing.T) {
+	for name, w := range map[string]*world{
+		"its Job ended":               newWorld(s1).record(s1, "compute", 9*day, 8*day).job(s1, ended(8*day, true)),
+		"its Job failed, BOS is late": newWorld(s1).record(s1, "compute", 9*day, 2*day).job(s1, ended(20*day, true)),
+		"without a session":           newWorld().job(s1, ended(time.Hour, true)),
+	} {
+		d := w.judge(defaults)[0]
+		if d.Reason != TooYoung || !strings.HasPrefix(d.Detail, "failed ") {
+			t.Errorf("%s: %s, %s", name, d.Reason, d.Detail)
+		}
+	}
+}

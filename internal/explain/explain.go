@@ -87,12 +87,12 @@ type NotFoundError struct {
 }
 
 func (u *NotFoundError) Error() string {
-	text := fmt.Sprintf("there is no %s %.80q that bosgc judges", u.Kind, u.Name)
+	text := fmt.Sprintf("no %s %.80q found", words[u.Kind], u.Name)
 	if len(u.Missing) > 0 {
-		text += "; it may be there all the same, because this was not read completely: " + strings.Join(u.Missing, ", ")
+		text += "; it may exist all the same, because this was not read completely: " + strings.Join(u.Missing, ", ")
 	}
 	if len(u.Nearest) == 0 {
-		return text + "; all that it does: bosgc plan"
+		return text + "; \"bosgc plan --all\" lists everything that bosgc judges"
 	}
 	return text + "; did you mean one of these?\n  " + strings.Join(u.Nearest, "\n  ")
 }

@@ -57,7 +57,7 @@ func (x *explainer) addFacts() {
 
 func (x *explainer) sessionFacts(add func(name, value string)) {
 	record := x.group.Record
-	add("in BOS's list", map[inventory.Presence]string{inventory.Present: "yes", inventory.Absent: "no", inventory.Unknown: "unknown"}[x.group.Listed])
+	add("listed by BOS", map[inventory.Presence]string{inventory.Present: "yes", inventory.Absent: "no", inventory.Unknown: "unknown"}[x.group.Listed])
 	switch {
 	case record.Presence == inventory.Absent:
 		add("record in BOS", "none")
@@ -68,8 +68,8 @@ func (x *explainer) sessionFacts(add func(name, value string)) {
 	}
 	add("template", x.Object.Template)
 	add("operation", record.Operation)
-	add("started", record.Start.Raw)
-	add("stopped", record.Stop.Raw)
+	add("started", at(record.Start))
+	add("stopped", at(record.Stop))
 	add("runs", x.world.Judge.Running(x.group))
 }
 
@@ -145,15 +145,15 @@ func (x *explainer) setEligible() {
 	}
 	switch {
 	case x.Object.Verdict == "":
-		x.Eligible = "there is nothing of it to delete but what is linked"
+		x.Eligible = "nothing of it is left to delete but what is linked"
 	case x.Object.Verdict == policy.Delete:
 		x.Eligible = "now: the next sweep deletes it"
 	case len(others) == 0 && !latest.IsZero():
 		x.Eligible = "from " + rfc3339(latest)
 	case latest.IsZero():
-		x.Eligible = "time alone does not change that: " + strings.Join(others, ", ")
+		x.Eligible = "not by age: " + strings.Join(others, ", ")
 	default:
-		x.Eligible = "not before " + rfc3339(latest) + ", and then not while this applies: " + strings.Join(others, ", ")
+		x.Eligible = "not before " + rfc3339(latest) + ", and not while this applies: " + strings.Join(others, ", ")
 	}
 }
 

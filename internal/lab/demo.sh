@@ -51,7 +51,7 @@ say "3. bosgc sweep: the same, carried out"
 run sweep >"$work/sweep" 2>"$work/sweep.err" || { cat "$work/sweep.err" >&2; exit 1; }
 tail -n 12 "$work/sweep"
 
-say "4. bosgc sweep again: what only seems to belong to nobody goes once two sweeps have seen it so"
+say "4. bosgc sweep again: what only seems to have no owner is deleted once two sweeps have seen it so"
 run sweep >"$work/sweep" 2>"$work/sweep.err" || { cat "$work/sweep.err" >&2; exit 1; }
 tail -n 12 "$work/sweep"
 

@@ -27,8 +27,8 @@ func (t tile) node() g.Node {
 
 func (c *objectCounts) tiles(d gc.Document) []tile {
 	toDelete := c.all.counts[policy.Delete]
-	stays := tile{c.all.counts[policy.Keep], "stay", "each with its reason", "stays"}
-	unjudged := tile{c.all.counts[policy.Unknown], "not judged", "nothing is done about them", "unknown"}
+	stays := tile{c.all.counts[policy.Keep], "kept", "each with its reason", "stays"}
+	unjudged := tile{c.all.counts[policy.Unknown], "unknown", "left alone", "unknown"}
 	if d.Kind == "Plan" {
 		note := fmt.Sprintf("of %s sessions; the oldest is %s old",
 			thousands(len(c.sessionsToDelete)), report.FormatDuration(c.oldestToDelete))
@@ -36,10 +36,10 @@ func (c *objectCounts) tiles(d gc.Document) []tile {
 			note = "nothing is due"
 		}
 		found := tile{c.all.total(), "objects found", "Jobs, ConfigMaps, sessions, CFS sessions", ""}
-		return []tile{found, {toDelete, "to go", note, "goes"}, stays, unjudged}
+		return []tile{found, {toDelete, "to delete", note, "goes"}, stays, unjudged}
 	}
 	failed, waiting, skipped := d.Outcomes[gc.Failed], d.Outcomes[gc.Waiting], d.Outcomes[gc.Skipped]
-	deleted := fmt.Sprintf("of %s that were to go; %s were gone already",
+	deleted := fmt.Sprintf("of %s to delete; %s were gone already",
 		thousands(toDelete), thousands(d.Outcomes[gc.Gone]))
 	terminating := d.Outcomes[gc.Terminating]
 	left := fmt.Sprintf("%d failed, %d wait, %d being deleted, %d changed", failed, waiting, terminating, skipped)
@@ -80,12 +80,12 @@ func (c *objectCounts) charts(d gc.Document) []chart {
 			title: "How old it is", first: "Age", rows: c.ages, byVerdict: true,
 			note: "Counted from its end, or from its beginning where it has none.",
 		},
-		{title: "Why it goes", first: "Reason", rows: toDelete},
-		{title: "Why it stays or is left alone", first: "Reason", rows: others},
+		{title: "Why it is deleted", first: "Reason", rows: toDelete},
+		{title: "Why it is kept or left alone", first: "Reason", rows: others},
 		{
-			title: "When what stays may go", first: "Due", rows: c.due,
+			title: "When what is kept can be deleted", first: "Due", rows: c.due,
 			note: "Counted from " + formatMinute(d.CreatedAt) +
-				". What has no date stays until what keeps it ends: its session, a rule, its use.",
+				". What has no date is kept until what keeps it ends: its session, a rule, its use.",
 		},
 	}
 	return slices.DeleteFunc(charts, func(c chart) bool { return len(c.rows) == 0 })

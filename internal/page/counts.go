@@ -21,9 +21,9 @@ type verdictStyle struct {
 
 // verdictStyles are in the order of the parts of a bar.
 var verdictStyles = []verdictStyle{
-	{policy.Delete, "goes", "goes", "Goes", ""},
-	{policy.Unknown, "unknown", "not judged", "?", "not judged"},
-	{policy.Keep, "stays", "stays", "Stays", ""},
+	{policy.Delete, "goes", "delete", "Delete", ""},
+	{policy.Unknown, "unknown", "unknown", "?", "unknown"},
+	{policy.Keep, "stays", "keep", "Keep", ""},
 }
 
 // styleOf shows what has no verdict like what could not be judged.

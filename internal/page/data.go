@@ -93,12 +93,12 @@ func unixSeconds(t time.Time) int64 {
 // fates returns what fateOf can return, in the order in which the page sorts by it.
 func fates() []string {
 	outcomes := report.Words([]gc.Outcome{gc.Deleted, gc.Gone, gc.Terminating, gc.Waiting, gc.Failed, gc.Skipped})
-	return append(append([]string{"goes"}, outcomes...), "unknown", "stays")
+	return append(append([]string{string(policy.Delete)}, outcomes...), string(policy.Unknown), string(policy.Keep))
 }
 
 func fateOf(o gc.Object) string {
 	if o.Outcome != "" {
 		return string(o.Outcome)
 	}
-	return styleOf(o.Verdict).class
+	return string(styleOf(o.Verdict).verdict)
 }

@@ -10,13 +10,13 @@ import (
 // logInterval is the time between two lines in the log about the same work, where nobody watches it.
 const logInterval = 15 * time.Second
 
-// Update is how far a run has come with one thing. The zero Update means that nothing that takes long is under
-// way.
+// Update is how far a run has come with one thing.
 type Update struct {
-	What string
-	Done int
-	Of   int
-	Left time.Duration // estimated; 0 if there is nothing to estimate it by
+	What  string
+	Done  int
+	Of    int
+	Left  time.Duration // estimated; 0 if there is nothing to estimate it by
+	Ended bool          // nothing more is done of it
 }
 
 // Reporter is where progress is told. The zero Reporter needs a Log.
@@ -65,7 +65,11 @@ func (t *Task) Step() {
 		return
 	}
 	t.logged = now
-	t.reporter.Log.Info(update.What, "done", update.Done, "of", update.Of, "left", update.Left.String())
+	args := []any{"done", update.Done, "of", update.Of}
+	if update.Left > 0 {
+		args = append(args, "left", update.Left.String())
+	}
+	t.reporter.Log.Info(update.What, args...)
 }
 
 // End ends the task, also if not all of it was done.
@@ -74,13 +78,31 @@ func (t *Task) End() {
 		t.reporter.Timings.Add(t.what, t.begun, t.done)
 	}
 	if t.reporter.Watch != nil {
-		t.reporter.Watch(Update{})
+		t.reporter.Watch(Update{What: t.what, Ended: true})
 	}
 }
 
+const (
+	// estimateAfter is how long a task must have gone on before the rest of it is estimated.
+	estimateAfter = 3 * time.Second
+	// estimateFrom is how many steps must have been done: the first one often waits for a connection or a login, and
+	// thousands like it would take hours.
+	estimateFrom = 20
+	// estimateMost is the longest rest that is estimated. A run ends by BOSGC_DEADLINE long before.
+	estimateMost = 2 * time.Hour
+)
+
+// estimateLeft returns how long the rest takes, as precisely as that can be known; 0 if it cannot be told.
 func estimateLeft(done, total int, took time.Duration) time.Duration {
-	if done <= 0 || done >= total {
+	if done < estimateFrom && done*4 < total || done == 0 || done >= total || took < estimateAfter {
 		return 0
 	}
-	return (took * time.Duration(total-done) / time.Duration(done)).Round(time.Second)
+	left := took * time.Duration(total-done) / time.Duration(done)
+	switch {
+	case left > estimateMost:
+		return 0
+	case left > 2*time.Minute:
+		return left.Round(time.Minute)
+	}
+	return max(left.Round(10*time.Second), 10*time.Second)
 }

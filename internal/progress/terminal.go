@@ -13,10 +13,7 @@ import (
 const (
 	// redrawInterval is the shortest time between two changes of the line.
 	redrawInterval = 100 * time.Millisecond
-	// estimateAfter is how long a task must have gone on before the rest of it is estimated.
-	estimateAfter = 3 * time.Second
-
-	eraseLine = "\r\x1b[K"
+	eraseLine      = "\r\x1b[K"
 )
 
 // Terminal is a terminal whose last line tells how far long work has come. What else is written to it goes above that
@@ -27,8 +24,7 @@ type Terminal struct {
 	mu    sync.Mutex // guards what follows
 	shown string     // the line as it stands; empty: there is none
 	drawn time.Time
-	what  string
-	since time.Time // when this began
+	what  string // the task whose line it is; empty: none
 }
 
 // NewTerminal returns a Terminal on a file that is one.
@@ -56,15 +52,19 @@ func (t *Terminal) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Show shows an update, and removes the line after the zero Update.
+// Show shows an update of the task that has the line. Of tasks that go on at once the first one has it until it ends.
 func (t *Terminal) Show(update Update) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	if update.What != t.what {
-		t.what, t.since, t.drawn = update.What, now, time.Time{}
+	if t.what == "" && !update.Ended {
+		t.what, t.drawn = update.What, time.Time{}
 	}
-	if update.What == "" {
+	if update.What != t.what {
+		return
+	}
+	if update.Ended {
+		t.what = ""
 		if t.shown != "" {
 			t.shown = ""
 			_, _ = t.file.WriteString(eraseLine)
@@ -76,11 +76,19 @@ func (t *Terminal) Show(update Update) {
 	}
 	t.drawn = now
 	text := fmt.Sprintf("%s: %d of %d", update.What, update.Done, update.Of)
-	if update.Left > 0 && now.Sub(t.since) >= estimateAfter {
-		text += fmt.Sprintf(", about %s left", update.Left)
+	if update.Left > 0 {
+		text += ", about " + formatLeft(update.Left) + " left"
 	}
 	t.shown = t.fit(text)
 	_, _ = t.file.WriteString(eraseLine + t.shown) // a terminal that has gone does not stop the run
+}
+
+// formatLeft returns "40 s" or "5 min".
+func formatLeft(left time.Duration) string {
+	if left < 2*time.Minute {
+		return fmt.Sprintf("%d s", left/time.Second)
+	}
+	return fmt.Sprintf("%d min", left/time.Minute)
 }
 
 // fit keeps a line from wrapping: what has wrapped is not erased.

@@ -26,13 +26,13 @@ func Explanation(e *explain.Explanation) string {
 		p.printField("verdict", "none: "+o.Detail)
 	}
 	p.printField("eligible", e.Eligible)
-	title := "What keeps it"
+	title := "Why it is kept"
 	if o.Verdict == policy.Delete {
-		title = "What lets it go"
+		title = "Why it will be deleted"
 	}
 	p.printRules(title, e.Rules)
 	if e.Owner != nil {
-		p.printRules(fmt.Sprintf("It goes or stays with %s %s, of which is said", e.Owner.Kind, e.Owner.Name), e.Owner.Rules)
+		p.printRules(fmt.Sprintf("It is deleted or kept with %s %s, whose rules are", e.Owner.Kind, e.Owner.Name), e.Owner.Rules)
 	}
 	p.printChanges(e.Changes)
 	p.printLinked(e)

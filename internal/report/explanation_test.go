@@ -46,8 +46,8 @@ func TestAnExplanationIsLaidOutForPeople(t *testing.T) {
 	for _, want := range []string{
 		"ConfigMap word\n  created       word\n\n  verdict       keep (owner-kept): word",
 		"\n                word word",
-		"\nWhat keeps it\n* age: keep, too-young (until 2026-03-01T12:00:00Z)\n    word\n",
-		"It goes or stays with Session word", "What would change that\n  word\n    word\n",
+		"\nWhy it is kept\n* age: keep, too-young (until 2026-03-01T12:00:00Z)\n    word\n",
+		"It is deleted or kept with Session word", "What would change that\n  word\n    word\n",
 		"  Job        word  keep (running)\n",
 		"inferred, 90 of 100: sessions word", "not acted on: word", "Not read completely: kube-pods",
 	} {
@@ -56,7 +56,7 @@ func TestAnExplanationIsLaidOutForPeople(t *testing.T) {
 		}
 	}
 	e.Object.Verdict, e.Object.Reason = policy.Delete, policy.OwnerCollected
-	if text := Explanation(e); !strings.Contains(text, "What lets it go") {
+	if text := Explanation(e); !strings.Contains(text, "Why it will be deleted") {
 		t.Errorf("an object that goes:\n%s", text)
 	}
 }

@@ -114,12 +114,12 @@ func firstNames(names []string) string {
 }
 
 func (p *printer) printProcedureObject(o gc.Object) {
-	fate := "stays (" + fmt.Sprint(o.Reason) + ")"
+	fate := "kept (" + fmt.Sprint(o.Reason) + ")"
 	switch {
 	case o.Outcome != "":
 		fate = string(o.Outcome)
 	case o.Verdict == policy.Delete:
-		fate = "goes"
+		fate = "will be deleted"
 	}
 	p.printLine("  %-10s %-*s %s", o.Kind, nameWidth, o.Name, fate)
 	detail := o.Error

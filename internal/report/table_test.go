@@ -220,11 +220,11 @@ func TestTableGroupsBySessionAndSaysWhyOnce(t *testing.T) {
 	d.Objects = slices.Concat(endedSession(id, 12*day), endedSession("0"+id[1:], 9*day), []gc.Object{running})
 	text := table(t, d, false)
 	want := id + "  compute  (2 of its 3 objects)\n" +
-		"  finished 12 days ago, kept 7 days: goes\n" +
+		"  finished 12 days ago (kept for 7 days): will be deleted\n" +
 		"  Session    " + id + "         completed-expired\n" +
 		"  ConfigMap  " + id + "         owner-collected\n" +
 		"0" + id[1:] + "  compute\n" +
-		"  finished 9 days ago, kept 7 days: goes\n"
+		"  finished 9 days ago (kept for 7 days): will be deleted\n"
 	if !strings.Contains(text, want) {
 		t.Errorf("want:\n%s\nin:\n%s", want, text)
 	}

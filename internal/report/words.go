@@ -12,11 +12,14 @@ import (
 
 const day = 24 * time.Hour
 
-// Describe returns one sentence on why an object goes or stays, and until when. Times are UTC; now is when the object
-// was judged.
+// Describe returns one sentence on why an object is deleted or kept, and until when. Times are UTC; now is when the
+// object was judged.
 func Describe(o gc.Object, now time.Time) string {
 	if FollowsSession(o) && o.Verdict == policy.Delete && o.Outcome == "" {
-		return "goes with its session"
+		return "will be deleted with its session"
+	}
+	if o.Reason == policy.TooYoung && retention(o) != "" && o.EligibleAt.After(now) {
+		return describeCause(o, now) + ", " + retention(o) + ", until " + formatDay(o.EligibleAt, now)
 	}
 	return describeCause(o, now) + describeFate(o, now)
 }
@@ -25,7 +28,7 @@ var outcomeEndings = map[gc.Outcome]string{
 	gc.Deleted:     ": deleted",
 	gc.Gone:        ": was gone already",
 	gc.Terminating: ": is being deleted",
-	gc.Skipped:     ": has changed, so it stays",
+	gc.Skipped:     ": changed since it was judged, kept",
 	gc.Failed:      ": could not be deleted",
 	gc.Waiting:     ": waits for the next sweep",
 }
@@ -36,26 +39,29 @@ func describeFate(o gc.Object, now time.Time) string {
 	case ended:
 		return ending
 	case o.Verdict == policy.Delete:
-		return ": goes"
+		return ": will be deleted"
 	case o.Verdict == policy.Unknown:
-		return ": nothing is done"
+		return ": left alone"
 	case o.EligibleAt.After(now):
-		return ": stays until " + formatDay(o.EligibleAt, now)
+		return ": kept until " + formatDay(o.EligibleAt, now)
 	}
-	return ": stays"
+	return ": kept"
 }
 
 func describeCause(o gc.Object, now time.Time) string {
 	cause := o.Reason.Cause()
 	switch o.Reason {
 	case policy.CompletedExpired, policy.FailedExpired, policy.CFSExpired:
-		return describeEnd(o, now) + retention(o)
+		return describeEnd(o, now) + inBrackets(retention(o))
 	case policy.Abandoned:
-		return cause + ago(", started ", o.StartedAt, now) + retention(o)
+		return cause + ago(", started ", o.StartedAt, now) + inBrackets(retention(o))
 	case policy.TooYoung:
 		return describeEnd(o, now)
 	case policy.Orphaned:
-		return "belongs to nobody" + ago(", is there since ", lastTime(o), now)
+		if o.EndedAt.IsZero() {
+			return "has no owner" + ago(", created ", o.StartedAt, now)
+		}
+		return "has no owner" + ago(", finished ", o.EndedAt, now)
 	case policy.OwnerCollected:
 		if FollowsSession(o) {
 			return "with its session"
@@ -64,6 +70,13 @@ func describeCause(o gc.Object, now time.Time) string {
 	default:
 	}
 	return cmp.Or(cause, fmt.Sprint(o.Reason))
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 // FollowsSession reports whether an object shares the fate of its session and has no reason of its own.
@@ -76,7 +89,7 @@ func FollowsSession(o gc.Object) bool {
 func describeEnd(o gc.Object, now time.Time) string {
 	verb := "finished "
 	switch {
-	case o.Reason == policy.FailedExpired:
+	case o.Reason == policy.FailedExpired, strings.HasPrefix(o.Detail, "failed"):
 		verb = "failed "
 	case o.Kind == policy.CFSSession:
 		verb = "completed "
@@ -87,9 +100,9 @@ func describeEnd(o gc.Object, now time.Time) string {
 	case o.StartedAt.IsZero():
 		return "old enough"
 	case o.Kind == policy.ConfigMap:
-		return ago("made ", o.StartedAt, now)
+		return ago("created ", o.StartedAt, now)
 	case strings.HasPrefix(o.Detail, "its ConfigMap was "): // BOS was not asked whether the session has ended
-		return ago("its ConfigMap was made ", o.StartedAt, now)
+		return ago("its ConfigMap was created ", o.StartedAt, now)
 	}
 	return ago("no end is recorded, started ", o.StartedAt, now)
 }
@@ -100,7 +113,7 @@ func retention(o gc.Object) string {
 	if since.IsZero() || !o.EligibleAt.After(since) {
 		return ""
 	}
-	return ", kept " + FormatDuration(o.EligibleAt.Sub(since))
+	return "kept for " + FormatDuration(o.EligibleAt.Sub(since))
 }
 
 // lastTime is what the age of an object counts from: its end, or its start where no end is known.
@@ -166,17 +179,15 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// formatDay shows a day, with the hour if it is near and with the year if it is not this one.
+// formatDay shows a day, with the time if it is near.
 func formatDay(t, now time.Time) string {
-	t, now = t.UTC(), now.UTC()
-	switch {
-	case t.Sub(now).Abs() < 2*day:
-		return t.Format("2 Jan 15:04")
-	case t.Year() != now.Year():
-		return t.Format("2 Jan 2006")
+	if t.Sub(now).Abs() < 2*day {
+		return formatMinute(t)
 	}
-	return t.Format("2 Jan")
+	return t.UTC().Format(time.DateOnly)
 }
+
+func formatMinute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

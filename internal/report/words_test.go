@@ -27,6 +27,8 @@ func TestAnObjectIsDescribedInOneSentence(t *testing.T) {
 		o.Outcome = outcome
 		return o
 	}
+	failedLately := ended(policy.Keep, policy.TooYoung, 10*day, 14*day)
+	failedLately.Detail = "failed 2026-11-12 12:00 UTC; kept until 2026-11-26 12:00 UTC"
 	abandoned := gc.Object{
 		Kind: policy.Session, Verdict: policy.Delete, Reason: policy.Abandoned,
 		StartedAt: before(20 * day), EligibleAt: before(6 * day),
@@ -36,7 +38,7 @@ func TestAnObjectIsDescribedInOneSentence(t *testing.T) {
 		StartedAt: before(3 * time.Hour), EligibleAt: before(-21 * time.Hour),
 	}
 	unasked := gc.Object{
-		Kind: policy.Session, Session: id, Verdict: policy.Keep, Reason: policy.TooYoung, Detail: "its ConfigMap was made",
+		Kind: policy.Session, Session: id, Verdict: policy.Keep, Reason: policy.TooYoung, Detail: "its ConfigMap was created",
 		StartedAt: before(3 * day), EligibleAt: before(-4 * day),
 	}
 	timeless := gc.Object{Verdict: policy.Delete, Reason: policy.CompletedExpired}
@@ -60,28 +62,29 @@ func TestAnObjectIsDescribedInOneSentence(t *testing.T) {
 	}{
 		{
 			"expired", ended(policy.Delete, policy.CompletedExpired, 12*day+5*time.Hour, 7*day),
-			"finished 12 days ago, kept 7 days: goes",
+			"finished 12 days ago (kept for 7 days): will be deleted",
 		},
-		{"failed", ended(policy.Delete, policy.FailedExpired, 20*day, 14*day), "failed 20 days ago, kept 14 days: goes"},
-		{"young", young(2*day, 12*day), "finished 2 days ago: stays until 2 Dec"},
-		{"young, and next year is near", young(2*day, 50*day), "finished 2 days ago: stays until 9 Jan 2027"},
-		{"soon", young(6*day, 7*day), "finished 6 days ago: stays until 23 Nov 12:00"},
-		{"abandoned", abandoned, "no end is recorded and nothing runs, started 20 days ago, kept 14 days: goes"},
-		{"a ConfigMap has no end", configMap, "made 3 hours ago: stays until 23 Nov 09:00"},
-		{"BOS was not asked for its end", unasked, "its ConfigMap was made 3 days ago: stays until 26 Nov"},
-		{"no time is known", timeless, "old enough: goes"},
-		{"a broken clock", future, "completed in the future: stays"},
-		{"with its session", following, "goes with its session"},
-		{"its session is gone", left, "its session is gone; completed 9 days ago: goes"},
-		{"orphaned", orphan, "belongs to nobody, is there since 85 days ago: goes"},
-		{"deleted", outcome(gc.Deleted), "finished 9 days ago, kept 7 days: deleted"},
-		{"gone", outcome(gc.Gone), "finished 9 days ago, kept 7 days: was gone already"},
-		{"has changed", outcome(gc.Skipped), "finished 9 days ago, kept 7 days: has changed, so it stays"},
-		{"failed to delete", outcome(gc.Failed), "finished 9 days ago, kept 7 days: could not be deleted"},
-		{"waits", outcome(gc.Waiting), "finished 9 days ago, kept 7 days: waits for the next sweep"},
-		{"unknown", unknown, "something about it cannot be understood: nothing is done"},
-		{"protected until", protected, "protected: stays until 1 Dec"},
-		{"kept past its time", unconfirmed, "looks orphaned, the next sweeps must confirm it: stays"},
+		{"failed", ended(policy.Delete, policy.FailedExpired, 20*day, 14*day), "failed 20 days ago (kept for 14 days): will be deleted"},
+		{"young", young(2*day, 12*day), "finished 2 days ago, kept for 12 days, until 2026-12-02"},
+		{"young, and next year is near", young(2*day, 50*day), "finished 2 days ago, kept for 50 days, until 2027-01-09"},
+		{"young, of one that failed", failedLately, "failed 10 days ago, kept for 14 days, until 2026-11-26"},
+		{"soon", young(6*day, 7*day), "finished 6 days ago, kept for 7 days, until 2026-11-23 12:00 UTC"},
+		{"abandoned", abandoned, "no end is recorded and nothing runs, started 20 days ago (kept for 14 days): will be deleted"},
+		{"a ConfigMap has no end", configMap, "created 3 hours ago, kept for 1 day, until 2026-11-23 09:00 UTC"},
+		{"BOS was not asked for its end", unasked, "its ConfigMap was created 3 days ago, kept for 7 days, until 2026-11-26"},
+		{"no time is known", timeless, "old enough: will be deleted"},
+		{"a broken clock", future, "completed in the future: kept"},
+		{"with its session", following, "will be deleted with its session"},
+		{"its session is gone", left, "its session is gone; completed 9 days ago: will be deleted"},
+		{"orphaned", orphan, "has no owner, created 85 days ago: will be deleted"},
+		{"deleted", outcome(gc.Deleted), "finished 9 days ago (kept for 7 days): deleted"},
+		{"gone", outcome(gc.Gone), "finished 9 days ago (kept for 7 days): was gone already"},
+		{"has changed", outcome(gc.Skipped), "finished 9 days ago (kept for 7 days): changed since it was judged, kept"},
+		{"failed to delete", outcome(gc.Failed), "finished 9 days ago (kept for 7 days): could not be deleted"},
+		{"waits", outcome(gc.Waiting), "finished 9 days ago (kept for 7 days): waits for the next sweep"},
+		{"unknown", unknown, "something about it cannot be understood: left alone"},
+		{"protected until", protected, "protected: kept until 2026-12-01"},
+		{"kept past its time", unconfirmed, "looks orphaned, waiting for another sighting: kept"},
 	} {
 		if got := Describe(tt.o, judged); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)

@@ -42,7 +42,7 @@ func TestPicturesOfASmallSystem(t *testing.T) {
 	if lightness < .8 || darkness > .3 {
 		t.Errorf("brightness %.2f in light colours and %.2f in dark ones", lightness, darkness)
 	}
-	takeScreenshot(t, "file://"+page+"#fate=goes&sort=age&dir=desc", "report-goes.png", "1280,3000")
+	takeScreenshot(t, "file://"+page+"#fate=delete&sort=age&dir=desc", "report-goes.png", "1280,3000")
 	takeScreenshot(t, "file://"+page, "report-narrow.png", "500,3000")
 	printPage(t, page, "report.pdf", 3, 12)
 }
@@ -207,7 +207,7 @@ func TestWithoutJavaScriptTheCountsAreThere(t *testing.T) {
 	}
 	before, _, _ := strings.Cut(string(text), `<script`)
 	for _, want := range []string{
-		"<noscript>", "need JavaScript, which is off", `<div id="live" hidden>`, "How old it is", "Why it goes",
+		"<noscript>", "need JavaScript, which is off", `<div id="live" hidden>`, "How old it is", "Why it is deleted",
 		"owner-collected", "sessions of BOS v1",
 	} {
 		if !strings.Contains(before, want) {

@@ -7,13 +7,13 @@
 
   // How each fate is shown: the class that colours it, and its words.
   const fates = {
-    goes: { class: "goes", words: "goes" },
+    delete: { class: "goes", words: "delete" },
     deleted: { class: "goes", words: "deleted" },
     gone: { class: "goes", words: "gone already" },
-    stays: { class: "stays", words: "stays" },
+    keep: { class: "stays", words: "keep" },
     terminating: { class: "unknown", words: "being deleted" },
-    skipped: { class: "stays", words: "changed, stays" },
-    unknown: { class: "unknown", words: "not judged" },
+    skipped: { class: "stays", words: "changed, kept" },
+    unknown: { class: "unknown", words: "unknown" },
     failed: { class: "unknown", words: "failed" },
     waiting: { class: "unknown", words: "waits" },
   };
@@ -126,7 +126,7 @@
     { key: "fate", title: "What happens", by: (o) => data.fates.indexOf(o.fate) },
     { key: "why", title: "Why", by: (o) => o.why },
     { key: "age", title: "Age", by: (o) => (lastTime(o) ? data.now - lastTime(o) : "") },
-    { key: "due", title: "May go from", by: (o) => o.due || "" },
+    { key: "due", title: "Can be deleted from", by: (o) => o.due || "" },
   ];
   // What is not known comes last, in either direction. Among equals the order of the plan decides.
   const sortObjects = (list) => {
@@ -260,7 +260,7 @@
     }
     counts.forEach((bin, i) => {
       const start = formatTime(Math.round(from + i * (to - from) / bins));
-      const title = `from ${start}: ${bin.all} sessions, ${bin.goes} go`;
+      const title = `from ${start}: ${bin.all} sessions, ${bin.goes} to delete`;
       picture.append(overviewColumn(bin, left + i * width, width, most, title));
     });
     const base = overviewHeight + 4;
