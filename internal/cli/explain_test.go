@@ -336,3 +336,69 @@ func TestAnExplanationWithASourceAwaySaysSo(t *testing.T) {
 		t.Errorf("an unknown name: exit code %d, %s", code, stderr)
 	}
 }
+
+// Who looks for an object that is gone learns which run deleted it, when, why, and what can be put back.
+func TestADeletedObjectIsExplainedFromTheJournal(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 30}, lab.ServerOptions{})
+	swept, _ := s.document([]string{"sweep"})
+	for _, kind := range []policy.Kind{policy.Session, policy.Job, policy.CFSSession, policy.ConfigMap} {
+		i := slices.IndexFunc(swept.Objects, func(o gc.Object) bool { return o.Kind == kind && o.Outcome == gc.Deleted && o.Session != "" })
+		if i < 0 {
+			t.Fatalf("no %s was deleted", kind)
+		}
+		o := swept.Objects[i]
+		e, code := s.explained(string(o.Kind) + "/" + o.Name)
+		d := e.Deletion
+		if code != gc.ExitDone || d == nil || d.Run != swept.Run || d.Reason != string(o.Reason) || d.At.Before(swept.CreatedAt) || d.Detail == "" {
+			t.Fatalf("%s %s: exit code %d, %+v, want what run %s deleted as %s", o.Kind, o.Name, code, d, swept.Run, o.Reason)
+		}
+		if restorable := d.Restore == "yes"; restorable != (o.Kind == policy.ConfigMap) || restorable && d.Command == "" {
+			t.Errorf("%s %s: %q, %q", o.Kind, o.Name, d.Restore, d.Command)
+		}
+		of := count(swept, func(other gc.Object) bool { return other.Session == o.Session && other.Outcome == gc.Deleted })
+		if len(d.With) != of-1 {
+			t.Errorf("%s %s: deleted with it %+v, want %d", o.Kind, o.Name, d.With, of-1)
+		}
+		text := report.Explanation(&e)
+		for _, want := range []string{"it is gone", "by run " + swept.Run, string(o.Reason) + ": ", "restorable", "bosgc journal " + swept.Run} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is missing:\n%s", want, text)
+			}
+		}
+		if o.Kind != policy.ConfigMap {
+			continue
+		}
+		// The command that is offered works, and then the object is there again.
+		args := strings.Fields(d.Command)[1:]
+		if code, stdout, stderr := s.run(args[:len(args)-1]); code != gc.ExitDone || !s.exist()[name(string(o.Kind), o.Name)] {
+			t.Errorf("%s: exit code %d\n%s%s", d.Command, code, stdout, stderr)
+		}
+		if e, _ := s.explained("configmap/" + o.Name); e.Deletion != nil || e.Object.Verdict == "" {
+			t.Errorf("what was put back is explained as gone: %+v", e.Object)
+		}
+	}
+	s.noDanger()
+}
+
+// Where a source is away, the journal does not show that an object is gone.
+func TestAnObjectThatMayStillExistIsNotCalledGone(t *testing.T) {
+	t.Parallel()
+	s := start(t, lab.Options{CSM: "1.4", Sessions: 10}, lab.ServerOptions{})
+	swept, _ := s.document([]string{"sweep"})
+	o := swept.Objects[slices.IndexFunc(swept.Objects, func(o gc.Object) bool { return o.Kind == policy.Session && o.Outcome == gc.Deleted })]
+	if err := s.AddFault(lab.Fault{Name: "bos-down"}); err != nil {
+		t.Fatal(err)
+	}
+	e, code := s.explained(o.Name, "BOSGC_REQUEST_TIMEOUT=1s")
+	if code != gc.ExitIncomplete || e.Deletion == nil || !strings.Contains(e.Object.Detail, "bos-sessions") {
+		t.Errorf("exit code %d, %+v, %+v", code, e.Object, e.Deletion)
+	}
+	s.ClearFaults()
+	if err := s.AddFault(lab.Fault{Kind: lab.FaultStatus, Status: 403, System: "kube", Method: http.MethodGet, Path: "bosgc-journal"}); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := s.run([]string{"explain", o.Name}); code != gc.ExitFailed || !strings.Contains(stderr, "Whether a run has deleted it is not known") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}

@@ -36,7 +36,9 @@ type Explanation struct {
 	Eligible string             `json:"eligible"`
 	Changes  []Change           `json:"changes"` // what would change the verdict
 	Sources  []inventory.Source `json:"sources"`
-	ExitCode int                `json:"exitCode"`
+	// Deletion is what the journal has of it, if it is gone.
+	Deletion *Deletion `json:"deletion,omitempty"`
+	ExitCode int       `json:"exitCode"`
 }
 
 // Change is something that would change a verdict.
@@ -84,6 +86,7 @@ type NotFoundError struct {
 	Name    string
 	Nearest []string // similar known names with their kinds, the most similar first
 	Missing []string // sources that were not read completely, which may have it
+	Sources []inventory.Source
 }
 
 func (u *NotFoundError) Error() string {

@@ -32,7 +32,7 @@ func notFound(w *collect.World, kind policy.Kind, name string) *NotFoundError {
 	byText := func(a, b candidate) int { return cmp.Compare(a.text, b.text) }
 	slices.SortFunc(sameKind, byText)
 	slices.SortFunc(otherKinds, byText)
-	e := &NotFoundError{Kind: kind, Name: name}
+	e := &NotFoundError{Kind: kind, Name: name, Sources: w.Sources}
 	nearest := suggest.Nearest(name, append(sameKind, otherKinds...), func(c candidate) string { return c.name })
 	for _, c := range nearest[:min(len(nearest), shownNearest)] {
 		e.Nearest = append(e.Nearest, c.text)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"bosgc/gc"
 	"bosgc/internal/explain"
 	"bosgc/internal/inventory"
 	"bosgc/policy"
@@ -26,6 +27,7 @@ func Explanation(e *explain.Explanation) string {
 		p.printField("verdict", "none: "+o.Detail)
 	}
 	p.printField("eligible", e.Eligible)
+	p.printDeletion(e.Deletion)
 	title := "Why it is kept"
 	if o.Verdict == policy.Delete {
 		title = "Why it will be deleted"
@@ -34,7 +36,7 @@ func Explanation(e *explain.Explanation) string {
 	if e.Owner != nil {
 		p.printRules(fmt.Sprintf("It is deleted or kept with %s %s, whose rules are", e.Owner.Kind, e.Owner.Name), e.Owner.Rules)
 	}
-	p.printChanges(e.Changes)
+	p.printChanges("What would change that", e.Changes)
 	p.printLinked(e)
 	for _, s := range e.Sources {
 		if !s.Complete {
@@ -42,7 +44,31 @@ func Explanation(e *explain.Explanation) string {
 			p.wrap(s.Error, "  ")
 		}
 	}
+	p.printExit(gc.Document{ExitCode: e.ExitCode})
 	return p.out.String()
+}
+
+// printDeletion prints what the journal has of an object that is gone.
+func (p *printer) printDeletion(d *explain.Deletion) {
+	if d == nil {
+		return
+	}
+	p.printLine("\nIn the journal")
+	p.printField("deleted", formatMinute(d.At)+" by run "+d.Run)
+	p.printField("why", strings.TrimSuffix(d.Reason+": "+d.Detail, ": "))
+	p.printField("restorable", d.Restore)
+	if len(d.With) > 0 {
+		p.printLine("\nDeleted by the same run")
+	}
+	for _, gone := range d.With {
+		p.printLine("  %-10s %s", gone.Kind, gone.Name)
+		p.wrap("restorable: "+gone.Restore, detailIndent)
+	}
+	commands := []explain.Change{{Text: "what it was", Command: "bosgc journal " + d.Run + " -o yaml"}}
+	if d.Command != "" {
+		commands = append(commands, explain.Change{Text: "what can be put back, and then the same without --dry-run", Command: d.Command})
+	}
+	p.printChanges("To see", commands)
 }
 
 // isJudged returns false for what only belongs to a session, such as a Pod.
@@ -80,11 +106,11 @@ func (p *printer) printRules(title string, rules []explain.Rule) {
 	}
 }
 
-func (p *printer) printChanges(changes []explain.Change) {
+func (p *printer) printChanges(title string, changes []explain.Change) {
 	if len(changes) == 0 {
 		return
 	}
-	p.printLine("\nWhat would change that")
+	p.printLine("\n%s", title)
 	for _, c := range changes {
 		p.wrap(c.Text, "  ")
 		if c.Command != "" { // on a line of its own, so that it can be copied

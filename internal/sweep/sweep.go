@@ -150,8 +150,8 @@ func (r *Run) execute(ctx context.Context, run gc.Run, plan *gc.Plan, missing er
 	return report, err
 }
 
-// Explain returns everything that is known about one object. The error is an *explain.NotFoundError within an *Error if
-// nothing of that name is known.
+// Explain returns everything that is known about one object, of one that is gone from the journal. The error is an
+// *explain.NotFoundError within an *Error if nothing of that name is known.
 func (r *Run) Explain(ctx context.Context, kind policy.Kind, name string) (*explain.Explanation, error) {
 	r.Settings.DryRun = true
 	ctx, cancel := r.WithDeadline(ctx)
@@ -167,9 +167,20 @@ func (r *Run) Explain(ctx context.Context, kind policy.Kind, name string) (*expl
 	var unknown *explain.NotFoundError
 	switch {
 	case errors.As(err, &unknown):
+		deletion, session, journalErr := r.findDeletion(ctx, kind, name)
+		switch {
+		case journalErr != nil:
+			err = fmt.Errorf("%w\nWhether a run has deleted it is not known: %w", err, journalErr)
+		case deletion != nil:
+			return explain.OfDeleted(run, r.begun, unknown, session, deletion), nil
+		}
 		return nil, &Error{gc.ExitFailed, err}
 	case err != nil:
 		return nil, failed("stopped while reading: %w", err)
+	}
+	if e.Object.Verdict == "" { // of the session itself nothing is left
+		e.Deletion, _, err = r.findDeletion(ctx, kind, name)
+		r.warn("whether a run has deleted it is not known", "BOSGC_STATE_NAMESPACE", err)
 	}
 	return e, nil
 }
