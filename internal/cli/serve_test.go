@@ -141,3 +141,69 @@ func TestServeSaysWhereItCannotListen(t *testing.T) {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 }
+
+// Nobody sees a table of what serve does, so that its log has to tell.
+func TestServeLogsWhatASweepFoundAndWhyNot(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault   string
+		environ []string
+		want    []string
+		absent  string
+	}{
+		"a dry run": {
+			"",
+			[]string{"BOSGC_DRY_RUN=true", "BOSGC_LOG_LEVEL=debug"},
+			[]string{`"msg":"dry run ended"`, `"wouldDelete":`, `"Session completed-expired":`, `"msg":"would delete"`},
+			"could not be read completely",
+		},
+		"a source is away": {
+			"cfs-down",
+			[]string{"BOSGC_LOG_LEVEL=info"},
+			[]string{"could not be read completely", `"source":"cfs-sessions"`, `"error":"`, `"msg":"sweep ended"`},
+			"dry run",
+		},
+		"the guard has refused": {
+			"",
+			[]string{"BOSGC_LOG_LEVEL=info", "BOSGC_MAX_ORPHAN_PERCENT=0"},
+			[]string{"the orphan guard holds back", `"why":"`},
+			"dry run",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, lab.Options{CSM: "1.4", Sessions: 60}, lab.ServerOptions{})
+			if tt.fault != "" {
+				if err := s.AddFault(lab.Fault{Name: tt.fault}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			address := freeAddress(t)
+			ctx, stop := context.WithCancel(context.Background())
+			defer stop()
+			var stderr string
+			var ended sync.WaitGroup
+			ended.Go(func() {
+				environ := append([]string{"BOSGC_METRICS_ADDR=" + address, "BOSGC_INTERVAL=1h", "BOSGC_REQUEST_TIMEOUT=1s"}, tt.environ...)
+				_, _, stderr = s.runContext(ctx, []string{"serve"}, environ...)
+			})
+			eventually(t, func() error {
+				text, err := fetch("http://" + address + "/metrics")
+				if err == nil && strings.Contains(text, `bosgc_last_sweep_timestamp_seconds{installation="services.bosgc"} 0`) {
+					err = fmt.Errorf("no sweep yet")
+				}
+				return err
+			})
+			stop()
+			ended.Wait()
+			for _, want := range tt.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("%q is not in the log:\n%s", want, stderr)
+				}
+			}
+			if strings.Contains(stderr, tt.absent) {
+				t.Errorf("%q is in the log:\n%s", tt.absent, stderr)
+			}
+		})
+	}
+}

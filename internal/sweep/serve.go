@@ -11,6 +11,7 @@ import (
 	"bosgc/internal/config"
 	"bosgc/internal/margin"
 	"bosgc/internal/metrics"
+	"bosgc/policy"
 )
 
 // Serving is what Serve needs beside its run.
@@ -65,6 +66,36 @@ func (r *Run) continueTotals(ctx context.Context, ledger *metrics.Ledger) {
 	}
 }
 
+// logDocument logs what a sweep by hand shows as a table: nobody sees one here.
+func logDocument(log *slog.Logger, d gc.Document) {
+	for _, s := range d.Sources {
+		if !s.Complete {
+			log.Warn("a source could not be read completely, and what depends on it is left alone", "run", d.Run,
+				"source", s.Name, "error", s.Error)
+		}
+	}
+	for _, g := range d.Guards {
+		if g.Closed() {
+			log.Warn("the orphan guard holds back what looks orphaned", "run", d.Run, "kind", g.Kind, "why", g.Why)
+		}
+	}
+	counts := map[string]int{}
+	for i := range d.Objects {
+		o := &d.Objects[i]
+		switch {
+		case o.Outcome == gc.Failed:
+			log.Warn("an object could not be deleted", "run", d.Run, "kind", o.Kind, "name", o.Name, "error", o.Error)
+		case d.Kind == "Plan" && o.Verdict == policy.Delete:
+			counts[string(o.Kind)+" "+string(o.Reason)]++
+			log.Debug("would delete", "run", d.Run, "kind", o.Kind, "name", o.Name, "reason", o.Reason, "detail", o.Detail)
+		}
+	}
+	if d.Kind == "Plan" {
+		log.Info("dry run ended", "run", d.Run, "exitCode", d.ExitCode, "wouldDelete", d.Summary.Delete, "keep", d.Summary.Keep,
+			"unknown", d.Summary.Unknown, "wouldDeleteByReason", counts)
+	}
+}
+
 func sweepOnce(
 	ctx context.Context, options Options, s Serving, ledger *metrics.Ledger, log *slog.Logger,
 ) {
@@ -82,6 +113,7 @@ func sweepOnce(
 	if err == nil {
 		var d gc.Document
 		if d, err = run.Sweep(ctx, ledger); err == nil {
+			logDocument(log, d)
 			s.Show(d)
 		}
 		run.Kube().CloseIdleConnections()
