@@ -103,13 +103,16 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 
 func TestDoctorWarnsOfPermissionsThatNoSweepNeeds(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.4", Seed: 3, Sessions: 20}, lab.ServerOptions{})
-	const excess = "warning  permissions  not needed: get secrets"
-	if _, stdout, _ := s.run([]string{"doctor"}); !strings.Contains(stdout, excess) {
-		t.Errorf("who may read Secrets is not warned of it:\n%s", stdout)
-	}
-	s.Kube.Deny("get", "secrets")
-	if _, stdout, _ := s.run([]string{"doctor"}); strings.Contains(stdout, excess) {
-		t.Errorf("who may not read Secrets is warned of it:\n%s", stdout)
+	for _, excess := range []string{"get secrets", "update configmaps", "patch deployments.apps"} {
+		says := "warning  permissions  not needed: " + excess
+		if _, stdout, _ := s.run([]string{"doctor"}); !strings.Contains(stdout, says) {
+			t.Errorf("who may %s is not warned of it:\n%s", excess, stdout)
+		}
+		verb, resource, _ := strings.Cut(strings.TrimSuffix(excess, ".apps"), " ")
+		s.Kube.Deny(verb, resource)
+		if _, stdout, _ := s.run([]string{"doctor"}); strings.Contains(stdout, says) {
+			t.Errorf("who may not %s is warned of it:\n%s", excess, stdout)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func (d Doctor) checkKubernetes(ctx context.Context) Check {
 // checkPermissions reports each permission that is missing, and those that let whoever takes over the account do what
 // no sweep does.
 func (d Doctor) checkPermissions(ctx context.Context) []Check {
-	swept, own := kube.SweepPermissions(), kube.StatePermissions(!d.Settings.DryRun)
+	swept, own := kube.SweepPermissions(), kube.StatePermissions(d.Settings.StateName, !d.Settings.DryRun)
 	if d.Settings.DryRun {
 		swept = slices.DeleteFunc(swept, kube.Permission.ForDeleting)
 	}
@@ -47,7 +47,8 @@ func (d Doctor) checkPermissions(ctx context.Context) []Check {
 	return append(all, d.checkExcess(ctx)...)
 }
 
-// excess are permissions that no run of bosgc uses in the namespace that it sweeps.
+// excess are permissions that no run of bosgc uses in the namespace that it sweeps. With some, such as to update any
+// ConfigMap there, BOS's Job template among them, whoever takes over the account can have any image run.
 func (d Doctor) excess() []kube.Permission {
 	tooMany := []kube.Permission{
 		{Resource: "secrets", Verb: "get"},
@@ -57,6 +58,9 @@ func (d Doctor) excess() []kube.Permission {
 		{Group: "batch", Resource: "jobs", Verb: "create"},
 		{Group: "batch", Resource: "cronjobs", Verb: "update"},
 		{Group: "apps", Resource: "deployments", Verb: "update"},
+		{Group: "apps", Resource: "deployments", Verb: "patch"},
+		{Resource: "configmaps", Verb: "update"},
+		{Resource: "configmaps", Verb: "patch"},
 		{Resource: "configmaps", Verb: "deletecollection"},
 		{Group: "batch", Resource: "jobs", Verb: "deletecollection"},
 	}

@@ -67,23 +67,29 @@ func CleanPermissions(batcher string) []Permission {
 	return clean
 }
 
-// StatePermissions returns all that bosgc needs in the namespace of its state, lease and journal. A run that
-// does not delete writes the state alone.
-func StatePermissions(deleting bool) []Permission {
-	state := []Permission{
-		{"", "configmaps", "get", ""},
-		{"", "configmaps", "create", ""},
-		{"", "configmaps", "update", ""},
+// StatePermissions returns all that bosgc needs in the namespace of its state, lease and journal, which bear name. A run
+// that does not delete writes the state alone. Nothing may be changed but by its name. To create cannot be narrowed down
+// to names in Kubernetes; and a journal's have the ID of a run.
+func StatePermissions(name string, deleting bool) []Permission {
+	const configMaps, leases = "configmaps", "leases"
+	all := []Permission{
+		{"", configMaps, "create", ""},
+		{"", configMaps, "update", name + "-state"},
+		{"", configMaps, "update", name + "-state-unreadable"},
 	}
 	if !deleting {
-		return state
+		return append(all,
+			Permission{"", configMaps, "get", name + "-state"},
+			Permission{"", configMaps, "get", name + "-state-unreadable"},
+		)
 	}
-	return append(state,
-		Permission{"", "configmaps", "list", ""},
-		Permission{"", "configmaps", "delete", ""},
-		Permission{"coordination.k8s.io", "leases", "get", ""},
-		Permission{"coordination.k8s.io", "leases", "create", ""},
-		Permission{"coordination.k8s.io", "leases", "update", ""},
+	return append(all,
+		Permission{"", configMaps, "get", ""},
+		Permission{"", configMaps, "list", ""},
+		Permission{"", configMaps, "delete", ""},
+		Permission{"coordination.k8s.io", leases, "create", ""},
+		Permission{"coordination.k8s.io", leases, "get", name},
+		Permission{"coordination.k8s.io", leases, "update", name},
 	)
 }
 

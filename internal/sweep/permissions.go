@@ -14,7 +14,7 @@ import (
 // and without those for lease and journal it may not begin.
 func (r *Run) checkPermissions(ctx context.Context) error {
 	dryRun := r.Settings.DryRun
-	swept, own := slices.Concat(kube.SweepPermissions(), r.extra), kube.StatePermissions(!dryRun)
+	swept, own := slices.Concat(kube.SweepPermissions(), r.extra), kube.StatePermissions(r.Settings.StateName, !dryRun)
 	if dryRun {
 		swept = slices.DeleteFunc(kube.SweepPermissions(), kube.Permission.ForDeleting)
 	}

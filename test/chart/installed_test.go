@@ -365,10 +365,11 @@ func (s *site) may(t *testing.T, account string, ask authorizationv1.ResourceAtt
 	return review.Status.Allowed, nil
 }
 
-// exactly checks that an account may use these verbs on a resource in a namespace, and no others.
-func (s *site) exactly(t *testing.T, account, namespace, resource string, verbs ...string) {
+// exactly checks that an account may use these verbs on a resource in a namespace, and no others: on any object, or on
+// the one that is named.
+func (s *site) exactly(t *testing.T, account, namespace, resource, name string, verbs ...string) {
 	t.Helper()
-	ask := authorizationv1.ResourceAttributes{Namespace: namespace, Resource: resource}
+	ask := authorizationv1.ResourceAttributes{Namespace: namespace, Resource: resource, Name: name}
 	if resource == "leases" {
 		ask.Group = "coordination.k8s.io"
 	}
@@ -473,9 +474,10 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 				}
 			}
 		}
-		s.exactly(t, account, state, "configmaps", "get", "create", "update")
-		s.exactly(t, account, state, "leases")
-		s.exactly(t, account, lab.Namespace, "events", "create")
+		s.exactly(t, account, state, "configmaps", "", "create")
+		s.exactly(t, account, state, "configmaps", "bosgc-state", "create", "get", "update")
+		s.exactly(t, account, state, "leases", "bosgc")
+		s.exactly(t, account, lab.Namespace, "events", "", "create")
 		for _, command := range []string{"plan", "sweep"} {
 			d, code := w.Run(t, config, s.environ(t), command)
 			if code != gc.ExitDone || d.Summary.Delete == 0 {
@@ -488,10 +490,12 @@ func TestSweepWithTheChartsPermissions(t *testing.T) {
 	})
 	s.helm(t, "upgrade", "bosgc", Dir(), "--set", set+",config.dryRun=false")
 	s.until(t, true, account, authorizationv1.ResourceAttributes{Verb: "delete", Resource: "configmaps"})
-	s.exactly(t, account, state, "configmaps", "get", "list", "create", "update", "delete")
-	s.exactly(t, account, state, "leases", "get", "create", "update")
-	s.exactly(t, account, state, "events")
-	s.exactly(t, account, state, "pods")
+	s.exactly(t, account, state, "configmaps", "", "get", "list", "create", "delete")
+	s.exactly(t, account, state, "configmaps", "bosgc-state", "get", "list", "create", "update", "delete")
+	s.exactly(t, account, state, "leases", "", "create")
+	s.exactly(t, account, state, "leases", "bosgc", "get", "create", "update")
+	s.exactly(t, account, state, "events", "")
+	s.exactly(t, account, state, "pods", "")
 
 	role, err := s.Client.RbacV1().Roles(lab.Namespace).Get(t.Context(), "bosgc", metav1.GetOptions{})
 	if err != nil {

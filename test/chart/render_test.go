@@ -123,12 +123,14 @@ func TestEveryKubernetesOfCSM(t *testing.T) {
 	}
 }
 
-// grants lists what a Role allows: one verb of one resource each.
+// grants lists what a Role allows: one verb of one resource each, of one object if it is named.
 func grants(role *rbacv1.Role) []string {
 	var all []string
 	for _, rule := range role.Rules {
 		for _, verb := range rule.Verbs {
-			all = append(all, fmt.Sprint(rule.APIGroups, rule.Resources, verb, rule.ResourceNames))
+			for _, name := range append(rule.ResourceNames, make([]string, max(0, 1-len(rule.ResourceNames)))...) {
+				all = append(all, fmt.Sprintf("%v %v %s %s", rule.APIGroups, rule.Resources, verb, name))
+			}
 		}
 	}
 	slices.Sort(all)
@@ -144,13 +146,13 @@ func sameGrants(t *testing.T, role *rbacv1.Role, want []string) {
 }
 
 // asked formats a permission as grants does.
-func asked(p kube.Permission, names ...string) string {
-	return fmt.Sprint([]string{p.Group}, []string{p.Resource}, p.Verb, names)
+func asked(p kube.Permission) string {
+	return fmt.Sprintf("%v %v %s %s", []string{p.Group}, []string{p.Resource}, p.Verb, p.Name)
 }
 
 // eventPermissions are needed to write Events on the release's CronJob.
 var eventPermissions = []string{
-	asked(kube.Permission{Group: "batch", Resource: "cronjobs", Verb: "get"}, "bosgc"),
+	asked(kube.Permission{Group: "batch", Resource: "cronjobs", Verb: "get", Name: "bosgc"}),
 	asked(kube.Permission{Resource: "events", Verb: "create"}),
 }
 
@@ -177,14 +179,10 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 			deletes := strings.Contains(tt.set, "dryRun=false")
 			if deletes && strings.Contains(tt.set, "cancel.enabled=true") {
 				for _, p := range kube.CleanPermissions("cray-cfs-batcher") {
-					if p.Name == "" {
-						sweep = append(sweep, asked(p))
-					} else {
-						sweep = append(sweep, asked(p, p.Name))
-					}
+					sweep = append(sweep, asked(p))
 				}
 			}
-			for _, p := range kube.StatePermissions(deletes) {
+			for _, p := range kube.StatePermissions("bosgc", deletes) {
 				state = append(state, asked(p))
 			}
 			objects := template(t, "--kube-version", newest, "--set", tt.set)
@@ -192,7 +190,7 @@ func TestRoleIsWhatTheProgramAsksFor(t *testing.T) {
 			sameGrants(t, of[rbacv1.Role](t, objects, "Role", "bosgc-state"), state)
 			sameGrants(t, of[rbacv1.Role](t, objects, "Role", "bosgc-events"), slices.Clone(eventPermissions))
 			sameGrants(t, of[rbacv1.Role](t, objects, "Role", "bosgc-exporter"),
-				[]string{asked(kube.Permission{Resource: "configmaps", Verb: "get"}, "bosgc-state")})
+				[]string{asked(kube.Permission{Resource: "configmaps", Verb: "get", Name: "bosgc-state"})})
 		})
 	}
 }

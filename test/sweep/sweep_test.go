@@ -43,8 +43,16 @@ var needed = []rbacv1.PolicyRule{
 const stateNamespace = "bosgc"
 
 var neededForState = []rbacv1.PolicyRule{
-	{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "create", "update", "delete"}},
-	{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}},
+	{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "create", "delete"}},
+	{
+		APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"update"},
+		ResourceNames: []string{"bosgc-state", "bosgc-state-unreadable"},
+	},
+	{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
+	{
+		APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "update"},
+		ResourceNames: []string{"bosgc"},
+	},
 }
 
 // without returns the rules without one verb on one resource.

@@ -29,14 +29,23 @@ the account that sweeps.
 - name: {{ include "bosgc.fullname" . }}-state
   namespace: {{ include "bosgc.stateNamespace" . }}
   rules:
-    # Not by name: each run's journal has its own, and a permission to create has none.
+    # Not by name: a permission to create has none, and the ConfigMaps of journals bear the ID of their run. Those are
+    # never changed.
     - apiGroups: [""]
       resources: [configmaps]
-      verbs: [get, {{ if not $dryRun }}list, {{ end }}create, update{{ if not $dryRun }}, delete{{ end }}]
+      verbs: [{{ if not $dryRun }}get, list, {{ end }}create{{ if not $dryRun }}, delete{{ end }}]
+    - apiGroups: [""]
+      resources: [configmaps]
+      resourceNames: [{{ .Values.config.stateName }}-state, {{ .Values.config.stateName }}-state-unreadable]
+      verbs: [{{ if $dryRun }}get, {{ end }}update]
     {{- if not $dryRun }}
     - apiGroups: [coordination.k8s.io]
       resources: [leases]
-      verbs: [get, create, update]
+      verbs: [create]
+    - apiGroups: [coordination.k8s.io]
+      resources: [leases]
+      resourceNames: [{{ .Values.config.stateName | quote }}]
+      verbs: [get, update]
     {{- end }}
 {{- with include "bosgc.cronJob" . }}
 - name: {{ include "bosgc.fullname" $ }}-events
