@@ -40,6 +40,7 @@ type Metrics struct {
 	oldestEligible *prometheus.GaugeVec
 	backlog        *prometheus.GaugeVec
 	rows           *prometheus.GaugeVec
+	backlogStart   prometheus.Gauge
 	dryRun         prometheus.Gauge
 	deleted        *prometheus.CounterVec
 	failures       *prometheus.CounterVec
@@ -80,6 +81,8 @@ func New(version, commit string) *Metrics {
 			"Objects that may go and that the last sweep has left for the next one.", "kind"),
 		rows: gauges("sweeps_in_a_row",
 			"For how many sweeps until now, without a gap, a condition has held.", "condition"),
+		backlogStart: gauge("backlog_start", "Objects left by the sweep with which the row of sweeps began that "+
+			"have left no fewer; 0 if there is no such row."),
 		dryRun:   gauge("dry_run", "Whether the last sweep was a dry run: 1 if it was, and nothing is deleted."),
 		deleted:  counters("deleted_total", "Objects deleted.", "kind", "reason"),
 		failures: counters("delete_failures_total", "Objects that could not be deleted.", "kind"),
@@ -109,7 +112,8 @@ func New(version, commit string) *Metrics {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"system", "verb"}),
 	}
-	m.registry.MustRegister(m.objects, m.orphans, m.guard, m.oldestOrphan, m.oldestEligible, m.backlog, m.rows, m.dryRun, m.deleted, m.failures,
+	m.registry.MustRegister(m.objects, m.orphans, m.guard, m.oldestOrphan, m.oldestEligible, m.backlog, m.rows,
+		m.backlogStart, m.dryRun, m.deleted, m.failures,
 		m.sessions, m.listOK, m.listBytes, m.listLimit, m.complete, m.duration, m.lastSweep, m.lastSuccess,
 		m.lastExitCode, m.stateOK, m.setAside, m.requests, m.requestTime, buildInfo(version, commit))
 	m.stateOK.Set(1)
@@ -206,7 +210,7 @@ func (m *Metrics) RecordSweep(d gc.Document, now time.Time) {
 		m.setTally(string(kind), t)
 	}
 	m.recordSources(d)
-	m.recordConditions(d)
+	m.recordConditions(d, tallies)
 	m.dryRun.Set(boolValue(d.Kind == "Plan"))
 	m.swept = true
 	m.recordEnd(d.ExitCode, d.CreatedAt, now)

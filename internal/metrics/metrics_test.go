@@ -16,6 +16,7 @@ import (
 
 // names are the metrics that monitoring relies on.
 var names = []string{
+	"bosgc_backlog_start",
 	"bosgc_objects", "bosgc_orphans", "bosgc_oldest_orphan_age_seconds", "bosgc_oldest_eligible_age_seconds",
 	"bosgc_backlog", "bosgc_deleted_total", "bosgc_delete_failures_total", "bosgc_bos_sessions",
 	"bosgc_bos_list_ok", "bosgc_bos_list_bytes", "bosgc_bos_list_limit_bytes", "bosgc_source_complete",

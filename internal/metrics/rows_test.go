@@ -68,6 +68,16 @@ func TestSweepsInARow(t *testing.T) {
 		d.Objects, d.ExitCode = []gc.Object{{Kind: policy.Job}, o}, gc.ExitPartial
 		return d
 	}
+	many := func(n int, some gc.Object, m int, others gc.Object) gc.Document {
+		d := good
+		d.Objects = append(slices.Repeat([]gc.Object{some}, n), slices.Repeat([]gc.Object{others}, m)...)
+		return d
+	}
+	dryRun := func(d gc.Document) gc.Document { d.Kind = "Plan"; return d }
+	doubted := gc.Object{Kind: policy.Session, Verdict: policy.Unknown, Reason: policy.ClockSkew}
+	ours := gc.Object{Kind: policy.Session, Verdict: policy.Keep, Reason: policy.Running}
+	left := gc.Object{Kind: policy.CFSSession, Verdict: policy.Delete, Reason: policy.CFSExpired}
+	deleted := gc.Object{Kind: policy.Job, Verdict: policy.Delete, Reason: policy.OwnerCollected, Outcome: gc.Deleted}
 	for i, step := range []struct {
 		run  *Metrics
 		want string
@@ -86,6 +96,24 @@ func TestSweepsInARow(t *testing.T) {
 		{swept(object(gc.Object{Kind: policy.Job, Reason: policy.AwaitingConfirmation})), "orphans 2"},
 		{cleanedUp(), "orphans 2"},
 		{swept(good), ""},
+		{swept(many(11, doubted, 10, ours)), "clock-doubted 1"},
+		{swept(many(12, doubted, 0, ours)), "clock-doubted 2"},
+		{failedSweep(gc.ExitFailed), "clock-doubted 2, failed 1"},
+		{swept(many(12, doubted, 12, ours)), ""},
+		{swept(many(10, doubted, 0, ours)), ""},
+		{swept(many(300, left, 1, deleted)), "backlog 1"},
+		{swept(many(400, left, 1, deleted)), "backlog 2"},
+		{cleanedUp(), "backlog 2"},
+		{swept(many(300, left, 1, deleted)), "backlog 3"},
+		{failedSweep(gc.ExitFailed), "backlog 3, failed 1"},
+		{swept(many(299, left, 1, deleted)), "backlog 1"}, // fewer: what comes is compared with these
+		{swept(many(299, left, 1, deleted)), "backlog 2"},
+		{swept(many(298, left, 1, deleted)), "backlog 1"},
+		{swept(many(900, left, 0, deleted)), ""}, // what deletes nothing has other rows
+		{swept(many(900, left, 1, deleted)), "backlog 1"},
+		{swept(many(900, left, 1, deleted)), "backlog 2"},
+		{swept(dryRun(many(900, left, 1, deleted))), ""},
+		{swept(many(20, left, 1, deleted)), ""},
 	} {
 		if err := recordRun(t, l, store, fmt.Sprint("run-", i), step.run); err != nil {
 			t.Fatal(err)

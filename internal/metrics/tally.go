@@ -10,6 +10,7 @@ import (
 // tally is what one sweep found of one kind.
 type tally struct {
 	objects        map[verdictReason]int
+	seen           int
 	orphans        int
 	oldestOrphan   time.Duration // age
 	backlog        int
@@ -23,6 +24,7 @@ type verdictReason struct {
 
 func (t *tally) add(o gc.Object, now time.Time) {
 	t.objects[verdictReason{o.Verdict, o.Reason}]++
+	t.seen++
 	if o.Reason.LooksOrphaned() {
 		t.orphans++
 		if !o.OrphanedSince.IsZero() { // a ghost has no age

@@ -69,14 +69,14 @@ func groupsOf(t *testing.T, text []byte, values map[string]string, labels map[st
 // from.
 func TestAlertsArriveAsTheyAre(t *testing.T) {
 	defaults := map[string]string{
-		"missedAfter": "10800", "eligibleAfter": "259200", "orphanAge": "1209600", "orphansFor": "93600", "sessionsFor": "6300",
+		"missedAfter": "10800", "eligibleAfter": "259200", "orphanAge": "1209600", "orphansFor": "93600", "sessionsFor": "7200",
 		"sessionsWarning": "700", "sessionsCritical": "900", "failedSweeps": "3", "incompleteSweeps": "3", "listSweeps": "2",
-		"deleteSweeps": "3", "orphansAbove": "100", "orphanSweeps": "3", "runbook": "",
+		"deleteSweeps": "3", "clockSweeps": "2", "backlogSweeps": "4", "orphansGrown": "10", "listDays": "7", "listPercent": "25", "orphansAbove": "100", "orphanSweeps": "3", "runbook": "",
 		"namespace": "services", "fullname": "bosgc", "stateName": "bosgc", "stateNamespace": "services", "installation": "services.bosgc",
 	}
 	other := maps.Clone(defaults)
 	maps.Copy(other, map[string]string{
-		"missedAfter": "5400", "orphansFor": "1209600", "eligibleAfter": "1", "sessionsWarning": "2000000", "sessionsCritical": "3000000",
+		"missedAfter": "5400", "sessionsFor": "4500", "listDays": "14", "orphansFor": "1209600", "eligibleAfter": "1", "sessionsWarning": "2000000", "sessionsCritical": "3000000",
 		"failedSweeps": "12", "orphansAbove": "0", "runbook": "https://wiki/a?b=c&d",
 	})
 	own, err := os.ReadFile(filepath.Join(Dir(), "files", "alerts.yaml"))
@@ -97,7 +97,7 @@ func TestAlertsArriveAsTheyAre(t *testing.T) {
 			{"by default", "{}", defaults, nil},
 			{
 				"as one says",
-				`{missedAfter: 1h30m, orphansFor: 2w, failedSweeps: 12, orphansAbove: 0, eligibleAfter: 1s, sessionsWarning: 2000000, sessionsCritical: 3000000,
+				`{missedAfter: 1h30m, orphansFor: 2w, failedSweeps: 12, orphansAbove: 0, eligibleAfter: 1s, listDays: 14, sessionsWarning: 2000000, sessionsCritical: 3000000,
 				runbookURL: "https://wiki/a?b=c&d", labels: {team: ops, severity: none}}`,
 				other,
 				map[string]string{"team": "ops", "severity": "none"},

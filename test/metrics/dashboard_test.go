@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -181,6 +183,35 @@ func checkDashboard(t testing.TB, p prometheus, mayBeEmpty ...string) {
 				t.Errorf("variable %s: %d results, error %v", v.Name, len(result), err)
 			}
 		}
+	}
+}
+
+// TestFiringAlertsOnTheDashboard: of two installations and what each Prometheus says of them, one is shown.
+func TestFiringAlertsOnTheDashboard(t *testing.T) {
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, installation := range []string{"services.bosgc", "services.trial"} {
+			fmt.Fprintf(w, "bosgc_state_set_aside_timestamp_seconds{installation=%q} %d\n", installation, time.Now().Unix())
+		}
+	}))
+	t.Cleanup(page.Close)
+	p := startPrometheus(t, target{job: "bosgc", address: strings.TrimPrefix(page.URL, "http://")})
+	d := loadDashboard(t)
+	for _, one := range d.shown() {
+		if one.Title != "Alerts" && one.Title != "Firing alerts" {
+			continue
+		}
+		plane.Eventually(t, 15*time.Second, func() error {
+			result, err := p.query(t, d.expand(t, one.Targets[0].Expr))
+			switch {
+			case err != nil:
+				return err
+			case len(result) != 1 || result[0].values[0] != 1:
+				return fmt.Errorf("%s: %v", one.Title, result)
+			case one.Title == "Firing alerts" && (result[0].Metric["alertname"] != "BosgcStateSetAside" || result[0].Metric["installation"] != "services.bosgc"):
+				return fmt.Errorf("%s: %v", one.Title, result[0].Metric)
+			}
+			return nil
+		})
 	}
 }
 

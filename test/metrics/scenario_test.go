@@ -25,12 +25,12 @@ type scenario struct {
 	From string
 	// Begins and Ends are when metrics are first and last seen, and Back is when they are seen again.
 	Begins, Ends, Back string
-	// Every are the schedules of which the story is true, as the time between two sweeps; none is 1h. A duration
-	// such as 2.5n is so many sweeps long.
+	// Every are the schedules of which the story is true, as the time between two sweeps; none is 1h. Durations are
+	// sums, such as 24h+2.5n+1w, where n is the time between two sweeps and w is missedAfter.
 	Every []string
 	// Series are the series that differ from that: "7 for 2h, none for 1h, 9". Other values than numbers
-	// are hourly (the time of the last sweep, on any schedule), +2 (that much more at each sweep), aging (growing with
-	// time from the number before), still (unchanged) and none.
+	// are hourly (the time of the last sweep, on any schedule), +2 (that much more at each sweep), +2/d (in a day), aging
+	// (growing with time from the number before), still (unchanged) and none.
 	Series map[string]string
 	// Firing are alerts by moment, separated by spaces: Name{label="value"}, or none. Labels that identify
 	// the installation are implied; {installation=""} is an alert that concerns none.
@@ -40,21 +40,33 @@ type scenario struct {
 	every time.Duration
 }
 
-// duration parses a duration, which may be in sweeps.
+// duration parses a duration. What is not in plain units is rounded, so that every step of a scenario is a part of it.
 func (s scenario) duration(text string) (time.Duration, error) {
-	sweeps, isSweeps := strings.CutSuffix(text, "n")
-	if !isSweeps {
-		return time.ParseDuration(text)
-	}
-	n, err := strconv.ParseFloat(sweeps, 64)
-	step := 15 * time.Minute // of which every step of a scenario is a part
+	step := 15 * time.Minute
 	switch {
 	case s.every < time.Hour:
 		step = 5 * time.Minute
 	case s.every > 2*time.Hour:
 		step = 30 * time.Minute
 	}
-	return time.Duration(n * float64(s.every)).Round(step), err
+	sum := time.Duration(0)
+	for term := range strings.SplitSeq(text, "+") {
+		unit := map[string]time.Duration{"n": s.every, "w": schedules[s.every]}[term[max(0, len(term)-1):]]
+		if unit == 0 {
+			d, err := time.ParseDuration(term)
+			if err != nil {
+				return 0, err
+			}
+			sum += d
+			continue
+		}
+		n, err := strconv.ParseFloat(term[:len(term)-1], 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(n * float64(unit)).Round(step)
+	}
+	return sum, nil
 }
 
 // step is the interval of scrapes and of evaluations. It is longer in long scenarios, because promtool
@@ -67,6 +79,12 @@ func (s scenario) step() time.Duration {
 		return 15 * time.Minute
 	}
 	return 5 * time.Minute
+}
+
+// long reports whether it takes promtool long, and is played with one way alone.
+func (s scenario) long() bool {
+	moments, err := s.moments()
+	return err == nil && len(moments) > 0 && moments[len(moments)-1] > 36*time.Hour
 }
 
 func scenarios(t *testing.T) []scenario {
@@ -219,9 +237,13 @@ func (p part) value(now time.Duration, last float64) (*float64, error) {
 		}
 		last = *begun + (now - p.begun).Seconds()
 	case strings.HasPrefix(p.what, "+") && sweep:
-		more, err := number(p.what[1:])
+		text, daily := strings.CutSuffix(p.what[1:], "/d")
+		more, err := number(text)
 		if err != nil {
 			return nil, err
+		}
+		if daily {
+			*more *= p.every.Hours() / 24
 		}
 		last += *more
 	case aging, p.what == "still", strings.HasPrefix(p.what, "+"):

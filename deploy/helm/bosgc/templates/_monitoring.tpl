@@ -36,10 +36,13 @@ there is meant for Prometheus.
 {{- define "bosgc.ruleGroups" -}}
 {{- $rules := .Values.monitoring.rules -}}
 {{- $text := .Files.Get "files/alerts.yaml" -}}
-{{- range $key := list "missedAfter" "eligibleAfter" "orphanAge" "orphansFor" "sessionsFor" -}}
+{{- $sessionsFor := $rules.sessionsFor | default (printf "%ds" (add 1800 (div (include "bosgc.seconds" $rules.missedAfter | int64) 2))) -}}
+{{- $text = replace "@sessionsFor@" (include "bosgc.seconds" $sessionsFor) $text -}}
+{{- range $key := list "missedAfter" "eligibleAfter" "orphanAge" "orphansFor" -}}
 {{- $text = replace (printf "@%s@" $key) (include "bosgc.seconds" (get $rules $key)) $text -}}
 {{- end -}}
-{{- range $key := list "sessionsWarning" "sessionsCritical" "failedSweeps" "incompleteSweeps" "listSweeps" "deleteSweeps" "orphansAbove" "orphanSweeps" -}}
+{{- $numbers := list "sessionsWarning" "sessionsCritical" "listDays" "listPercent" "orphansAbove" "orphansGrown" -}}
+{{- range $key := concat $numbers (list "failedSweeps" "incompleteSweeps" "listSweeps" "deleteSweeps" "orphanSweeps" "clockSweeps" "backlogSweeps") -}}
 {{- $text = replace (printf "@%s@" $key) (get $rules $key | int64 | toString) $text -}}
 {{- end -}}
 {{- $names := dict "namespace" .Release.Namespace "fullname" (include "bosgc.fullname" .) "stateName" .Values.config.stateName -}}
