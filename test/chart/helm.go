@@ -27,16 +27,22 @@ func Dir() string { return filepath.Join(root(), "deploy", "helm", "bosgc") }
 // messages.
 func Helm(t testing.TB, kubeconfig string, args ...string) (string, error) {
 	t.Helper()
-	binary := filepath.Join(root(), "bin", "helm")
+	return HelmOf(t, "helm", kubeconfig, args...)
+}
+
+// HelmOf does the same with another helm of bin/.
+func HelmOf(t testing.TB, name, kubeconfig string, args ...string) (string, error) {
+	t.Helper()
+	binary := filepath.Join(root(), "bin", name)
 	if _, err := os.Stat(binary); err != nil {
-		plane.Unavailable(t, fmt.Errorf("%w; run: make bin/helm", err))
+		plane.Unavailable(t, fmt.Errorf("%w; run: make bin/%s", err, name))
 	}
 	var out, problem bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+t.TempDir())
 	cmd.Stdout, cmd.Stderr = &out, &problem
 	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("helm %v: %w\n%s", args, err, problem.String())
+		return out.String(), fmt.Errorf(name+" %v: %w\n%s", args, err, problem.String())
 	}
 	return out.String(), nil
 }

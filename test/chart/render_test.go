@@ -36,7 +36,13 @@ func template(t *testing.T, args ...string) []*unstructured.Unstructured {
 // templateOf renders the chart in another folder.
 func templateOf(t *testing.T, chart string, args ...string) []*unstructured.Unstructured {
 	t.Helper()
-	out, err := Helm(t, "", append([]string{"template", "bosgc", chart, "-n", "services"}, args...)...)
+	return objectsOf(t, "helm", "bosgc", chart, args...)
+}
+
+// objectsOf renders a release of a chart with one of the helms.
+func objectsOf(t *testing.T, helm, release, chart string, args ...string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := HelmOf(t, helm, "", append([]string{"template", release, chart, "-n", "services"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,12 +304,41 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"config.dryRun=yes":                             "/config/dryRun",
 		"config.cfs=all":                                "/config/cfs",
 		"config.cfsLink=loose":                          "/config/cfsLink",
-		"config.keepTemplates=golden-*":                 "/config/keepTemplates",
+		"config.keepTemplates=7":                        "/config/keepTemplates",
 		"config.bosURL=cray-bos":                        "/config/bosURL",
 		"config.tokenURL=https://user:password@gateway": "/config/tokenURL",
 		"config.namespace=Services":                     "/config/namespace",
 		"config.batcher=":                               "/config/batcher",
 		"config.metricsAddr=9090":                       "/config/metricsAddr",
+		"config.metricsAddr=:65536":                     "/config/metricsAddr",
+		"config.metricsAddr=:0":                         "/config/metricsAddr",
+		"config.metricsAddr=:99999":                     "/config/metricsAddr",
+		"service.port=65536":                            "/service/port",
+		"service.port=0":                                "/service/port",
+		"service.port=http":                             "/service/port",
+		"networkPolicy.apiServerPorts={70000}":          "/networkPolicy/apiServerPorts/0",
+		"nameOverride=gc.night":                         "/nameOverride",
+		"fullnameOverride=bos.gc":                       "/fullnameOverride",
+		"fullnameOverride=9gc":                          "/fullnameOverride",
+		"global.imageRegistry=7":                        "/global/imageRegistry",
+		"enabled=maybe":                                 "/enabled",
+		"hostAliases=none":                              "/hostAliases",
+		"topologySpreadConstraints.maxSkew=1":           "/topologySpreadConstraints",
+		"dnsConfig=none":                                "/dnsConfig",
+		"monitoring.namespace=Monitoring":               "/monitoring/namespace",
+		"monitoring.podMonitor.honorLabels=yes":         "/monitoring/podMonitor/honorLabels",
+		"monitoring.serviceMonitor.relabelings.a=b":     "/monitoring/serviceMonitor/relabelings",
+		"config.requestTimeout=16m":                     "config.requestTimeout is 16m; expected no more than config.deadline (15m)",
+		"config.deadline=1m,config.listTimeout=2m":      "config.listTimeout is 2m",
+		"config.cfs=off,config.cfsLink=inferred":        "config.cfsLink is inferred",
+		"monitoring.serviceMonitor.enabled=true,monitoring.serviceMonitor.interval=10s,monitoring.serviceMonitor.scrapeTimeout=30s": "scrapeTimeout is 30s",
+		"monitoring.vmServiceScrape.interval=10s,monitoring.vmServiceScrape.scrapeTimeout=1m":                                       "scrapeTimeout is 1m",
+		"mode=serve,monitoring.vmRule.enabled=true,config.interval=2h":                                                              "monitoring.rules.missedAfter is 3h; expected more than twice config.interval (2h)",
+		"monitoring.vmRule.enabled=true,cronjob.schedule=30 3 * * *":                                                                "monitoring.rules.missedAfter is 3h, and cronjob.schedule (30 3 * * *) is daily",
+		"monitoring.prometheusRule.enabled=true,cronjob.schedule=@daily":                                                            "is daily",
+		"monitoring.prometheusRule.enabled=true,monitoring.rules.sessionsWarning=900":                                               "monitoring.rules.sessionsWarning is 900",
+		"monitoring.prometheusRule.enabled=true,config.orphanGrace=2d":                                                              "monitoring.rules.orphansFor is 26h",
+		"monitoring.prometheusRule.enabled=true,config.orphanSightings=3":                                                           "monitoring.rules.orphanSweeps is 3",
 		"config.caFile=ca.crt":                          "/config/caFile",
 		"config.logLevel=verbose":                       "/config/logLevel",
 		"config.stateName=Bosgc":                        "/config/stateName",

@@ -2,7 +2,10 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 52 characters: a CronJob's name gets 11 more in its Jobs. */}}
+{{/*
+At most 52 characters: a CronJob's name gets 11 more in its Jobs. A release's name may have dots and begin with a digit; a
+Service's may not.
+*/}}
 {{- define "bosgc.fullname" -}}
 {{- $name := include "bosgc.name" . -}}
 {{- if .Values.fullnameOverride -}}
@@ -12,7 +15,10 @@
 {{- else -}}
 {{- $name = printf "%s-%s" .Release.Name $name -}}
 {{- end -}}
-{{- $name | trunc 52 | trimSuffix "-" -}}
+{{- if regexMatch "^[0-9]" $name -}}
+{{- $name = printf "%s-%s" .Chart.Name .Release.Name -}}
+{{- end -}}
+{{- $name | replace "." "-" | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "bosgc.serviceAccountName" -}}
@@ -23,11 +29,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* A part with a dot or a port in front of the first slash is a registry, as for every engine. */}}
 {{- define "bosgc.image" -}}
+{{- $repository := .Values.image.repository -}}
+{{- with (.Values.global | default dict).imageRegistry -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") -}}
+{{- end -}}
 {{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end -}}
 
@@ -54,8 +65,8 @@ metadata:
   name: {{ default (include "bosgc.fullname" .root) (get . "name") }}
   namespace: {{ default .root.Release.Namespace (get . "namespace") }}
   labels:
-    {{- merge (include "bosgc.selectorLabels" (list .root (default "sweeper" (get . "component"))) | fromYaml) $labels (default (dict) (get . "labels")) .root.Values.commonLabels | toYaml | nindent 4 }}
-  {{- with merge (dict) (default (dict) (get . "annotations")) .root.Values.commonAnnotations }}
+    {{- merge (include "bosgc.selectorLabels" (list .root (default "sweeper" (get . "component"))) | fromYaml) $labels (default (dict) (get . "labels")) (default (dict) .root.Values.commonLabels) | toYaml | nindent 4 }}
+  {{- with merge (dict) (default (dict) (get . "annotations")) (default (dict) .root.Values.commonAnnotations) }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -170,9 +181,9 @@ upgrade then drops both: a retention of 60 days would become the default of 7.
 {{- $_ := set $annotations "proxy.istio.io/config" "holdApplicationUntilProxyStarts: true" -}}
 {{- end -}}
 labels:
-  {{- merge (include "bosgc.selectorLabels" (list .root .component) | fromYaml) $labels (default (dict) (get . "labels")) .root.Values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
+  {{- merge (include "bosgc.selectorLabels" (list .root .component) | fromYaml) $labels (default (dict) (get . "labels")) (default (dict) .root.Values.podLabels) (default (dict) .root.Values.commonLabels) | toYaml | nindent 2 }}
 annotations:
-  {{- merge $annotations (default (dict) (get . "annotations")) .root.Values.podAnnotations | toYaml | nindent 2 }}
+  {{- merge $annotations (default (dict) (get . "annotations")) (default (dict) .root.Values.podAnnotations) | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* What all Pods have in common: what they may, and where they run. */}}
@@ -205,6 +216,18 @@ tolerations:
 {{- end }}
 {{- with .Values.affinity }}
 affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
@@ -253,8 +276,10 @@ spec:
           path: /healthz
           port: metrics
       {{- end }}
+      {{- with .Values.resources }}
       resources:
-        {{- toYaml .Values.resources | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- if or .Values.clientSecret.name .Values.bosEtcd.secret .Values.ca.configMap .Values.extraVolumeMounts }}
       volumeMounts:
         {{- if .Values.clientSecret.name }}

@@ -18,6 +18,34 @@ endpoints:
   - port: metrics
     path: /metrics
     {{- include "bosgc.scrapeTimes" (index $root.Values.monitoring $key) | nindent 4 }}
+    {{- include "bosgc.relabelings" (list $root $key) | nindent 4 }}
+{{- include "bosgc.monitored" $root }}
+{{- end -}}
+
+{{/* Where what is scraped is, for a monitor that is elsewhere. */}}
+{{- define "bosgc.monitored" -}}
+{{- if not (has .Values.monitoring.namespace (list nil "" .Release.Namespace)) }}
+namespaceSelector:
+  matchNames: [{{ .Release.Namespace }}]
+{{- end -}}
+{{- end -}}
+
+{{/* What an endpoint does with labels, which the operators call by different names. */}}
+{{- define "bosgc.relabelings" -}}
+{{- $key := index . 1 -}}
+{{- $monitor := index (index . 0).Values.monitoring $key -}}
+{{- $vm := eq $key "vmServiceScrape" -}}
+{{- with $monitor.honorLabels }}
+honorLabels: true
+{{- end }}
+{{- with $monitor.relabelings }}
+{{ ternary "relabelConfigs" "relabelings" $vm }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $monitor.metricRelabelings }}
+{{ ternary "metricRelabelConfigs" "metricRelabelings" $vm }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "bosgc.scrapeTimes" -}}
