@@ -13,8 +13,12 @@ PROFILE_N ?= 10000
 SEED     ?=
 PAGE     ?=
 TIMES    ?=
-IMAGE    ?= bosgc:$(VERSION)
+# As the chart has it, or it would look for another.
+IMAGE    ?= bosgc:$(shell sed -n 's/^appVersion: //p' deploy/helm/bosgc/Chart.yaml)
 PLATFORM ?=
+GO_IMAGE ?=
+REGISTRY ?=
+DOWNLOADS ?= https://example.com/bosgc/releases/download/v$(VERSION:v%=%)
 
 export GOWORK := off
 # The same flags for all binaries, so that what they share is compiled once. Without the tag gRPC brings
@@ -39,8 +43,8 @@ build: ## build bin/bosgc, static
 	$(BUILD) -ldflags '-s -w -X bosgc/internal/cli.Version=$(VERSION) -X bosgc/internal/cli.Commit=$(COMMIT)' -o bin/bosgc .
 
 .PHONY: image
-image: ## build the image IMAGE (for PLATFORM) with docker, podman or buildah
-	@IMAGE='$(IMAGE)' PLATFORM='$(PLATFORM)' VERSION='$(VERSION)' COMMIT='$(COMMIT)' test/image/build.sh
+image: ## build the image IMAGE (for PLATFORM, with the Go of GO_IMAGE) with docker, podman or buildah
+	@IMAGE='$(IMAGE)' PLATFORM='$(PLATFORM)' GO_IMAGE='$(GO_IMAGE)' VERSION='$(VERSION)' COMMIT='$(COMMIT)' test/image/build.sh
 
 .PHONY: check-image
 check-image: ## build that image for all platforms without its registry, and look into it
@@ -63,7 +67,7 @@ test-all: test test-rest ## run every test
 
 # What make test leaves out: real control planes, node, browser, Prometheus, chart, and the race detector.
 .PHONY: test-rest
-test-rest: test-race test-linking test-page test-docs-cluster test-control-plane test-metrics test-chart test-node
+test-rest: test-race test-repository test-linking test-page test-docs-cluster test-control-plane test-metrics test-chart test-node
 
 .PHONY: test-unit
 test-unit: bin/gotestsum ## run the unit tests, and whole commands on the lab
@@ -220,12 +224,25 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 .PHONY: release-snapshot
 release-snapshot: bin/helm bin/cyclonedx-gomod bin/go-licenses ## build all that a release has into dist/, check it, publish nothing
-	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' BUILD='$(BUILD)' test/release/build.sh dist
+	@VERSION='$(VERSION)' COMMIT='$(COMMIT)' BUILD='$(BUILD)' DOWNLOADS='$(DOWNLOADS)' test/release/build.sh dist
 	@$(MAKE) --no-print-directory check-release
 
 .PHONY: check-release
-check-release: bin/helm ## look into what release-snapshot has left in dist/
+check-release: bin/helm bin/crane ## look into what release-snapshot has left in dist/
 	cd test && BOSGC_DIST='$(CURDIR)/dist' BOSGC_COMMIT='$(COMMIT)' CGO_ENABLED=0 go test -count=1 ./release
+
+.PHONY: push-image
+push-image: bin/crane ## push the image of dist/, for both architectures, to REGISTRY (such as registry.example.com/csm)
+	@DIST='$(CURDIR)/dist' REGISTRY='$(REGISTRY)' test/release/push.sh image
+
+.PHONY: push-chart
+push-chart: bin/helm ## push the chart of dist/ to REGISTRY
+	@DIST='$(CURDIR)/dist' REGISTRY='$(REGISTRY)' test/release/push.sh chart
+
+.PHONY: test-repository
+test-repository: bin/crane bin/helm bin/actionlint bin/gotestsum ## check workflows, forms and the rest of .github, and push to a registry on loopback
+	bin/actionlint -color
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -run '^TestRepository|^TestPush' ./release
 
 .PHONY: vulncheck
 vulncheck: bin/govulncheck ## look for known vulnerabilities in what is called (needs vuln.go.dev, or DB=URL)
@@ -237,7 +254,7 @@ clean: ## remove bin/ and dist/ (the control plane stays in its cache)
 	rm -rf bin dist
 
 # These each have a module of their own: together they would need versions of modules that fit none.
-bin/helm bin/helm-unittest bin/cyclonedx-gomod bin/go-licenses bin/govulncheck: bin/%: tools/%/go.mod tools/%/go.sum
+bin/helm bin/helm-unittest bin/cyclonedx-gomod bin/go-licenses bin/govulncheck bin/crane bin/actionlint: bin/%: tools/%/go.mod tools/%/go.sum
 	@echo "installing $* (the first time takes a minute or two)"
 	@cd tools/$* && CGO_ENABLED=0 GOBIN=$(CURDIR)/bin go install -trimpath -ldflags '-s -w' "$$(go list tool)"
 	@touch $@

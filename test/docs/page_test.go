@@ -24,6 +24,7 @@ import (
 var reasons = []string{
 	"needs a CSM system",       // its API gateway, its registry, its etcd, cray
 	"needs a container engine", // podman, docker
+	"needs a registry",         // to which the reader may push
 	"needs nodes",              // the control plane of the test has none, so no Pod runs
 	"takes minutes",            // and has a target of its own under CI
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image with the first engine that works: docker, podman or buildah. ENGINE sets another order.
-# Variables: IMAGE, VERSION, COMMIT, and PLATFORM (such as linux/arm64; empty for this machine's).
+# Variables: IMAGE, VERSION, COMMIT, and optional PLATFORM (such as linux/arm64; empty for this machine's) and GO_IMAGE, the
+# image with Go, by digest if it has to be one and no other.
 # Arguments are passed to the engine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -20,6 +21,7 @@ for engine in ${ENGINE:-docker podman buildah}; do
 	echo "image: $IMAGE, with $engine" >&2
 	args=(--platform "${PLATFORM:-$here}" --tag "$IMAGE" --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT")
 	[[ $engine == docker ]] || args+=(--build-arg "BUILDPLATFORM=$here") # older ones do not set it by themselves
+	[[ -z ${GO_IMAGE:-} ]] || args+=(--build-arg "GO_IMAGE=$GO_IMAGE")
 	DOCKER_BUILDKIT=1 "$engine" build "${args[@]}" "$@" .
 	exit
 done

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds everything of a release into a folder, and publishes nothing. The same commit gives the same bytes, so
 # anybody can build a release again and compare it with the download.
-# Variables: VERSION, COMMIT, and BUILD, the command that compiles. Argument: the folder, which is emptied.
+# Variables: VERSION, COMMIT, BUILD, the command that compiles, and DOWNLOADS, the address below which the files will be.
+# Argument: the folder, which is emptied.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-: "${VERSION:?}" "${COMMIT:?}" "${BUILD:?}"
+: "${VERSION:?}" "${COMMIT:?}" "${BUILD:?}" "${DOWNLOADS:?}"
 platforms=(linux/amd64 linux/arm64 darwin/amd64 darwin/arm64)
 # A person has to judge any other license before the program is given to others under it.
 licenses=Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT,MPL-2.0
@@ -76,8 +77,14 @@ for platform in "${platforms[@]}"; do
 	pack "$work" "$name" | gzip -9n >"$dist/$name.tar.gz"
 done
 
+say "manifest for krew"
+test/release/krew.sh "$version" "$DOWNLOADS" "$dist" >"$dist/bosgc.krew.yaml"
+
 say "chart"
-run bin/helm package --version "$version" --app-version "$version" --destination "$work" deploy/helm/bosgc
+mkdir "$work/chart"
+cp -r deploy/helm/bosgc "$work/chart/"
+sed -i "s|/bosgc:[^ ]*$|/bosgc:$version|" "$work/chart/bosgc/Chart.yaml" # the image of the annotation
+run bin/helm package --version "$version" --app-version "$version" --destination "$work" "$work/chart/bosgc"
 # Helm writes the time of packing into the archive.
 tar --extract --touch --gzip --directory="$work" --file="$work/bosgc-$version.tgz"
 pack "$work" bosgc | gzip -9n >"$dist/bosgc-$version.tgz"

@@ -17,7 +17,7 @@ import (
 
 func TestAllArtefactsAreThereAndMatchTheirSums(t *testing.T) {
 	r := open(t)
-	want := []string{"SHA256SUMS", "bosgc-" + r.version + ".tgz"}
+	want := []string{"SHA256SUMS", "bosgc-" + r.version + ".tgz", "bosgc.krew.yaml"}
 	for _, p := range platforms {
 		want = append(want, r.name(p.os, p.arch)+".tar.gz", r.name(p.os, p.arch)+".cdx.json")
 		if p.os == "linux" {
@@ -211,6 +211,17 @@ func TestEveryModuleHasItsLicense(t *testing.T) {
 			if !found {
 				t.Errorf("%s/%s: nothing in THIRD_PARTY_LICENSES is of %s", p.os, p.arch, module.Path)
 			}
+		}
+	}
+}
+
+// TestKrewManifest checks that what krew would download is what is here.
+func TestKrewManifest(t *testing.T) {
+	r := open(t)
+	checkKrew(t, r.read(t, "bosgc.krew.yaml"), r)
+	for _, p := range platforms {
+		if files := r.archive(t, p.os, p.arch); len(files["bosgc"]) == 0 || len(files["LICENSE"]) == 0 {
+			t.Errorf("%s/%s: the archive lacks what krew takes from it", p.os, p.arch)
 		}
 	}
 }
