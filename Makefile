@@ -121,8 +121,9 @@ test-page: bin/gotestsum ## open the HTML report in a real browser; its pictures
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 15m ./page
 
 .PHONY: test-chart
-test-chart: control-plane control-plane-1.24 bin/helm bin/helm-unittest bin/gotestsum ## lint, render and install the Helm chart
+test-chart: control-plane control-plane-1.24 bin/helm bin/helm4 bin/helm-unittest bin/gotestsum ## lint, render and install the Helm chart
 	bin/helm lint --strict --quiet deploy/helm/bosgc
+	bin/helm4 lint --strict --quiet deploy/helm/bosgc
 	bin/helm-unittest --strict deploy/helm/bosgc
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./chart
 
@@ -257,6 +258,12 @@ clean: ## remove bin/ and dist/ (the control plane stays in its cache)
 bin/helm bin/helm-unittest bin/cyclonedx-gomod bin/go-licenses bin/govulncheck bin/crane bin/actionlint: bin/%: tools/%/go.mod tools/%/go.sum
 	@echo "installing $* (the first time takes a minute or two)"
 	@cd tools/$* && CGO_ENABLED=0 GOBIN=$(CURDIR)/bin go install -trimpath -ldflags '-s -w' "$$(go list tool)"
+	@touch $@
+
+# Its program is called helm, too.
+bin/helm4: tools/helm4/go.mod tools/helm4/go.sum
+	@echo "installing helm4 (the first time takes a minute or two)"
+	@cd tools/helm4 && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(CURDIR)/bin/helm4 "$$(go list tool)"
 	@touch $@
 
 # The tools have a module of their own, so that their dependencies are not the product's.

@@ -14,7 +14,7 @@ import (
 )
 
 // helms are the programs that people use the chart with, as make builds them.
-var helms = []string{"helm"}
+var helms = []string{"helm", "helm4"}
 
 // TestNullForAnyMap sets each map and list of values.yaml to null, which removes it: the chart does without, or says by
 // name what is missing.

@@ -30,7 +30,7 @@ func Helm(t testing.TB, kubeconfig string, args ...string) (string, error) {
 	return HelmOf(t, "helm", kubeconfig, args...)
 }
 
-// HelmOf does the same with another helm of bin/.
+// HelmOf does the same with one of several: "helm" is Helm 3, "helm4" is Helm 4.
 func HelmOf(t testing.TB, name, kubeconfig string, args ...string) (string, error) {
 	t.Helper()
 	binary := filepath.Join(root(), "bin", name)
