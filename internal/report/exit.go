@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bosgc/gc"
@@ -59,17 +60,28 @@ func guardedKinds(d gc.Document) (kinds []policy.Kind) {
 	return kinds
 }
 
-// whyGuarded returns which kinds the orphan guard holds back, each with the reason if it is known.
+// whyGuarded returns which kinds the orphan guard holds back, and why as far as that is known: once for those that share
+// a reason.
 func whyGuarded(d gc.Document) string {
-	var parts []string
-	for _, kind := range guardedKinds(d) {
-		part := string(kind)
-		for _, g := range d.Guards {
-			if g.Kind == kind && g.Why != "" {
-				part += " (" + g.Why + ")"
-			}
+	var parts, kinds []string
+	all := guardedKinds(d)
+	why := func(kind policy.Kind) string {
+		i := slices.IndexFunc(d.Guards, func(g gc.Guard) bool { return g.Kind == kind })
+		if i < 0 {
+			return ""
 		}
-		parts = append(parts, part)
+		return d.Guards[i].Why
+	}
+	for i, kind := range all {
+		kinds = append(kinds, string(kind))
+		if i+1 < len(all) && why(all[i+1]) == why(kind) {
+			continue
+		}
+		part := strings.Join(kinds, ", ")
+		if text := why(kind); text != "" {
+			part += " (" + text + ")"
+		}
+		parts, kinds = append(parts, part), nil
 	}
 	return strings.Join(parts, ", ")
 }

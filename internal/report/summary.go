@@ -116,21 +116,19 @@ func (p *printer) printCounts(all []gc.Object, shown []*gc.Object) {
 
 // printTotals prints the line that holds the run and its numbers.
 func (p *printer) printTotals(d gc.Document) {
-	var parts []string
+	words := []string{fmt.Sprintf("%s %s:", d.Kind, Clean(d.Run))}
 	if d.Kind == "Report" {
 		for _, o := range []gc.Outcome{gc.Deleted, gc.Gone, gc.Terminating, gc.Waiting, gc.Skipped, gc.Failed} {
 			if n := d.Outcomes[o]; n > 0 || o == gc.Deleted {
-				parts = append(parts, fmt.Sprintf("%d %s", n, o))
+				words = append(words, fmt.Sprintf("%d %s,", n, o))
 			}
 		}
 	} else {
-		parts = append(parts, fmt.Sprintf("%d to delete", d.Summary.Delete))
+		words = append(words, fmt.Sprintf("%d to delete,", d.Summary.Delete))
 	}
-	parts[0] = p.styled(bold, parts[0])
+	words = append(words, fmt.Sprintf("%d kept,", d.Summary.Keep), fmt.Sprintf("%d unknown", d.Summary.Unknown))
 	p.startParagraph()
-	line := fmt.Sprintf("%s %s: ", d.Kind, d.Run)
-	p.out.WriteString(Clean(line) + strings.Join(parts, ", "))
-	fmt.Fprintf(&p.out, ", %d kept, %d unknown\n", d.Summary.Keep, d.Summary.Unknown)
+	p.wrapWords(words, "")
 }
 
 // printFailures says how many objects of which kind failed, and what the first of them did. With -q, and after a long
