@@ -93,7 +93,7 @@ func mayHaveBeenDone(err error) bool {
 // PodsOf counts the Pods that a Deployment selects, in whatever state they are, and those of them that are ready.
 func (c *Client) PodsOf(ctx context.Context, s Scale) (all, ready int, err error) {
 	if s.selector == "" {
-		return 0, 0, fmt.Errorf("the Deployment %s selects no Pods that could be told from others", s.Name)
+		return 0, 0, fmt.Errorf("the selector of Deployment %s is empty, and would select every Pod", s.Name)
 	}
 	_, _, err = listAll(ctx, c, metav1.ListOptions{LabelSelector: s.selector, Limit: objectPage}, c.pods().List,
 		func() { all, ready = 0, 0 },

@@ -290,7 +290,14 @@ func TestRightsCannotBeBorrowed(t *testing.T) {
 
 // works does with the account what bosgc does: a sweep, a clean, a restart of the batcher, and the exporter's reading.
 func (r *rights) works(t *testing.T) {
-	environ := []string{"BOSGC_NAMESPACE=" + lab.Namespace, "BOSGC_STATE_NAMESPACE=" + home}
+	cron, err := r.Client.BatchV1().CronJobs(home).Get(t.Context(), "bosgc", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	environ := environ(cron.Spec.JobTemplate.Spec.Template.Spec)
+	if !slices.Contains(environ, "BOSGC_BOS_URL=http://cray-bos."+lab.Namespace) {
+		t.Errorf("BOS is not found from another namespace: %q", environ)
+	}
 	before := r.world.Exist(t)
 	finished := ""
 	for _, o := range r.world.World.Truth() {

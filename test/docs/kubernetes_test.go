@@ -18,15 +18,17 @@ import (
 // installed is what a page about an installed release assumes: the release, what a sweep has left, and
 // two sessions.
 const installed = `
-helm upgrade --install bosgc deploy/helm/bosgc -n services --set config.dryRun=true
-kubectl -n services create configmap bosgc-state --from-literal=format=1 --from-literal=sightings.json='{}' --from-literal=runs.json='[]' --from-literal=last-run.json='{"exitCode":0}' \
+helm upgrade --install bosgc deploy/helm/bosgc -n bosgc --create-namespace --set config.dryRun=true
+kubectl -n bosgc create configmap bosgc-state --from-literal=format=1 --from-literal=sightings.json='{}' --from-literal=runs.json='[]' --from-literal=last-run.json='{"exitCode":0}' \
 	--from-literal=metrics.prom="$(printf '%s\n' 'bosgc_bos_sessions 12' 'bosgc_bos_list_bytes 9' 'bosgc_bos_list_limit_bytes 4194304')"$'\n' --from-literal=list.json='{"sessions":12,"unseen":0}'
-kubectl -n services create configmap bosgc-state-unreadable --from-literal=format=2
+kubectl -n bosgc create configmap bosgc-state-unreadable --from-literal=format=2
 kubectl -n services create configmap 11111111-2222-4333-8444-555555555555
 kubectl -n services create configmap 22222222-2222-4333-8444-555555555555
 kubectl -n services create deployment cray-bos --image=cray-bos
 kubectl -n services run cray-bos-1 --image=cray-bos
-printf '{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"bosgc","namespace":"services"},"spec":{"holderIdentity":"bosgc-1_run"}}' | kubectl apply -f -
+kubectl -n services create service clusterip cray-bos-etcd-client --tcp=2379
+kubectl -n services create secret generic cray-bos-etcd-tls
+printf '{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"bosgc","namespace":"bosgc"},"spec":{"holderIdentity":"bosgc-1_run"}}' | kubectl apply -f -
 `
 
 // onTheLab is what the tour begins with.
@@ -44,6 +46,7 @@ var before = map[string]string{
 	"docs/install.md": `
 cp -r deploy/helm/bosgc bosgc
 kubectl -n default create secret generic admin-client-auth --from-literal=client-secret=secret
+kubectl -n services create configmap cray-configmap-ca-public-key --from-literal=certificate_authority.crt=certificate
 `,
 	"docs/runbook.md": installed,
 	"docs/rescue.md":  installed,

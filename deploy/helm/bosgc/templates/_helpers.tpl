@@ -112,6 +112,11 @@ batch/v1beta1
 {{- with include "bosgc.cronJob" . -}}
 {{- $_ := set $settings "cronjob" . -}}
 {{- end -}}
+{{- /* From another namespace the names of Services alone lead nowhere. */ -}}
+{{- if ne .Values.config.namespace .Release.Namespace -}}
+{{- $_ := set $settings "bosURL" (printf "http://cray-bos.%s" .Values.config.namespace) -}}
+{{- $_ := set $settings "cfsURL" (printf "http://cray-cfs-api.%s" .Values.config.namespace) -}}
+{{- end -}}
 {{- if .Values.clientSecret.name -}}
 {{- $_ := set $settings "clientSecretFile" (printf "/etc/bosgc/client/%s" .Values.clientSecret.key) -}}
 {{- end -}}
