@@ -68,8 +68,12 @@ KIND is session, job, configmap or cfs.`,
 						kind, report.Guards(d.Guards)))
 				}
 				d.Released = []policy.Kind{kind}
-				return a.showGuards(d, fmt.Sprintf("Released: %s. What looked orphaned to the last sweep (%d) does not count any "+
-					"more; the next sweeps delete it.\n", kind, released.Orphans))
+				held, n := "looked orphaned to the last sweep", released.Orphans
+				if released.Doubt {
+					held, n = "the last sweep held back because nothing shows that it is of BOS's system", released.Doubted
+				}
+				return a.showGuards(d, fmt.Sprintf("Released: %s. What %s (%d) is not held back any more; the next sweeps delete it.\n",
+					kind, held, n))
 			})
 		},
 	}
