@@ -104,6 +104,10 @@ func (s *Server) Wired(system string, other *Server) (kubeconfig string, env []s
 	return kubeconfig, append(s.Env(), variable+other.URL(system))
 }
 
+// NamesSessions reports whether a tag in CFS names a session. Where none does, nothing shows whose CFS that is
+// (docs/safety.md, "What it does not promise").
+func (w *World) NamesSessions() bool { return len((&builder{World: w}).namedByCFS()) > 0 }
+
 // Indistinct reports whether nothing shows that BOS of one world and Kubernetes of another are not of one system: BOS has
 // no session of the last week and Kubernetes names none at all, as where people have deleted all Jobs and ConfigMaps.
 func Indistinct(bos, kube *World) bool {
