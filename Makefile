@@ -74,7 +74,7 @@ test-unit: bin/gotestsum ## run the unit tests, and whole commands on the lab
 	CGO_ENABLED=0 $(TEST) -parallel 8 -skip '^TestLive|^TestLinking' ./...
 
 .PHONY: test-house
-test-house: bin/gotestsum ## check that files depend on each other in one direction, and that packages are small
+test-house: bin/gotestsum ## check which files depend on which, how large packages are, and the words of documents
 	cd test && CGO_ENABLED=0 $(TEST) -count=1 ./house
 
 .PHONY: test-live

@@ -1,5 +1,5 @@
-// Package house checks the structure of the code that the linter cannot: files depend on each other in one direction
-// only, and no package is larger than a head can hold.
+// Package house checks what the linter cannot: files depend on each other in one direction only, no package is larger
+// than a head can hold, and documents use plain words.
 package house
 
 import (
