@@ -58,7 +58,7 @@ var (
 	selectorWithLabels = regexp.MustCompile(`\b(bosgc_[a-z_]+)(?:\{([^}]*)\})?`)
 	matcherForm        = regexp.MustCompile(`(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"`)
 	listForm           = regexp.MustCompile(`\b(?:by|on|ignoring|without)\s*\(([^)]*)\)`)
-	recordForm         = regexp.MustCompile(`\b(bosgc:[a-z_]+)(?:\{([^}]*)\})?`)
+	recordForm         = regexp.MustCompile(`(?:^|[^\w:])(bosgc:[a-z_]+)(?:\{([^}]*)\})?`)
 )
 
 // check compares an expression with what the program shows, and returns the metrics that it uses.
