@@ -83,22 +83,22 @@ func TestAnOrphansLife(t *testing.T) {
 	for _, csm := range []string{"1.0", "1.3.1", "1.5", "1.6"} {
 		t.Run(csm, func(t *testing.T) {
 			t.Parallel()
-			options, kept := lab.Options{CSM: csm, Sessions: 5}, 24*time.Hour
-			if csm == "1.6" { // nothing has a session any more, so it is kept as long as one
-				options.Only, kept = []string{"orphan-configmap", "cfs-of-bos-v2"}, 7*day
+			options, kept, trust := lab.Options{CSM: csm, Sessions: 5}, 24*time.Hour, "BOSGC_MAX_ORPHAN_PERCENT=50"
+			if csm == "1.6" { // nothing has a session any more, so it is kept as long as one, and nothing shows whose it is
+				options.Only, kept, trust = []string{"orphan-configmap", "cfs-of-bos-v2"}, 7*day, "BOSGC_MAX_ORPHAN_PERCENT=100"
 			}
 			l := startTimeline(t, options)
 			l.abandonedConfigMap(orphan)
 			for range 3 {
 				l.advanceBoth(kept * 7 / 24)
-				d, _ := l.sweepAt()
+				d, _ := l.sweepAt(trust)
 				l.is(d, policy.TooYoung)
 			}
 			l.advanceBoth(kept*3/24 + time.Hour)
-			d, _ := l.sweepAt()
+			d, _ := l.sweepAt(trust)
 			l.is(d, policy.AwaitingConfirmation)
 			l.advanceBoth(time.Hour)
-			d, code := l.sweepAt()
+			d, code := l.sweepAt(trust)
 			l.is(d, policy.Orphaned)
 			if code != gc.ExitDone {
 				t.Errorf("exit code %d", code)

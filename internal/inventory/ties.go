@@ -51,6 +51,7 @@ func FindTies(s *Snapshot, e TieEvidence) Ties {
 // survey counts what the systems name, and notes which two of them name the same session.
 type survey struct {
 	removed                  bool // BOS says that it has no v1 API any more
+	unlisted                 bool // BOS's list could not be had
 	listed, named, tagged    int  // sessions in BOS, in Kubernetes and in CFS
 	bosKube, bosCFS, cfsKube bool
 	missed                   bool   // BOS has a session that Kubernetes would name if it were the right one
@@ -64,6 +65,7 @@ func (v *survey) add(g *Group, e TieEvidence) {
 	inKube := len(g.jobs)+len(g.pods)+len(g.configMaps) > 0
 	note := func(fact *bool, is bool) { *fact = *fact || is }
 	note(&v.removed, g.V1 == Absent)
+	note(&v.unlisted, g.Listed == Unknown)
 	note(&v.bosKube, inV1 && inKube)
 	note(&v.bosCFS, inCFS && (inV1 || g.V2 == Present || v2 == Present))
 	note(&v.cfsKube, inCFS && inKube)
@@ -142,14 +144,14 @@ func (v *survey) kubernetes(e TieEvidence) Tie {
 // untraced reports whether it contradicts nothing that Kubernetes names no session.
 func (v *survey) untraced(e TieEvidence) bool { return e.CA && !v.removed && v.named == 0 && !v.missed }
 
-// cfs takes a CFS that names no session at all for the right one: then no session has ever used it, whichever it is.
-// Where nothing shows that Kubernetes is BOS's, what the two say of a CFS session is worth nothing; also while BOS does not
-// say what it has, as it may be another system's that is slow.
+// cfs takes a CFS that names no session at all for the right one: then no session has ever used it, whichever it is. While
+// BOS does not say what it has, it is enough that Kubernetes and CFS know each other: nothing is concluded then from what
+// BOS lacks. Where Kubernetes and BOS contradict each other, what they say of a CFS session is worth nothing.
 func (v *survey) cfs(e TieEvidence, kube Tie) Tie {
-	if !kube.Shown && !v.untraced(e) {
+	if !kube.Shown && !v.untraced(e) && !v.unlisted {
 		return kube
 	}
-	if v.bosCFS || v.cfsKube && v.bosKube || v.tagged == 0 && e.Components != nil {
+	if v.bosCFS || v.cfsKube && (v.bosKube || v.unlisted) || v.tagged == 0 && e.Components != nil {
 		return Tie{Shown: true}
 	}
 	return Tie{Doubt: fmt.Sprintf("CFS names %d sessions, and BOS knows none of them; check BOSGC_CFS_URL and "+

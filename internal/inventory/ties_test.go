@@ -27,7 +27,6 @@ func TestTiesOfEveryKind(t *testing.T) {
 	running := func(g *Group) *Group {
 		return g.WithLive([]Job{{Name: "boa-" + g.ID, Session: g.ID, Created: ago(40)}}, nil, g.Record)
 	}
-	recorded := func(n int) *Group { g := base; g.ID, g.Record = id(n), ended(9); return &g }
 	unlisted := func(g *Group) *Group { return g.WithListed(Unknown) }
 	here := TieEvidence{CA: true}
 	for _, tt := range []struct {
@@ -93,12 +92,7 @@ func TestTiesOfEveryKind(t *testing.T) {
 		{
 			"BOS's list cannot be had: CFS and Kubernetes know each other",
 			[]*Group{unlisted(tagged(configMap(bare(2), 9)))},
-			here, false, false, false,
-		},
-		{
-			"BOS's list cannot be had, and it has the record of a session that CFS and Kubernetes know",
-			[]*Group{unlisted(tagged(configMap(recorded(2), 9)))},
-			here, true, true, false,
+			here, false, true, false,
 		},
 		{"only old records", []*Group{bos(1, 40), bos(2, 8)}, here, false, false, true},
 		{"a record so young that it must have a ConfigMap", []*Group{bos(1, 40), bos(2, 6)}, here, false, false, false},
