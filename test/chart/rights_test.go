@@ -106,7 +106,7 @@ func (r *rights) eventually(t *testing.T, allowed bool, what string, attempt fun
 	t.Helper()
 	plane.Eventually(t, 10*time.Second, func() error {
 		if err := attempt(); apierrors.IsForbidden(err) == allowed || allowed && err != nil && !apierrors.IsInvalid(err) {
-			return fmt.Errorf("%s: %v", what, err)
+			return fmt.Errorf("%s: %w", what, err)
 		}
 		return nil
 	})

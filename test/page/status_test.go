@@ -45,7 +45,7 @@ func environ(server *lab.Server, more ...string) []string {
 func fetch(t testing.TB, url, text string) (page string) {
 	t.Helper()
 	plane.Eventually(t, time.Minute, func() error {
-		answer, err := http.Get(url) //nolint:noctx // loopback, in a test that is bounded
+		answer, err := http.Get(url)
 		if err != nil {
 			return err
 		}
