@@ -33,9 +33,9 @@ func commands(text string) []string {
 // TestRunbookCommands types what the runbook says, on a control plane where the chart is installed.
 // There is no node, so it cannot check logs and what runs.
 func TestRunbookCommands(t *testing.T) {
-	p := plane.Start(t, plane.Options{Namespaces: []string{"services"}, NoControllers: true})
+	p := plane.Start(t, plane.Options{Namespaces: []string{"services", "bosgc"}, NoControllers: true})
 	kubeconfig := p.Kubeconfig(t)
-	if out, err := chart.Helm(t, kubeconfig, "install", "bosgc", chart.Dir(), "-n", "services", "--set", "config.dryRun=true"); err != nil {
+	if out, err := chart.Helm(t, kubeconfig, "install", "bosgc", chart.Dir(), "-n", "bosgc", "--set", "config.dryRun=true"); err != nil {
 		t.Fatal(err, out)
 	}
 	dir := t.TempDir()
@@ -61,10 +61,10 @@ func TestRunbookCommands(t *testing.T) {
 	// What exists only after a sweep, and two sessions, one of which still runs.
 	const old, running = "11111111-2222-4333-8444-555555555555", "22222222-2222-4333-8444-555555555555"
 	for _, prepare := range []string{
-		`kubectl -n services create configmap bosgc-state --from-literal=format=1 --from-literal=sightings.json='{}' --from-literal=runs.json='[]' --from-literal=last-run.json='{"exitCode":0}' --from-literal=metrics.prom=$'bosgc_bos_sessions 12\n' --from-literal=list.json='{"sessions":12,"unseen":0}'`,
-		`kubectl -n services create configmap bosgc-state-unreadable --from-literal=format=2`,
+		`kubectl -n bosgc create configmap bosgc-state --from-literal=format=1 --from-literal=sightings.json='{}' --from-literal=runs.json='[]' --from-literal=last-run.json='{"exitCode":0}' --from-literal=metrics.prom=$'bosgc_bos_sessions 12\n' --from-literal=list.json='{"sessions":12,"unseen":0}'`,
+		`kubectl -n bosgc create configmap bosgc-state-unreadable --from-literal=format=2`,
 		`kubectl -n services create configmap ` + old + `; kubectl -n services create configmap ` + running,
-		`printf '{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"bosgc","namespace":"services"},"spec":{"holderIdentity":"bosgc-1_run"}}' | kubectl apply -f -`,
+		`printf '{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"bosgc","namespace":"bosgc"},"spec":{"holderIdentity":"bosgc-1_run"}}' | kubectl apply -f -`,
 		`kubectl -n services create job boa-` + running + ` --image=boa --dry-run=client -o yaml | kubectl set env --local -f - SESSION_ID=` + running + ` -o yaml | kubectl apply -f -`,
 	} {
 		typed(prepare)
@@ -91,13 +91,13 @@ func TestRunbookCommands(t *testing.T) {
 			if !slices.Contains(settings(t), m[1]) {
 				t.Errorf("%s: there is no setting %s", command, m[1])
 			}
-			job, _ := typed("kubectl -n services get job bosgc-by-hand -o yaml")
+			job, _ := typed("kubectl -n bosgc get job bosgc-by-hand -o yaml")
 			if !strings.Contains(job, "name: "+m[1]+"\n          value: \""+m[2]+"\"") || !strings.Contains(job, "- sweep\n") {
 				t.Errorf("%s: the Job is\n%s", command, job)
 			}
 		}
 		if strings.Contains(command, "- plan/") {
-			if job, _ := typed("kubectl -n services get job bosgc-plan -o yaml"); !strings.Contains(job, "- plan\n") {
+			if job, _ := typed("kubectl -n bosgc get job bosgc-plan -o yaml"); !strings.Contains(job, "- plan\n") {
 				t.Errorf("%s: the Job is\n%s", command, job)
 			}
 		}
