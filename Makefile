@@ -103,7 +103,7 @@ test-rescue: control-plane ## drain a BOS of 5,000 sessions that cannot list the
 
 .PHONY: test-metrics
 test-metrics: control-plane bin/helm bin/gotestsum ## run the tests against a real Prometheus and Pushgateway
-	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 10m ./metrics
+	cd test && CGO_ENABLED=0 $(TEST) -count=1 -timeout 15m ./metrics
 
 .PHONY: test-docs
 test-docs: test-docs-lab test-docs-cluster ## type what README.md and docs/ say to type, and compare what it prints
