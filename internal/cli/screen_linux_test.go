@@ -60,7 +60,7 @@ func TestTheLastScreenTellsHowItEnded(t *testing.T) {
 		"well": {40, "", "", gc.ExitDone, []string{"KIND ", ": 51 deleted, 94 kept, 7 unknown"}},
 		"bos-down": {
 			40, "bos-down", "BOSGC_REQUEST_TIMEOUT=1s", gc.ExitIncomplete,
-			[]string{" 0 deleted", "Not read completely: bos-sessions", "Exit code 6: ", `"bosgc doctor"`},
+			[]string{" 3 deleted", "Not read completely: bos-sessions", "Exit code 6: ", `"bosgc doctor"`},
 		},
 		"guard": {
 			40, "", "BOSGC_MAX_ORPHAN_PERCENT=0", gc.ExitRefused,
