@@ -312,7 +312,7 @@ func TestLiveCleanWithoutBOSv1(t *testing.T) {
 	s := start(t, lab.Options{CSM: "1.6", Sessions: 30}, lab.ServerOptions{})
 	var id string
 	for _, o := range s.World.Truth() {
-		if o.Kind == lab.KindConfigMap && o.Confirmed != "" {
+		if o.Kind == lab.KindConfigMap && o.Story == "orphan-configmap" {
 			id = o.Name
 		}
 	}
