@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bosgc/gc"
+	"bosgc/internal/inventory"
 	"bosgc/internal/lab"
 	"bosgc/internal/memory"
 	"bosgc/policy"
@@ -44,6 +45,7 @@ func (s *soakWorld) check(step *soakStep, run soakRun, before soakCensus) error 
 	s.checkRequests(step, run)
 	if !run.crashed {
 		s.checkReport(run)
+		s.checkWrongBOS(run)
 	}
 	if step.refused {
 		s.checkRefused(run)
@@ -141,6 +143,19 @@ func (s *soakWorld) checkReport(run soakRun) {
 		gone := o.Outcome == gc.Deleted || o.Outcome == gc.Gone
 		if key := name(string(o.Kind), o.Name); gone && left[key] {
 			s.violate("%s is reported as %s but is still there", key, o.Outcome)
+		}
+	}
+}
+
+// checkWrongBOS requires that nothing was deleted by what a BOS of another system has said: while its list could not be
+// read, CFS and Kubernetes alone decide about CFS sessions that name none.
+func (s *soakWorld) checkWrongBOS(run soakRun) {
+	if s.wrong == nil || s.wrong.system != "bos" || len(s.deletions) == 0 {
+		return
+	}
+	for _, source := range run.document.Sources {
+		if source.Name == inventory.SourceSessions && source.Complete {
+			s.violate("%d objects were deleted although bos is that of another system, and its list was read", len(s.deletions))
 		}
 	}
 }

@@ -4,6 +4,7 @@ package kubeconfig
 import (
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,4 +55,11 @@ func PodNamespace(config *rest.Config) string {
 		return ""
 	}
 	return strings.TrimSpace(string(text))
+}
+
+// IsOwnCluster reports whether a configuration leads to the cluster of the Pod that bosgc runs in. That it has a Pod's
+// service account does not suffice: a kubeconfig may name that token, and another server.
+func IsOwnCluster(config *rest.Config) bool {
+	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
+	return host != "" && config.Host == "https://"+net.JoinHostPort(host, port) && PodNamespace(config) != ""
 }

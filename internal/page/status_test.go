@@ -124,6 +124,12 @@ func TestPagesServeTheStatusAndTheLastReport(t *testing.T) {
 	if answer := get("/report"); answer.Code != 200 || !strings.Contains(answer.Body.String(), document().Run) {
 		t.Errorf("the report: %d", answer.Code)
 	}
+	large := document()
+	large.Objects = make([]gc.Object, maxObjects+1)
+	if p.Show(large); get("/report").Code != 404 {
+		t.Error("a report of too many objects, or the one before it, is served")
+	}
+	p.Show(document())
 	answer := get("/{$}")
 	if answer.Code != 200 || !strings.Contains(answer.Body.String(), `href="report"`) || answer.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("the status: %d %v", answer.Code, answer.Header())

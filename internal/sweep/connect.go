@@ -60,7 +60,7 @@ func (r *Run) connect() error {
 		CFS:             cfs.New(toCFS, c.ListTimeout.D()),
 		Kube:            kubeClient,
 		Etcd:            etcdReader(c),
-		SameCluster:     kubeconfig.PodNamespace(restConfig) != "" && namesService(c.BOSURL, c.Namespace),
+		SameCluster:     kubeconfig.IsOwnCluster(restConfig) && namesService(c.BOSURL, c.Namespace),
 		BOSConcurrency:  c.BOSConcurrency,
 		CFSConcurrency:  c.CFSConcurrency,
 		KubeConcurrency: c.KubeConcurrency,
