@@ -104,7 +104,7 @@ func New(version, commit string) *Metrics {
 		stateOK: gauge("state_ok",
 			"Whether the state that sweeps leave for each other could be read and written."),
 		setAside: gauge("state_set_aside_timestamp_seconds", "When a state that could not be understood "+
-			"was last set aside and begun anew, in seconds since 1970; 0 is never."),
+			"was last set aside, in seconds since 1970; 0 is never."),
 		requests: counters("requests_total",
 			"Requests sent, every try counted; code 0 is no answer.", "system", "verb", "code"),
 		requestTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{

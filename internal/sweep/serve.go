@@ -66,7 +66,7 @@ func (r *Run) continueTotals(ctx context.Context, ledger *metrics.Ledger) {
 	}
 }
 
-// logDocument logs what a sweep by hand shows as a table: nobody sees one here.
+// logDocument logs what a sweep by hand prints as a table.
 func logDocument(log *slog.Logger, d gc.Document) {
 	for _, s := range d.Sources {
 		if !s.Complete {

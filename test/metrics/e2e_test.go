@@ -137,7 +137,7 @@ func TestThreeSweeps(t *testing.T) {
 			t.Errorf("%s fires", name)
 		}
 	}
-	checkDashboard(t, p, "Firing alerts", "State begun anew")
+	checkDashboard(t, p, "Firing alerts", "State set aside")
 }
 
 // agrees waits until a job's counters are the sums, and checks what the last report says.

@@ -65,5 +65,5 @@ func TestRulesAndDashboardInPrometheus(t *testing.T) {
 			t.Errorf("%s: %d series, error %v", r.Record, len(result), err)
 		}
 	}
-	checkDashboard(t, p, "Firing alerts", "State begun anew")
+	checkDashboard(t, p, "Firing alerts", "State set aside")
 }

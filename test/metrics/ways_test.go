@@ -195,5 +195,5 @@ func TestServe(t *testing.T) {
 	if resets, err := p.number(t, "max(resets(bosgc_deleted_total[2m]))"); err != nil || resets != 0 {
 		t.Errorf("counters began anew %v times, error %v", resets, err)
 	}
-	checkDashboard(t, p, "Firing alerts", "State begun anew", "Answers other than success")
+	checkDashboard(t, p, "Firing alerts", "State set aside", "Answers other than success")
 }
