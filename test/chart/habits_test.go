@@ -19,14 +19,7 @@ var helms = []string{"helm", "helm4"}
 // TestNullForAnyMap sets each map and list of values.yaml to null, which removes it: the chart does without, or says by
 // name what is missing.
 func TestNullForAnyMap(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(Dir(), "values.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		t.Fatal(err)
-	}
+	document := valuesDocument(t)
 	var paths []string
 	var walk func(prefix string, n *yaml.Node)
 	walk = func(prefix string, n *yaml.Node) {

@@ -17,19 +17,25 @@ var update = flag.Bool("update", false, "write the table of values in the chart'
 // value is one value of the chart as values.yaml has it.
 type value struct{ key, set, comment string }
 
-// values parses values.yaml: each value with the comment above it. A mapping with a comment and with
-// commented keys below is a chapter, returned as a value without a setting. If only the mapping has a
-// comment and none of its keys does, the mapping is the value.
-func values(t *testing.T) []value {
+// valuesDocument returns values.yaml with its comments.
+func valuesDocument(t *testing.T) (document yaml.Node) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(Dir(), "values.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		t.Fatal(err)
 	}
+	return document
+}
+
+// values parses values.yaml: each value with the comment above it. A mapping with a comment and with
+// commented keys below is a chapter, returned as a value without a setting. If only the mapping has a
+// comment and none of its keys does, the mapping is the value.
+func values(t *testing.T) []value {
+	t.Helper()
+	document := valuesDocument(t)
 	var all []value
 	var walk func(prefix string, n *yaml.Node)
 	walk = func(prefix string, n *yaml.Node) {

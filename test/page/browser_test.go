@@ -132,8 +132,8 @@ func takeScreenshot(t testing.TB, url, name, size string, args ...string) float6
 	return sum / n
 }
 
-// planPage returns the page that "bosgc plan --html" writes for a simulated system.
-func planPage(t testing.TB, options lab.Options, environ ...string) string {
+// startLab starts a simulated system, which is stopped with the test.
+func startLab(t testing.TB, options lab.Options) *lab.Server {
 	t.Helper()
 	world, err := lab.NewWorld(options)
 	if err != nil {
@@ -143,7 +143,14 @@ func planPage(t testing.TB, options lab.Options, environ ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	t.Cleanup(func() { _ = server.Close() })
+	return server
+}
+
+// planPage returns the page that "bosgc plan --html" writes for a simulated system.
+func planPage(t testing.TB, options lab.Options, environ ...string) string {
+	t.Helper()
+	server := startLab(t, options)
 	page := filepath.Join(t.TempDir(), "page.html")
 	var stdout, stderr bytes.Buffer
 	environ = append(append(server.Env(), "BOSGC_LOG_LEVEL=error", "BOSGC_CFS_LINK=inferred"), environ...)

@@ -77,15 +77,7 @@ func frame(t testing.TB, page string) string {
 
 // What a person sees who opens the address of an exporter, or of serve.
 func TestTheStatusPageInABrowser(t *testing.T) {
-	world, err := lab.NewWorld(small)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := lab.Start(world, lab.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
+	server := startLab(t, small)
 	for range 3 {
 		var stdout, stderr bytes.Buffer
 		if code := cli.Run(t.Context(), []string{"sweep", "-o", "json", "--kubeconfig", server.Kubeconfig()}, environ(server), &stdout, &stderr); code != 0 {
